@@ -1,0 +1,44 @@
+# Every target that runs something first makes .venv, once. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: help setup lab train test check format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## make .venv and install everything
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt $(shell grep '^torch==' constraints.txt)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks,test]'
+	touch $(STAMP)
+
+lab: $(STAMP)  ## open the course in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
+	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
+
+test: $(STAMP) check  ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## lint and check the formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)  ## mend what lint and formatting can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## time the package against its peers, in an environment of its own
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/python -m pip install -q -c constraints.txt $(shell grep '^torch==' constraints.txt)
+	.bench-venv/bin/python -m pip install -q -c constraints.txt -e . -r tests/bench/peers.txt
+	.bench-venv/bin/python tests/bench/bench.py
+
+clean:  ## remove environments and caches, but no runs
+	rm -rf .venv .bench-venv .pytest_cache .ruff_cache mini_ddpm.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,209 @@
+"""The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+from tqdm.auto import tqdm
+
+from mini_ddpm import data, evaluation, presets, runs
+from mini_ddpm.files import write_json
+from mini_ddpm.judge import Judge
+from mini_ddpm.judge import train_judge as judge_steps
+from mini_ddpm.runs import Trained
+
+device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
+
+
+def positive(minimum: float = 0) -> Callable:
+    """A click callback: the number must be above `minimum`."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+        if value is not None and value <= minimum:
+            raise ValueError(f"--{parameter.name} must be more than {minimum:g}, not {value:g}")
+        return value
+
+    return check
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def cli() -> None:
+    """Train small diffusion models on real images, draw from them, and measure what they draw."""
+
+
+@cli.command()
+@click.option("--preset", default="mnist-laptop", help="A configuration; `mini-ddpm presets` lists them.")
+@click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
+@click.option("--minutes", type=float, callback=positive(), help="Time budget, turned into a number of steps.")
+@click.option("--steps", type=int, callback=positive(), help="Number of steps; the preset's by default.")
+@click.option("--seed", type=int, default=0, help="Of the initial weights, the data order and the noise.")
+@click.option("--out", type=Path, help="The run folder; runs/PRESET by default.")
+@click.option("--resume", type=Path, help="A run folder to go on with.")
+@device_option
+def train(
+    preset: str,
+    data_name: str | None,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    device: str | None,
+) -> None:
+    """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
+    chosen = runs.pick_device(device)
+    if resume is not None:
+        run = runs.resume(resume, chosen)
+    else:
+        if minutes is not None and steps is not None:
+            raise ValueError("give --minutes or --steps, not both")
+        config = presets.preset(preset)
+        training = replace(config.training, seed=seed, steps=steps or config.training.steps)
+        config = replace(config, data=data_name or config.data, training=training)
+        run = runs.start(config, out or Path("runs") / preset, chosen, minutes)
+    total = run.config.training.steps
+    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(chosen)}")
+    if not runs.fit(run):
+        click.echo(
+            f"stopped at step {run.state.step:,} of {total:,}; go on with: mini-ddpm train --resume {run.folder}"
+        )
+        return
+    figures = runs.report(run)
+    show(figures)
+    click.echo(f"\nsee {run.folder}/samples.png, denoising.gif and loss.png")
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--n", type=int, default=64, callback=positive(), help="How many images.")
+@click.option("--sampler", help="ancestral or ddim; the run's by default.")
+@click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default.")
+@click.option("--eta", type=float, help="ddim's noise, 0 to 1.")
+@click.option("--label", type=int, help="Draw only this class.")
+@click.option("--seed", type=int, default=0, help="The same seed draws the same images.")
+@click.option("--out", type=Path, default=Path("samples.png"), help="The picture.")
+@click.option("--gif", is_flag=True, help="Also write the way from noise to images, beside the picture.")
+@device_option
+def sample(
+    run: str,
+    n: int,
+    sampler: str | None,
+    steps: int | None,
+    eta: float | None,
+    label: int | None,
+    seed: int,
+    out: Path,
+    gif: bool,
+    device: str | None,
+) -> None:
+    """Draw images with RUN, a run folder or a shipped model (mnist)."""
+    trained = configured(run, device, sampler, steps, eta)
+    labels = runs.default_labels(trained, n)
+    if label is not None:
+        classes = trained.config.unet.classes
+        if not 0 <= label < classes:
+            what = f"a label from 0 to {classes - 1}" if classes else "no labels"
+            raise ValueError(f"--label {label} is out of range: {run} knows {what}")
+        labels = torch.full((n,), label)
+    states = list(tqdm(runs.draw(trained, labels, n, seed), total=len(trained.diffusion.timesteps) - 1))
+    columns = next(c for c in range(min(n, 10), 0, -1) if n % c == 0 or c * c <= n)
+    runs.save_pictures(states, out, out.with_suffix(".gif") if gif else None, columns)
+    click.echo(f"wrote {out}" + (f" and {out.with_suffix('.gif')}" if gif else ""))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--n", type=int, default=evaluation.N, callback=positive(1), help="How many images.")
+@click.option("--sampler", help="ancestral or ddim; the run's by default.")
+@click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default.")
+@click.option("--eta", type=float, help="ddim's noise, 0 to 1.")
+@click.option("--seed", type=int, default=0, help="Of the noise.")
+@click.option("--out", type=Path, help="Also write the figures to this JSON file.")
+@device_option
+def evaluate(
+    run: str,
+    n: int,
+    sampler: str | None,
+    steps: int | None,
+    eta: float | None,
+    seed: int,
+    out: Path | None,
+    device: str | None,
+) -> None:
+    """Draw digits with RUN and let the judge measure them."""
+    figures = runs.evaluate(configured(run, device, sampler, steps, eta), n, seed)
+    if out is not None:
+        write_json(out, figures)
+    show(figures)
+
+
+@cli.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download a full data set: mnist or cifar10."""
+    folder = data.fetch(name)
+    train, test = data.load(name, "train"), data.load(name, "test")
+    where = "in the repository" if folder is None else f"in {folder}"
+    click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, verified, {where}")
+
+
+@cli.command("presets")
+def list_presets() -> None:
+    """List the configurations."""
+    for name, config in presets.PRESETS.items():
+        training = config.training
+        click.echo(f"{name:14} {config.data:9} {training.steps:>7,} steps of {training.batch_size} images")
+
+
+@cli.command("train-judge")
+@click.option("--epochs", type=int, default=12, callback=positive(), help="Passes over full MNIST.")
+@click.option("--seed", type=int, default=0, help="Of the weights, the order and the jitter.")
+@click.option("--out", type=Path, default=evaluation.JUDGE_FILE, help="The judge's file.")
+def train_judge(epochs: int, seed: int, out: Path) -> None:
+    """Remake the judge from full MNIST (a quarter of an hour on two cores)."""
+    train, test = data.load("mnist", "train"), data.load("mnist", "test")
+    torch.manual_seed(seed)
+    judge = Judge()
+    with tqdm(desc="judge", unit="step") as bar:
+        for step in judge_steps(judge, train, epochs):
+            bar.total = step.steps
+            bar.update()
+    reference = evaluation.refer(judge, train, test)
+    evaluation.save_reference(reference, out)
+    click.echo(f"wrote {out}: test accuracy {reference.accuracy:.2%}, FD of real test images {reference.fd_test:.4f}")
+
+
+def configured(run: str, device: str | None, sampler: str | None, steps: int | None, eta: float | None) -> Trained:
+    """Open a run and change how it samples where asked to."""
+    trained = runs.open_run(run, runs.pick_device(device))
+    changes = {"sampler": sampler, "steps": steps, "eta": eta}
+    chosen = replace(trained.config.sampling, **{key: v for key, v in changes.items() if v is not None})
+    config = replace(trained.config, sampling=chosen)
+    return replace(trained, config=config, diffusion=config.diffusion.to(trained.device))
+
+
+def show(figures: dict) -> None:
+    """Print figures as a short table."""
+    for name, value in figures.items():
+        click.echo(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage)."""
+    try:
+        cli.main(prog_name="mini-ddpm", standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"mini-ddpm: {error.format_message()} (see mini-ddpm --help)", err=True)
+        sys.exit(error.exit_code)
+    except (ValueError, OSError) as error:
+        click.echo(f"mini-ddpm: {error}", err=True)
+        sys.exit(1)
+    except click.Abort:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Figures and animations that the notebooks and the command line share."""

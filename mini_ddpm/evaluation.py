@@ -1,0 +1,156 @@
+"""How good are generated digits? Measured in the features of a judge trained on real ones.
+
+FD-judge is the Fréchet distance between two clouds of judge features. It is not FID: other features,
+other numbers. It depends on n, so `fd_ratio` divides it by the distance of as many real test images:
+1 means as close to the training set as unseen real digits are.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from mini_ddpm.data import ImageSet, to_model
+from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.judge import Judge
+
+JUDGE_FILE = Path(__file__).parent.parent / "data" / "weights" / "judge.safetensors"
+N = 2000  # images in every comparison; the real ones are the first 2,000 of MNIST's test set
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The judge, and what it saw of real digits.
+
+    Attributes:
+        judge: the trained classifier.
+        moments: the metric's sums over the features of the 60,000 training images.
+        fd_test: FD-judge of N real test images against them, the unit of `fd_ratio`.
+        spread_test: `class_spread` of those test images.
+        accuracy: of the judge on the 10,000 test images, in 0..1.
+    """
+
+    judge: Judge
+    moments: dict[str, Tensor]
+    fd_test: float
+    spread_test: float
+    accuracy: float
+
+
+def frechet_metric(moments: dict[str, Tensor] | None = None) -> FrechetInceptionDistance:
+    """torchmetrics' Fréchet distance over features (n, 128) instead of images, its real side given by `moments`.
+
+    Source: Heusel et al. 2017 (1706.08500), Eq. 6, with the judge in Inception's place.
+    """
+    identity = nn.Identity()
+    identity.num_features = Judge.num_features
+    metric = FrechetInceptionDistance(identity, normalize=True)
+    for name, value in (moments or {}).items():
+        setattr(metric, name, value.clone())
+    return metric
+
+
+def frechet_distance(features: Tensor, moments: dict[str, Tensor]) -> float:
+    """FD-judge of features (n, 128) against the images that `moments` sums up."""
+    metric = frechet_metric(moments)
+    metric.update(features.double(), real=False)
+    return float(metric.compute())
+
+
+def class_spread(features: Tensor, classes: Tensor) -> float:
+    """Mean squared distance of features (n, 128) to the mean of their class (n,): how varied a class is."""
+    groups = [features[classes == c] for c in classes.unique()]
+    return float(sum((g - g.mean(dim=0)).square().sum() for g in groups) / len(features))
+
+
+def nearest_distance(images: Tensor, others: Tensor) -> float:
+    """Median over `images` of the distance to the nearest of `others`: small means copied.
+
+    Args:
+        images, others: (n, C, H, W) and (m, C, H, W) in [-1, 1].
+
+    Returns:
+        Euclidean distance, in units where black to white is 1 for a pixel.
+    """
+    a, b = images.flatten(1) / 2, others.flatten(1) / 2
+    return float(torch.cat([torch.cdist(part, b).amin(dim=1) for part in a.split(500)]).median())
+
+
+@torch.no_grad()
+def judge_features(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (n, 128) and predicted classes (n,) of images (n, 1, 28, 28) in [-1, 1], on the CPU."""
+    features = torch.cat([judge.features(part) for part in images.cpu().split(500)])
+    return features, judge.head(features).argmax(dim=1)
+
+
+def evaluate_images(
+    images: Tensor, labels: Tensor | None, reference: Reference, train: ImageSet, heldout: ImageSet
+) -> dict[str, float]:
+    """Figures for N generated digits (N, 1, 28, 28) in [-1, 1], drawn with `labels` (N,) or without.
+
+    Returns:
+        accuracy: share that the judge reads as its label (absent without labels).
+        fd_judge, fd_ratio: Fréchet distance to the 60,000 MNIST training images; in units of the test set's.
+        diversity: spread within a class, over that of real test images: 1 is as varied as real.
+        nearest_train: median distance to the nearest image the model was trained on.
+        nearest_heldout: the same for images it was not trained on, to compare with.
+    """
+    features, predicted = judge_features(reference.judge, images)
+    fd = frechet_distance(features, reference.moments)
+    known = to_model(train.images)
+    figures = {
+        "fd_judge": fd,
+        "fd_ratio": fd / reference.fd_test,
+        "diversity": class_spread(features, predicted) / reference.spread_test,
+        "nearest_train": nearest_distance(images.cpu(), known),
+        "nearest_heldout": nearest_distance(to_model(heldout.images[:N]), known),
+    }
+    if labels is not None:
+        figures = {"accuracy": float((predicted == labels.cpu()).float().mean()), **figures}
+    return figures
+
+
+# --- the judge's file ---------------------------------------------------------------------------------
+
+
+def refer(judge: Judge, train: ImageSet, test: ImageSet) -> Reference:
+    """Measure real digits, full MNIST train and test, in the features of a trained judge."""
+    real = frechet_metric()
+    real.update(judge_features(judge, to_model(train.images))[0].double(), real=True)
+    moments = {name: getattr(real, name) for name in MOMENTS}
+    features, predicted = judge_features(judge, to_model(test.images))
+    return Reference(
+        judge,
+        moments,
+        fd_test=frechet_distance(features[:N], moments),
+        spread_test=class_spread(features[:N], predicted[:N]),
+        accuracy=float((predicted == test.labels).float().mean()),
+    )
+
+
+MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
+FIGURES = ("fd_test", "spread_test", "accuracy")
+
+
+def save_reference(reference: Reference, path: Path = JUDGE_FILE) -> None:
+    """Write the judge, its moments and its figures to one safetensors file."""
+    tensors = {f"judge.{name}": value for name, value in reference.judge.state_dict().items()}
+    write_tensors(path, tensors | reference.moments, {name: getattr(reference, name) for name in FIGURES})
+
+
+def load_reference(path: Path = JUDGE_FILE) -> Reference:
+    """Read what `save_reference` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or of another kind.
+    """
+    tensors, metadata = read_tensors(path)
+    judge = Judge()
+    try:
+        judge.load_state_dict({n.removeprefix("judge."): v for n, v in tensors.items() if n.startswith("judge.")})
+        moments = {name: tensors[name] for name in MOMENTS}
+        return Reference(judge.eval(), moments, **{name: metadata[name] for name in FIGURES})
+    except (KeyError, RuntimeError):
+        raise CheckpointError(f"{path} is not a judge: remake it with `mini-ddpm train-judge`") from None

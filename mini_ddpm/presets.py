@@ -1,0 +1,147 @@
+"""Named configurations: every choice of a run, made once, by name, and written to its `config.json`."""
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+
+from mini_ddpm import diffusion, losses, sampling, schedules
+from mini_ddpm.diffusion import Diffusion
+from mini_ddpm.losses import Loss
+from mini_ddpm.sampling import StepFunction
+from mini_ddpm.training import TrainConfig
+from mini_ddpm.unet import UNetConfig
+
+SCHEDULES = {"linear": schedules.linear_betas, "cosine": schedules.cosine_betas}
+PARAMETERIZATIONS = {"eps": diffusion.predict_eps, "x_0": diffusion.predict_x_0, "v": diffusion.predict_v}
+VARIANCES = {
+    "fixed-small": diffusion.fixed_small,
+    "fixed-large": diffusion.fixed_large,
+    "learned-range": diffusion.learned_range,
+}
+LOSSES = {"simple": losses.simple_loss}
+SAMPLERS = ("ancestral", "ddim")
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How to draw: `sampler` ancestral or ddim, how many `steps`, and ddim's `eta`."""
+
+    sampler: str = "ancestral"
+    steps: int = 1000
+    eta: float = 0.0
+
+    @property
+    def step(self) -> StepFunction:
+        """The step function of this name."""
+        check_choice("sampler", self.sampler, SAMPLERS)
+        if not 0 <= self.eta <= 1:
+            raise ValueError(f"eta must be between 0 and 1, not {self.eta:g}")
+        return sampling.ancestral_step if self.sampler == "ancestral" else partial(sampling.ddim_step, eta=self.eta)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run; names stand for the functions in the tables above."""
+
+    data: str
+    unet: UNetConfig
+    training: TrainConfig
+    sampling: SampleConfig = field(default_factory=SampleConfig)
+    schedule: str = "linear"
+    T: int = 1000
+    parameterization: str = "eps"
+    variance: str = "fixed-large"
+    loss: str = "simple"
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The process these names describe, with the chain that `sampling.steps` keeps."""
+        return Diffusion(
+            schedules.NoiseSchedule.from_betas(SCHEDULES[self.schedule](self.T)),
+            PARAMETERIZATIONS[self.parameterization],
+            VARIANCES[self.variance],
+            steps=self.sampling.steps,
+        )
+
+    @property
+    def loss_fn(self) -> Loss:
+        """The loss of this name."""
+        return LOSSES[self.loss]
+
+    def to_json(self) -> dict:
+        """Plain dictionaries, for `config.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict) -> "RunConfig":
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError: fields are missing or unknown.
+        """
+        unet = {key: tuple(v) if isinstance(v, list) else v for key, v in content["unet"].items()}
+        training = {**content["training"], "betas": tuple(content["training"]["betas"])}
+        parts = {
+            "unet": UNetConfig(**unet),
+            "training": TrainConfig(**training),
+            "sampling": SampleConfig(**content["sampling"]),
+        }
+        return cls(**{**content, **parts})
+
+
+def preset(name: str) -> RunConfig:
+    """A configuration by name.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    check_choice("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def check_choice(what: str, name: str, choices: dict | tuple) -> None:
+    """Raise a ValueError that lists the choices unless `name` is one of them."""
+    if name not in choices:
+        raise ValueError(f"unknown {what} {name!r}: choose one of {', '.join(choices)}")
+
+
+_LAPTOP = RunConfig(
+    data="mnist-5k",
+    unet=UNetConfig(
+        image_size=28,
+        in_channels=1,
+        base_channels=32,
+        channel_mults=(1, 2),
+        blocks=1,
+        attention=(),
+        patch_size=2,
+        groups=8,
+        classes=10,
+    ),
+    training=TrainConfig(
+        steps=1300,
+        batch_size=64,
+        learning_rate=2e-3,
+        betas=(0.9, 0.99),
+        warmup_steps=50,
+        decay_from=0.3,
+        ema_decay=0.998,
+    ),
+    sampling=SampleConfig("ancestral", steps=50),
+    schedule="cosine",
+    parameterization="v",
+    variance="fixed-small",
+)
+
+PRESETS = {
+    # five minutes on two CPU cores
+    "mnist-laptop": _LAPTOP,
+    # the smallest thing that trains: seconds, for tests and a first look
+    "tiny": replace(
+        _LAPTOP,
+        unet=replace(_LAPTOP.unet, base_channels=8, channel_mults=(1, 1)),
+        training=replace(_LAPTOP.training, steps=30, batch_size=16),
+        sampling=SampleConfig("ddim", steps=5),
+    ),
+    # the DDPM paper's CIFAR-10 recipe (appendix B): days on a GPU
+    "cifar10-ddpm": RunConfig(data="cifar10", unet=UNetConfig(dropout=0.1), training=TrainConfig()),
+}

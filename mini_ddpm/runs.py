@@ -1,0 +1,347 @@
+"""Run folders: start or resume one, train it, and leave pictures and figures in it.
+
+A folder holds `config.json`, `metrics.csv`, `checkpoint.safetensors`, and after training `samples.png`,
+`loss.png`, `denoising.gif` and `evaluation.json`.
+"""
+
+import csv
+import math
+import platform
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from mini_ddpm import evaluation
+from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
+from mini_ddpm.data import ImageSet, load
+from mini_ddpm.diffusion import Diffusion
+from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_whole
+from mini_ddpm.losses import Model
+from mini_ddpm.presets import RunConfig
+from mini_ddpm.sampling import Step, sample
+from mini_ddpm.training import (
+    TrainState,
+    TrainStep,
+    autocast,
+    load_checkpoint,
+    load_ema,
+    place,
+    save_checkpoint,
+    steps_in,
+    train,
+)
+from mini_ddpm.unet import UNet
+
+WEIGHTS = Path(__file__).parent.parent / "data" / "weights"
+CHECKPOINT = "checkpoint.safetensors"
+LOG_EVERY = 10  # steps a row of metrics.csv averages over
+SAVE_EVERY = 30  # seconds between checkpoints
+BATCH = 500  # images drawn at a time
+
+
+class DivergedError(ValueError):
+    """The loss or the gradient is no longer a number."""
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The device of that name, or the best there is: CUDA, then Apple's MPS, then the CPU."""
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} is not available here: {str(error).splitlines()[0]}") from None
+    return torch.device(name)
+
+
+# --- training -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder being trained: its configuration, the state so far, and the images on the device."""
+
+    folder: Path
+    config: RunConfig
+    state: TrainState
+    data: ImageSet
+
+    def steps(self) -> Iterator[TrainStep]:
+        """The training loop of this run, from wherever its state is."""
+        diffusion = self.config.diffusion.to(self.state.device)
+        return train(diffusion, self.state, self.data, self.config.loss_fn, self.config.training)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.folder / CHECKPOINT, self.state, self.config.to_json())
+
+
+def start(config: RunConfig, folder: Path, device: torch.device, minutes: float | None = None) -> Run:
+    """Make a run folder. A budget in `minutes` is turned into a number of steps, by timing some first.
+
+    Raises:
+        ValueError: the folder already holds a run, or the configuration does not fit the data.
+    """
+    if (folder / CHECKPOINT).exists():
+        raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
+    run = _fresh(config, folder, device)
+    if minutes is not None:
+        steps = steps_in(minutes, run.steps())
+        run = _fresh(replace(config, training=replace(config.training, steps=steps)), folder, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "config.json", run.config.to_json())
+    run.save()
+    return run
+
+
+def resume(folder: Path, device: torch.device) -> Run:
+    """Go on with a run where its checkpoint stands."""
+    config = read_config(folder / CHECKPOINT)
+    run = _fresh(config, folder, device)
+    load_checkpoint(folder / CHECKPOINT, run.state)
+    return run
+
+
+def _fresh(config: RunConfig, folder: Path, device: torch.device) -> Run:
+    data = load(config.data, "train").to(device)
+    expected = (config.unet.in_channels, config.unet.image_size, config.unet.image_size)
+    if data.images.shape[1:] != expected:
+        raise ValueError(
+            f"the preset's network takes images of {expected}, but {config.data} has "
+            f"{tuple(data.images.shape[1:])}: choose another --preset or --data"
+        )
+    torch.manual_seed(config.training.seed)
+    return Run(folder, config, TrainState(place(UNet(config.unet), device), config.training), data)
+
+
+def fit(run: Run) -> bool:
+    """Train to the end, logging and saving on the way; True unless Ctrl-C stopped it (the run is saved).
+
+    Raises:
+        DivergedError: the loss is not a number; the checkpoint is the last good one.
+    """
+    rows = read_metrics(run.folder, run.state.step)
+    begin = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+    logged, saved = time.perf_counter(), time.perf_counter()
+    losses: list[Tensor] = []
+    total = run.config.training.steps
+    bar = tqdm(total=total, initial=run.state.step, unit="step", desc=str(run.folder))
+    with _interrupts() as interrupted, bar:
+        for step in run.steps():
+            losses.append(step.loss)
+            bar.update()
+            last = step.step == total or interrupted()
+            if step.step % LOG_EVERY and not last:
+                continue
+            now = time.perf_counter()
+            rows.append(_row(run, step, losses, now - begin, now - logged))
+            bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}", images_per_s=f"{rows[-1]['images_per_second']:.0f}")
+            logged, losses = now, []
+            if last or now - saved > SAVE_EVERY:
+                write_metrics(run.folder, rows)
+                run.save()
+                saved = now
+            if interrupted():
+                return False
+    return True
+
+
+def _row(run: Run, step: TrainStep, losses: list[Tensor], seconds: float, elapsed: float) -> dict[str, float]:
+    loss = float(torch.stack(losses).mean())
+    if not math.isfinite(loss) or not math.isfinite(step.grad_norm):
+        raise DivergedError(
+            f"the loss became {loss} at step {step.step}: {run.folder / CHECKPOINT} is the last good state; "
+            f"a lower learning rate usually helps"
+        )
+    return {
+        "step": step.step,
+        "loss": loss,
+        "grad_norm": float(step.grad_norm),
+        "learning_rate": run.config.training.learning_rate_at(step.step),
+        "images_per_second": len(losses) * run.config.training.batch_size / elapsed,
+        "seconds": seconds,
+    }
+
+
+@contextmanager
+def _interrupts() -> Iterator:
+    """Turn Ctrl-C into a question the loop asks between steps, so that no step is left half done."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
+    """Write `metrics.csv`."""
+
+    def write(path: Path) -> None:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write_whole(folder / "metrics.csv", write)
+
+
+def read_metrics(folder: Path, step: int | None = None) -> list[dict[str, float]]:
+    """The rows of `metrics.csv` up to a step (all of them by default)."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "step": int(row["step"])} for row in rows if step is None or row["step"] <= step]
+
+
+# --- using a trained run ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network: its configuration, its reverse process, and the averaged weights."""
+
+    config: RunConfig
+    diffusion: Diffusion
+    model: UNet
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.model.parameters()).device
+
+
+def read_config(path: Path) -> RunConfig:
+    """The configuration inside a checkpoint."""
+    try:
+        return RunConfig.from_json(read_tensors(path)[1]["config"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of this package: its config lacks {error}") from None
+
+
+def find(run: str) -> Path:
+    """The checkpoint of a run folder, or of a shipped model by name."""
+    folder, shipped = Path(run) / CHECKPOINT, WEIGHTS / f"{run}.safetensors"
+    if folder.exists():
+        return folder
+    if shipped.exists():
+        return shipped
+    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != "judge"))
+    raise CheckpointError(f"{run} is neither a run folder nor a shipped model: train one, or use one of: {names}")
+
+
+def open_run(run: str, device: torch.device) -> Trained:
+    """Load a run folder, or a shipped model by name, for sampling."""
+    path = find(run)
+    config = read_config(path)
+    model = UNet(config.unet)
+    load_ema(path, model)
+    return Trained(config, config.diffusion.to(device), place(model, device).eval().requires_grad_(False))
+
+
+def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator[Step]:
+    """Draw n images with one label each (n,), or without labels: every step of the chain, on the device."""
+    torch.manual_seed(seed)
+    x_T = torch.randn(n, *image_shape(trained), device=trained.device)
+    model: Model = trained.model
+    if labels is not None:
+        model = partial(model, y=labels.to(trained.device))
+    with autocast(trained.device):
+        yield from sample(trained.config.sampling.step, trained.diffusion, model, x_T)
+
+
+def image_shape(trained: Trained) -> tuple[int, int, int]:
+    """(C, H, W) of what the network draws."""
+    unet = trained.config.unet
+    return unet.in_channels, unet.image_size, unet.image_size
+
+
+def draw_many(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Tensor:
+    """Draw n images in batches, with a progress bar: (n, C, H, W) in [-1, 1] on the CPU."""
+    images = torch.empty(n, *image_shape(trained))
+    with tqdm(total=n * (len(trained.diffusion.timesteps) - 1), unit="image-step", desc="sampling") as bar:
+        for first in range(0, n, BATCH):
+            part = slice(first, min(first + BATCH, n))
+            size = part.stop - first
+            for state in draw(trained, None if labels is None else labels[part], size, seed + first):
+                images[part] = state.x_t.cpu()  # the last one stays
+                bar.update(size)
+    return images
+
+
+def default_labels(trained: Trained, n: int) -> Tensor | None:
+    """0, 1, ... in turn, so that every class is drawn equally often; None for an unconditional network."""
+    classes = trained.config.unet.classes
+    return torch.arange(n) % classes if classes else None
+
+
+def evaluate(trained: Trained, n: int, seed: int) -> dict:
+    """Draw n digits and measure them: the figures of `evaluation.evaluate_images` and how they came about."""
+    if trained.config.unet.in_channels != 1 or trained.config.unet.image_size != 28:
+        raise ValueError("the judge reads 28x28 grey digits only: evaluate a run on mnist or mnist-5k")
+    reference = evaluation.load_reference()
+    labels = default_labels(trained, n)
+    images = draw_many(trained, labels, n, seed)
+    data = trained.config.data
+    figures = evaluation.evaluate_images(images, labels, reference, load(data, "train"), load(data, "test"))
+    chosen = trained.config.sampling
+    how = {"n": n, "sampler": chosen.sampler, "steps": chosen.steps, "eta": chosen.eta, "seed": seed}
+    return {**figures, **how, "machine": machine(trained.device)}
+
+
+def machine(device: torch.device) -> str:
+    """What this is running on, in one line."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {platform.system()}"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def report(run: Run, n: int = evaluation.N) -> dict:
+    """Fill a trained run's folder: samples.png, loss.png, denoising.gif and (for digits) evaluation.json."""
+    folder = run.folder
+    rows = read_metrics(folder)
+    minutes = rows[-1]["seconds"] / 60
+    figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], minutes)
+    write_whole(folder / "loss.png", lambda path: figure.savefig(path, dpi=120))
+
+    trained = open_run(str(folder), run.state.device)
+    steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
+    save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
+
+    if trained.config.data not in ("mnist", "mnist-5k"):
+        return {}
+    figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
+    write_json(folder / "evaluation.json", figures)
+    return figures
+
+
+def sheet_labels(trained: Trained) -> Tensor | None:
+    """Labels of a 10x10 sheet with a row for each class."""
+    labels = default_labels(trained, 100)
+    return None if labels is None else labels.sort().values
+
+
+def save_pictures(steps: list[Step], grid: Path, animation: Path | None, columns: int = 10) -> None:
+    """Write the last state of a chain as a grid and, if asked for, the way there as an animation."""
+    picture = image_grid(steps[-1].x_t, columns)
+    write_whole(grid, lambda path: picture.save(path))
+    if animation is not None:
+        shown = steps[:: max(1, len(steps) // 40)] + steps[-1:]
+        frames = [image_grid(state.x_t, columns) for state in shown]
+        write_whole(animation, lambda path: save_animation(frames, path))

@@ -1,0 +1,73 @@
+"""From noise to images: one reverse step, and one loop over steps.
+
+A step maps (diffusion, model, x_t, t, s) to x_s, for any s < t, so fewer steps are another list of times
+and another sampler is another function. Randomness is torch's global generator: `torch.manual_seed`
+before `sample` repeats the same images on the same machine.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior
+from mini_ddpm.losses import Model
+
+
+class Step(NamedTuple):
+    """The state after one reverse step: time `t`, `x_t` (B, C, H, W), and the `x_0` predicted on the way."""
+
+    t: int
+    x_t: Tensor
+    x_0: Tensor
+
+
+StepFunction = Callable[[Diffusion, Model, Tensor, int, int], Step]
+
+
+def ancestral_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+    """Draw x_s ~ p(x_s | x_t): the posterior at the predicted x_0, with the chosen variance.
+
+    No noise is added at s = 0. Source: DDPM, Algorithm 2, for any s < t.
+    """
+    x_0, rho = diffusion.predict(model, x_t, times(x_t, t))
+    mean, _ = q_posterior(x_0, x_t, diffusion.schedule.at(t), diffusion.schedule.at(s))  # Eq. 7, DDPM
+    if s == 0:
+        return Step(s, mean, x_0)
+    sigma = (diffusion.p_log_variance(t, s, rho) / 2).exp()
+    return Step(s, mean + like(sigma, x_t) * torch.randn_like(x_t), x_0)
+
+
+def ddim_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, eta: float = 0.0) -> Step:
+    """Point x_t towards the predicted x_0, with a share `eta` of the ancestral noise.
+
+    eta = 0 is deterministic; eta = 1 is the ancestral step with variance beta_tilde.
+    Source: DDIM (2010.02502), Eq. 12 and 16.
+    """
+    alpha_bar_t, alpha_bar_s = diffusion.schedule.at(t), diffusion.schedule.at(s)
+    x_0, _ = diffusion.predict(model, x_t, times(x_t, t))
+    eps = eps_from_x_0(x_t, x_0, alpha_bar_t)
+    variance = eta**2 * posterior_variance(alpha_bar_t, alpha_bar_s)  # Eq. 16, DDIM
+    direction = like((1 - alpha_bar_s - variance).sqrt(), x_t) * eps
+    mean = like(alpha_bar_s.sqrt(), x_t) * x_0 + direction  # Eq. 12, DDIM
+    return Step(s, mean + like(variance.sqrt(), x_t) * torch.randn_like(x_t), x_0)
+
+
+def sample(step: StepFunction, diffusion: Diffusion, model: Model, x_T: Tensor) -> Iterator[Step]:
+    """Walk the chain of `diffusion.timesteps` from x_T (B, C, H, W) to x_0, yielding every step.
+
+    The last `x_t` (at t = 0) is the sample. Source: DDPM, Algorithm 2.
+    """
+    x_t, timesteps = x_T, diffusion.timesteps
+    for t, s in pairwise(timesteps):
+        with torch.no_grad():
+            state = step(diffusion, model, x_t, t, s)
+        x_t = state.x_t
+        yield state
+
+
+def times(x: Tensor, t: int) -> Tensor:
+    """The same time for every image of a batch: (B,) int64 on its device."""
+    return torch.full((len(x),), t, device=x.device)

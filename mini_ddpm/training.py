@@ -1,0 +1,231 @@
+"""The training loop, its moving average, and checkpoints that continue bit for bit.
+
+    for step in train(diffusion, state, data, simple_loss, config):
+        ...                                   # print, plot, save: the loop is yours
+
+Everything that changes during a run is in `TrainState` and torch's global random state.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mini_ddpm.data import ImageSet
+from mini_ddpm.diffusion import Diffusion
+from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.losses import Loss
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. The defaults are DDPM's for CIFAR-10 (appendix B), without dropout.
+
+    Attributes:
+        steps: length of the run; every schedule below depends on the step alone.
+        batch_size: images a step.
+        learning_rate: of AdamW, reached after `warmup_steps` and kept until `decay_from`.
+        betas: AdamW's decay rates of the first and second moment.
+        weight_decay: AdamW's; 0 makes it Adam.
+        warmup_steps: steps over which the learning rate rises from 0.
+        decay_from: share of the run after which it falls to 0 on a cosine; 1 for never.
+        clip_norm: bound on the gradient's norm.
+        ema_decay: decay of the moving average of the weights, reached by a ramp.
+        label_dropout: share of labels replaced by "no label", for guidance.
+        seed: of the initial weights, the data order and the noise.
+    """
+
+    steps: int = 800_000
+    batch_size: int = 128
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    warmup_steps: int = 5000
+    decay_from: float = 1.0
+    clip_norm: float = 1.0
+    ema_decay: float = 0.9999
+    label_dropout: float = 0.0
+    seed: int = 0
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step in 1..steps."""
+        warmup = min(1.0, step / max(1, self.warmup_steps))
+        flat = self.decay_from * self.steps
+        progress = max(0.0, step - flat) / max(1.0, self.steps - flat)
+        return self.learning_rate * warmup * (1 + math.cos(math.pi * progress)) / 2
+
+    def ema_decay_at(self, step: int) -> float:
+        """Decay of the average at a step: short memory at first, so that short runs have one too."""
+        return min(self.ema_decay, (1 + step) / (10 + step))
+
+
+class TrainState:
+    """What a run has learned so far: `model`, its moving average `ema`, `optimizer`, and `step`."""
+
+    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+        self.model = model
+        self.ema = copy.deepcopy(model).requires_grad_(False).eval()
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.step = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return next(self.model.parameters()).device
+
+
+class TrainStep(NamedTuple):
+    """What one step measured; tensors, so that nothing waits for the device: `loss` and `grad_norm` are ()."""
+
+    step: int
+    loss: Tensor
+    grad_norm: Tensor
+
+
+def train(
+    diffusion: Diffusion, state: TrainState, data: ImageSet, loss_fn: Loss, config: TrainConfig
+) -> Iterator[TrainStep]:
+    """Train `state` in place up to `config.steps`, yielding after every step. Source: DDPM, Algorithm 1.
+
+    Args:
+        diffusion, data: on the model's device; images (N, C, H, W) uint8.
+        loss_fn: for example `losses.simple_loss`.
+    """
+    model, device, T = state.model.train(), state.device, diffusion.schedule.T
+    weights, averages = list(model.parameters()), list(state.ema.parameters())
+    while state.step < config.steps:
+        state.step += 1
+        x_0, y = data.batch(torch.randint(len(data), (config.batch_size,), device=device))
+        t = torch.randint(1, T + 1, (config.batch_size,), device=device)
+        eps = torch.randn_like(x_0)
+        with autocast(device):
+            conditioned = partial(model, y=drop_labels(y, model.config.classes, config.label_dropout))
+            loss = loss_fn(diffusion, conditioned, x_0, t, eps).mean()
+
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        grad_norm = nn.utils.clip_grad_norm_(weights, config.clip_norm)
+        for group in state.optimizer.param_groups:
+            group["lr"] = config.learning_rate_at(state.step)
+        state.optimizer.step()
+        torch._foreach_lerp_(averages, weights, 1 - config.ema_decay_at(state.step))
+        yield TrainStep(state.step, loss.detach(), grad_norm)
+
+
+def drop_labels(y: Tensor, classes: int, probability: float) -> Tensor:
+    """Replace each label by the null label `classes` with this probability. (B,) -> (B,)."""
+    dropped = torch.rand(len(y), device=y.device) < probability
+    return torch.where(dropped, classes, y)
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 arithmetic where the hardware has it (recent GPUs; CPUs with AVX512_BF16 or AMX)."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
+
+
+def place(model: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to its device, in the memory layout in which its convolutions are fastest there.
+
+    Channels last, except for bfloat16 on a CPU, where GroupNorm is many times slower in that layout.
+    """
+    slow = device.type == "cpu" and has_bf16(device)
+    return model.to(device, memory_format=torch.contiguous_format if slow else torch.channels_last)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 natively; elsewhere it would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return False
+
+
+def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int:
+    """How many steps fit in `minutes`, from timing about 3% of them on a state to be thrown away.
+
+    The time spent here is part of the minutes.
+    """
+    begin = time.perf_counter()
+    durations = []
+    for _ in steps:
+        durations.append(time.perf_counter())
+        if len(durations) > warmup + 2 and durations[-1] - begin > 60 * minutes * 0.03:
+            break
+    rate = (len(durations) - 1 - warmup) / (durations[-1] - durations[warmup])
+    return max(1, int(rate * (60 * minutes - (time.perf_counter() - begin))))
+
+
+# --- checkpoints ---------------------------------------------------------------------------------------
+
+
+def save_checkpoint(path: Path, state: TrainState, config: dict) -> None:
+    """Write everything a run needs to go on, in one file, whole or not at all.
+
+    Args:
+        config: JSON-able description of the run, read back by whoever opens the file.
+    """
+    tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}
+    tensors |= {f"ema.{name}": value for name, value in state.ema.state_dict().items()}
+    for name, weight in state.model.named_parameters():
+        for key, value in state.optimizer.state[weight].items():
+            tensors[f"optimizer.{key}.{name}"] = value
+    tensors |= {f"random.{name}": value for name, value in _random_state(state.device).items()}
+    write_tensors(path, tensors, {"config": config, "step": state.step})
+
+
+def load_checkpoint(path: Path, state: TrainState) -> None:
+    """Put a saved run back into `state`, and torch's random state with it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another network.
+    """
+    tensors, metadata = read_tensors(path)
+    try:
+        state.model.load_state_dict(_under("model.", tensors))
+        state.ema.load_state_dict(_under("ema.", tensors))
+        state.step = metadata["step"]
+        for name, weight in state.model.named_parameters() if state.step else ():
+            moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
+            # the fused optimiser needs its moments in the memory layout of the weight
+            moments = {key: torch.empty_like(weight).copy_(value).detach() for key, value in moments.items()}
+            step = tensors[f"optimizer.step.{name}"].to(state.device)
+            state.optimizer.state[weight] = {"step": step, **moments}
+        torch.set_rng_state(tensors["random.cpu"])
+        if state.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], state.device)
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a training checkpoint of this network: {error}") from None
+
+
+def load_ema(path: Path, model: nn.Module) -> None:
+    """Put the averaged weights of a checkpoint into `model`, whatever precision they were stored in."""
+    tensors, _ = read_tensors(path)
+    try:
+        model.load_state_dict(_under("ema.", tensors))
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit the network its config describes: {error}") from None
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states

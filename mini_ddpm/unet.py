@@ -1,0 +1,218 @@
+"""The U-Net of DDPM: a network whose output has the shape of its input.
+
+    x_t --conv--> [down levels] --> middle --> [up levels] --norm, conv--> prediction
+                        |______ skip connections ______|
+
+Every level works at half the resolution of the level above it. A level is a few residual blocks, some
+followed by attention. The time t (and a class y) enters every residual block as a vector added to all
+pixels. The last layer of every block starts at zero, so a fresh network outputs exactly 0.
+
+Source: DDPM (2006.11239), appendix B. What it is not: ADM's network, or a network for long sequences.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of the network. The defaults are DDPM's CIFAR-10 network: 35.7M parameters.
+
+    Attributes:
+        image_size: pixels a side; divisible by `patch_size * 2^(levels - 1)`.
+        in_channels: colour channels C.
+        base_channels: channels at full resolution; a multiple of `groups`.
+        channel_mults: one level per entry, with `base_channels * entry` channels.
+        blocks: residual blocks a level (one more on the way up).
+        attention: resolutions (side of the feature map) that get attention.
+        patch_size: pixels are handled in blocks of this side, 1 for none.
+        groups: groups of every GroupNorm.
+        dropout: probability inside every residual block.
+        classes: number of labels, 0 for an unconditional network; label `classes` means "no label".
+        learned_variance: double the output channels, the second half being rho.
+    """
+
+    image_size: int = 32
+    in_channels: int = 3
+    base_channels: int = 128
+    channel_mults: tuple[int, ...] = (1, 2, 2, 2)
+    blocks: int = 2
+    attention: tuple[int, ...] = (16,)
+    patch_size: int = 1
+    groups: int = 32
+    dropout: float = 0.0
+    classes: int = 0
+    learned_variance: bool = False
+
+    def __post_init__(self) -> None:
+        factor = self.patch_size * 2 ** (len(self.channel_mults) - 1)
+        if self.image_size % factor:
+            raise ValueError(
+                f"image_size {self.image_size} cannot be halved {len(self.channel_mults) - 1} times in patches "
+                f"of {self.patch_size}: use a multiple of {factor}, or fewer levels"
+            )
+        if self.base_channels % self.groups:
+            raise ValueError(f"base_channels {self.base_channels} must be a multiple of groups {self.groups}")
+
+
+def timestep_embedding(t: Tensor, dim: int) -> Tensor:
+    """Sines and cosines of t at `dim / 2` frequencies from 1 down to 1/10000, (B,) -> (B, dim).
+
+    Source: DDPM, appendix B, after "Attention is all you need" (1706.03762), section 3.5.
+    """
+    half = dim // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / (half - 1))
+    angles = t[:, None].float() * frequencies  # (B, dim / 2)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def zeroed(module: nn.Module) -> nn.Module:
+    """Start a layer at exactly zero, so that its residual branch is silent at first."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+class ResidualBlock(nn.Module):
+    """norm, SiLU, conv, + embedding, norm, SiLU, dropout, conv, + input. (B, C_in, H, W) -> (B, C_out, H, W)."""
+
+    def __init__(self, c_in: int, c_out: int, config: UNetConfig) -> None:
+        super().__init__()
+        self.norm_1 = nn.GroupNorm(config.groups, c_in)
+        self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.embed = nn.Linear(4 * config.base_channels, c_out)
+        self.norm_2 = nn.GroupNorm(config.groups, c_out)
+        self.dropout = nn.Dropout(config.dropout)
+        self.conv_2 = zeroed(nn.Conv2d(c_out, c_out, 3, padding=1))
+        self.shortcut = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv_1(F.silu(self.norm_1(x)))
+        h = h + self.embed(emb)[:, :, None, None]  # (B, C_out, 1, 1)
+        h = self.conv_2(self.dropout(F.silu(self.norm_2(h))))
+        return self.shortcut(x) + h
+
+
+class Attention(nn.Module):
+    """Every pixel looks at every pixel of the same feature map, with one head. Keeps (B, C, H, W)."""
+
+    def __init__(self, channels: int, config: UNetConfig) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(config.groups, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = zeroed(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)  # (B, C, H W) each
+        weights = torch.softmax(q.transpose(1, 2) @ k / math.sqrt(q.shape[1]), dim=-1)  # (B, H W, H W)
+        h = v @ weights.transpose(1, 2)  # (B, C, H W)
+        return x + self.out(h.view_as(x))
+
+
+class Stage(nn.Module):
+    """One residual block, with attention after it where the resolution is in `config.attention`."""
+
+    def __init__(self, c_in: int, c_out: int, resolution: int, config: UNetConfig) -> None:
+        super().__init__()
+        self.residual = ResidualBlock(c_in, c_out, config)
+        self.attention = Attention(c_out, config) if resolution in config.attention else nn.Identity()
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        return self.attention(self.residual(x, emb))
+
+
+class Upsample(nn.Module):
+    """Double the resolution by repeating pixels, then smooth with a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class Level(nn.Module):
+    """The stages of one resolution, then the step to the next level (None at the end of a path)."""
+
+    def __init__(self, stages: list[Stage], resample: nn.Module | None) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.resample = resample
+
+
+class UNet(nn.Module):
+    """`unet(x_t, t, y)` -> prediction.
+
+    Shapes: x_t (B, C, H, W); t (B,) in 1..T; y (B,) int64 labels, or None for "no label". Returns
+    (B, C, H, W), or (B, 2 C, H, W) with learned variance.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        base, patch = config.base_channels, config.patch_size
+        widths = [base * m for m in config.channel_mults]
+        resolutions = [config.image_size // patch // 2**i for i in range(len(widths))]
+        last = len(widths) - 1
+
+        self.time_mlp = nn.Sequential(nn.Linear(base, 4 * base), nn.SiLU(), nn.Linear(4 * base, 4 * base))
+        self.class_embedding = nn.Embedding(config.classes + 1, 4 * base) if config.classes else None
+        self.conv_in = nn.Conv2d(config.in_channels * patch**2, base, 3, padding=1)
+
+        skips = [base]  # channels of every feature map that a skip connection carries
+        self.down = nn.ModuleList()
+        for i, (width, resolution) in enumerate(zip(widths, resolutions, strict=True)):
+            inputs = [skips[-1]] + [width] * (config.blocks - 1)
+            stages = [Stage(c_in, width, resolution, config) for c_in in inputs]
+            resample = nn.Conv2d(width, width, 3, stride=2, padding=1) if i < last else None
+            self.down.append(Level(stages, resample))
+            skips += [width] * (config.blocks + (i < last))
+
+        self.middle_1 = ResidualBlock(widths[-1], widths[-1], config)
+        self.middle_attention = Attention(widths[-1], config) if config.attention else nn.Identity()
+        self.middle_2 = ResidualBlock(widths[-1], widths[-1], config)
+
+        self.up = nn.ModuleList()
+        channels = widths[-1]
+        for i in range(last, -1, -1):
+            stages = []
+            for _ in range(config.blocks + 1):
+                stages.append(Stage(channels + skips.pop(), widths[i], resolutions[i], config))
+                channels = widths[i]
+            self.up.append(Level(stages, Upsample(channels) if i > 0 else None))
+
+        c_out = config.in_channels * (2 if config.learned_variance else 1) * patch**2
+        self.norm_out = nn.GroupNorm(config.groups, base)
+        self.conv_out = zeroed(nn.Conv2d(base, c_out, 3, padding=1))
+
+    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        emb = self.embed(t, y)
+        h = self.conv_in(F.pixel_unshuffle(x_t, self.config.patch_size))
+        skips = [h]
+        for level in self.down:
+            for stage in level.stages:
+                h = stage(h, emb)
+                skips.append(h)
+            if level.resample is not None:
+                h = level.resample(h)
+                skips.append(h)
+        h = self.middle_2(self.middle_attention(self.middle_1(h, emb)), emb)
+        for level in self.up:
+            for stage in level.stages:
+                h = stage(torch.cat([h, skips.pop()], dim=1), emb)
+            if level.resample is not None:
+                h = level.resample(h)
+        return F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(h))), self.config.patch_size)
+
+    def embed(self, t: Tensor, y: Tensor | None) -> Tensor:
+        """The vector that every residual block receives: time plus class, (B, 4 base_channels)."""
+        emb = self.time_mlp(timestep_embedding(t, self.config.base_channels))
+        if self.class_embedding is not None:
+            null = torch.full_like(t, self.config.classes)
+            emb = emb + self.class_embedding(null if y is None else y)
+        return F.silu(emb)
