@@ -128,28 +128,26 @@ def _mnist_folder() -> Path:
     folder = _cache() / "mnist"
     for file in MNIST_FILES:
         if not (folder / file).exists():
-            _download([mirror + file for mirror in MNIST_MIRRORS], folder, "mnist")
-            _mnist_bytes(folder, file)
+            _download([mirror + file for mirror in MNIST_MIRRORS], folder, "mnist", verify=_mnist_bytes)
     return folder
 
 
-def _mnist_bytes(folder: Path, file: str) -> bytes:
-    path = folder / file
+def _mnist_bytes(path: Path) -> bytes:
     try:
         content = gzip.decompress(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path} is missing: put the official file there, or unset MINI_DDPM_DATA") from None
     except (OSError, EOFError, gzip.zlib.error):  # truncated, or not gzip
         content = b""
-    if hashlib.sha256(content).hexdigest() != MNIST_FILES[file]:
+    if hashlib.sha256(content).hexdigest() != MNIST_FILES[path.name]:
         raise DataError(f"{path} is damaged or not MNIST (checksum): delete it and run `mini-ddpm fetch mnist`")
     return content
 
 
 def _load_mnist(split: str) -> ImageSet:
     folder, prefix = _mnist_folder(), {"train": "train", "test": "t10k"}[split]
-    images = np.frombuffer(_mnist_bytes(folder, f"{prefix}-images-idx3-ubyte.gz"), np.uint8, offset=16)
-    labels = np.frombuffer(_mnist_bytes(folder, f"{prefix}-labels-idx1-ubyte.gz"), np.uint8, offset=8)
+    images = np.frombuffer(_mnist_bytes(folder / f"{prefix}-images-idx3-ubyte.gz"), np.uint8, offset=16)
+    labels = np.frombuffer(_mnist_bytes(folder / f"{prefix}-labels-idx1-ubyte.gz"), np.uint8, offset=8)
     return _image_set(images.reshape(-1, 1, 28, 28), labels)
 
 
@@ -171,7 +169,7 @@ def _load_cifar10(split: str) -> ImageSet:
     records = np.concatenate([_cifar10_records(folder / file) for file in CIFAR10_FILES[split]])
     labels = records[:, 0]
     counts = np.bincount(labels, minlength=10)
-    if len(counts) > 10 or len(set(counts)) > 1:
+    if len(set(counts)) > 1 or len(counts) > 10:
         raise DataError(f"{folder} is not CIFAR-10: images per class are {counts.tolist()}, not all equal")
     return _image_set(records[:, 1:].reshape(-1, 3, 32, 32), labels, flip=split == "train")
 
@@ -227,21 +225,21 @@ def _download(
     name: str,
     known_hash: str | None = None,
     processor: Callable | None = None,
+    verify: Callable[[Path], object] = lambda path: None,
 ) -> None:
-    """Try each url in turn. pooch writes to a temporary file, so a broken download leaves nothing."""
+    """Try each url in turn, keeping a file only if it is what it should be.
+
+    pooch writes to a temporary file first, so a broken download leaves nothing.
+    """
     pooch.get_logger().setLevel(logging.WARNING)
     for url in urls:
+        path = folder / url.rsplit("/", 1)[1]
         try:
-            pooch.retrieve(
-                url,
-                known_hash,
-                fname=url.rsplit("/", 1)[1],
-                path=folder,
-                processor=processor,
-                progressbar=True,
-            )
+            pooch.retrieve(url, known_hash, path.name, folder, processor=processor, progressbar=True)
+            verify(path)
             return
-        except (OSError, ValueError) as error:  # no network, or a wrong checksum
+        except (OSError, ValueError) as error:  # no network, or the wrong content
+            path.unlink(missing_ok=True)
             reason = str(error).splitlines()[0][:200]
     raise DataError(
         f"could not download {urls[-1]} ({reason}): check the network and run `mini-ddpm fetch {name}`, "

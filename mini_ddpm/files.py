@@ -2,8 +2,8 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -22,19 +22,18 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: the disk is full or the folder not writable; whatever was at `path` is still there.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o644)  # safetensors makes it private
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        raise OSError(f"could not write {path} ({error}): make room or choose another --out") from None
+        raise OSError(f"could not write {path} ({error}): make room, or write elsewhere with --out") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -57,6 +57,15 @@ class UNetConfig:
             )
         if self.base_channels % self.groups:
             raise ValueError(f"base_channels {self.base_channels} must be a multiple of groups {self.groups}")
+        if missing := set(self.attention) - set(self.resolutions):
+            raise ValueError(
+                f"no level for attention at {missing.pop()}: the feature maps have sides {self.resolutions}"
+            )
+
+    @property
+    def resolutions(self) -> list[int]:
+        """Side of the feature map at each level."""
+        return [self.image_size // self.patch_size // 2**i for i in range(len(self.channel_mults))]
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -157,7 +166,7 @@ class UNet(nn.Module):
         self.config = config
         base, patch = config.base_channels, config.patch_size
         widths = [base * m for m in config.channel_mults]
-        resolutions = [config.image_size // patch // 2**i for i in range(len(widths))]
+        resolutions = config.resolutions
         last = len(widths) - 1
 
         self.time_mlp = nn.Sequential(nn.Linear(base, 4 * base), nn.SiLU(), nn.Linear(4 * base, 4 * base))

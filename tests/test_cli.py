@@ -1,0 +1,170 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from mini_ddpm import __main__, runs
+from mini_ddpm.files import read_tensors, write_tensors
+from mini_ddpm.presets import preset
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run folder, trained by the command line on a tiny preset."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    command = [sys.executable, "-m", "mini_ddpm", "train", "--preset", "tiny", "--out", str(folder), "--device", "cpu"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "accuracy" in out.stdout
+    assert "fd_ratio" in out.stdout
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Call the command line in this process, in an empty folder: (exit status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mini-ddpm", *map(str, arguments)])
+        try:
+            __main__.main()
+            status = 0
+        except SystemExit as exit_:
+            status = exit_.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def one_line(err):
+    """The message that remains when progress bars are left out."""
+    lines = [line for line in err.replace("\r", "\n").splitlines() if line and "it/s" not in line and "%|" not in line]
+    assert len(lines) == 1, lines
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def test_train_leaves_a_whole_folder(trained):
+    names = {path.name for path in trained.iterdir()}
+    assert names == {
+        "config.json",
+        "metrics.csv",
+        "checkpoint.safetensors",
+        "samples.png",
+        "loss.png",
+        "denoising.gif",
+        "evaluation.json",
+    }
+    figures = json.loads((trained / "evaluation.json").read_text())
+    wanted = {"accuracy", "fd_judge", "fd_ratio", "n", "sampler", "steps", "seed", "train_seconds"}
+    assert wanted | {"diversity", "nearest_train", "machine"} <= figures.keys()
+    assert figures["n"] == 2000
+    assert Image.open(trained / "samples.png").size == (604, 604)
+    assert Image.open(trained / "denoising.gif").n_frames >= 5
+    config = json.loads((trained / "config.json").read_text())
+    assert config["training"]["steps"] == 30
+    with (trained / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["10", "20", "30"]
+    assert float(rows[0]["loss"]) > float(rows[-1]["loss"]) > 0
+
+
+def test_sample(trained, run, tmp_path):
+    assert run("sample", trained, "--n", 9, "--steps", 3, "--label", 3, "--gif", "--out", "a.png")[0] == 0
+    assert run("sample", trained, "--n", 9, "--steps", 3, "--label", 3, "--out", "b.png")[0] == 0
+    assert run("sample", trained, "--n", 9, "--steps", 3, "--label", 3, "--seed", 1, "--out", "c.png")[0] == 0
+    first, same, other = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert first == same
+    assert first != other
+    assert Image.open(tmp_path / "a.gif").n_frames >= 3
+    assert run("sample", trained, "--n", 2, "--sampler", "ancestral", "--steps", 2)[0] == 0
+    assert (tmp_path / "samples.png").exists()
+
+
+def test_evaluate(trained, run, tmp_path):
+    status, out, _ = run("evaluate", trained, "--n", 100, "--steps", 2, "--out", "e.json")
+    assert status == 0
+    assert "fd_ratio" in out
+    figures = json.loads((tmp_path / "e.json").read_text())
+    assert (figures["n"], figures["steps"], figures["sampler"]) == (100, 2, "ddim")
+
+
+def test_shipped_model_by_name(run):
+    assert run("sample", "mnist", "--n", 1, "--steps", 2)[0] == 0
+
+
+def test_resume_finishes_and_can_be_repeated(run, tmp_path):
+    runs.start(preset("tiny"), tmp_path / "r", runs.pick_device("cpu"))
+    status, out, _ = run("train", "--resume", "r", "--device", "cpu")
+    assert status == 0
+    assert "fd_ratio" in out
+    before = (tmp_path / "r" / "samples.png").read_bytes()
+    assert run("train", "--resume", "r", "--device", "cpu")[0] == 0
+    assert (tmp_path / "r" / "samples.png").read_bytes() == before
+
+
+def test_presets_and_fetch(run):
+    status, out, _ = run("presets")
+    assert status == 0
+    assert {"mnist-laptop", "tiny", "cifar10-ddpm"} <= {line.split()[0] for line in out.splitlines()}
+    assert "4,000 training and 1,000 test" in run("fetch", "mnist-5k")[1]
+
+
+def test_module_and_command_are_the_same(run):
+    out = subprocess.run([sys.executable, "-m", "mini_ddpm", "-h"], capture_output=True, text=True, check=True).stdout
+    assert out == run("-h")[1]
+
+
+BAD = [
+    (["train", "--preset", "huge"], "unknown preset 'huge': choose one of mnist-laptop"),
+    (["train", "--data", "mnits"], "unknown data set 'mnits': choose one of mnist-5k"),
+    (["train", "--data", "cifar10"], "MINI_DDPM_DATA"),
+    (["train", "--steps", "0"], "--steps must be more than 0"),
+    (["train", "--minutes", "-1"], "--minutes must be more than 0"),
+    (["train", "--minutes", "1", "--steps", "5"], "not both"),
+    (["train", "--device", "abacus"], "'abacus' is not available"),
+    (["train", "--resume", "nowhere"], "nowhere/checkpoint.safetensors does not exist"),
+    (["sample", "nowhere"], "nowhere is neither a run folder nor a shipped model"),
+    (["sample", "RUN", "--sampler", "magic"], "unknown sampler 'magic': choose one of ancestral, ddim"),
+    (["sample", "RUN", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
+    (["sample", "RUN", "--steps", "1001"], "steps must be between 1 and T=1000, not 1001"),
+    (["sample", "RUN", "--eta", "2"], "eta must be between 0 and 1"),
+    (["sample", "RUN", "--label", "10"], "knows a label from 0 to 9"),
+    (["sample", "RUN", "--label", "-1"], "--label -1 is out of range"),
+    (["sample", "RUN", "--n", "0"], "--n must be more than 0"),
+    (["evaluate", "nowhere"], "neither a run folder nor a shipped model"),
+    (["evaluate", "judge"], "judge.safetensors is not a checkpoint"),
+    (["fetch", "imagenet"], "unknown data set 'imagenet'"),
+    (["fetch", "mnist"], "MINI_DDPM_DATA"),
+    (["paint"], "No such command 'paint'"),
+    (["sample"], "Missing argument 'RUN'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_bad_input_is_one_line(trained, run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path / "empty"))
+    status, _, err = run(*[str(trained) if argument == "RUN" else argument for argument in arguments])
+    assert status != 0
+    assert message in one_line(err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unconditional_model_knows_no_labels(trained, run, tmp_path):
+    tensors, metadata = read_tensors(trained / "checkpoint.safetensors")
+    metadata["config"]["unet"]["classes"] = 0
+    (tmp_path / "plain").mkdir()
+    kept = {name: tensor for name, tensor in tensors.items() if "class_embedding" not in name}
+    write_tensors(tmp_path / "plain" / "checkpoint.safetensors", kept, metadata)
+    assert "plain knows no labels" in one_line(run("sample", "plain", "--label", "3")[2])
+    assert run("sample", "plain", "--n", 2, "--steps", 2)[0] == 0
+
+
+def test_unwritable_picture(trained, run):
+    status, _, err = run("sample", trained, "--n", 1, "--steps", 1, "--out", "no/such/folder/picture.png")
+    assert status == 1
+    assert "picture.png" in one_line(err)

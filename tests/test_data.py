@@ -1,0 +1,221 @@
+import gzip
+import http.server
+import io
+import tarfile
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from mini_ddpm import data
+from mini_ddpm.data import DataError, ImageSet, load, to_model, to_pixels
+
+
+@pytest.fixture
+def offline_cache(tmp_path, monkeypatch):
+    """An empty cache and no MINI_DDPM_DATA."""
+    monkeypatch.delenv("MINI_DDPM_DATA", raising=False)
+    monkeypatch.setattr(data, "_cache", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A small local HTTP server, its folder, and the paths it was asked for."""
+    folder, asked = tmp_path / "served", []
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            asked.append(self.path)
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}/", folder, asked
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def idx_files():
+    """A pretend MNIST: 20 training and 10 test images, in the official format."""
+    files, digits = {}, {}
+    for prefix, n in (("train", 20), ("t10k", 10)):
+        images = np.random.default_rng(n).integers(0, 256, (n, 28, 28), np.uint8)
+        labels = (np.arange(n) % 10).astype(np.uint8)
+        files[f"{prefix}-images-idx3-ubyte.gz"] = np.array([2051, n, 28, 28], ">i4").tobytes() + images.tobytes()
+        files[f"{prefix}-labels-idx1-ubyte.gz"] = np.array([2049, n], ">i4").tobytes() + labels.tobytes()
+        digits[prefix] = images
+    return files, digits
+
+
+def serve_mnist(folder, monkeypatch):
+    files, digits = idx_files()
+    for name, content in files.items():
+        (folder / name).write_bytes(gzip.compress(content))
+    monkeypatch.setattr(data, "MNIST_FILES", {name: data.hashlib.sha256(c).hexdigest() for name, c in files.items()})
+    return digits
+
+
+def cifar_records():
+    """A pretend CIFAR-10 of the official size: constant images, the label being the colour."""
+    labels = np.tile(np.arange(10, dtype=np.uint8), 1000)
+    return np.concatenate([labels[:, None], np.repeat(labels[:, None], 3072, axis=1)], axis=1)
+
+
+# --- embedded ------------------------------------------------------------------------------------------
+
+
+def test_embedded_digits_are_balanced_and_apart():
+    train, held_out = load("mnist-5k", "train"), load("mnist-5k", "test")
+    assert train.labels.bincount().tolist() == [400] * 10
+    assert held_out.labels.bincount().tolist() == [100] * 10
+    assert train.images.shape == (4000, 1, 28, 28)
+    assert train.images.dtype == torch.uint8
+    known = {image.numpy().tobytes() for image in train.images}
+    assert not any(image.numpy().tobytes() in known for image in held_out.images)
+    assert 30 < train.images.float().mean() < 36  # MNIST's mean pixel is 33.3
+
+
+def test_batches_are_normalised():
+    images = torch.tensor([0, 255, 51], dtype=torch.uint8).reshape(3, 1, 1, 1)
+    x, y = ImageSet(images, torch.tensor([4, 5, 6])).batch(torch.tensor([1, 2]))
+    torch.testing.assert_close(x.flatten(), torch.tensor([1.0, -0.6]))
+    assert y.tolist() == [5, 6]
+
+
+def test_pixels_survive_the_round_trip():
+    pixels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_pixels(to_model(pixels)), pixels)
+
+
+def test_flips_only_where_asked():
+    torch.manual_seed(0)
+    image = torch.arange(4, dtype=torch.uint8).expand(200, 1, 4, 4)
+    plain, _ = ImageSet(image, torch.zeros(200)).batch(torch.arange(200))
+    flipped, _ = ImageSet(image, torch.zeros(200), flip=True).batch(torch.arange(200))
+    assert torch.equal(plain, to_model(image))
+    mirrored = (flipped == to_model(image).flip(-1)).all(dim=(1, 2, 3))
+    assert 70 < mirrored.sum() < 130
+    assert torch.equal(flipped[~mirrored], to_model(image)[~mirrored])
+
+
+def test_damaged_embedded_file(tmp_path, monkeypatch):
+    broken = tmp_path / "mnist-5k.npz"
+    monkeypatch.setattr(data, "EMBEDDED", broken)
+    with pytest.raises(DataError, match="is missing"):
+        load("mnist-5k")
+    broken.write_bytes(b"half a file")
+    with pytest.raises(DataError, match=r"mnist-5k\.npz is damaged"):
+        load("mnist-5k")
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "message"), [("mnits", "train", "choose one of"), ("mnist-5k", "val", "split")]
+)
+def test_unknown_names(name, split, message):
+    with pytest.raises(DataError, match=message):
+        load(name, split)
+
+
+# --- MNIST ---------------------------------------------------------------------------------------------
+
+
+def test_mnist_is_downloaded_once(offline_cache, server, monkeypatch):
+    url, folder, asked = server
+    digits = serve_mnist(folder, monkeypatch)
+    monkeypatch.setattr(data, "MNIST_MIRRORS", (url + "gone/", url))
+    assert torch.equal(load("mnist", "train").images[:, 0], torch.from_numpy(digits["train"]))
+    assert torch.equal(load("mnist", "test").images[:, 0], torch.from_numpy(digits["t10k"]))
+    assert len([path for path in asked if "gone" not in path]) == 4
+
+
+def test_a_mirror_that_serves_something_else_is_passed_over(offline_cache, server, monkeypatch):
+    url, folder, _ = server
+    digits = serve_mnist(folder, monkeypatch)
+    (folder / "bad").mkdir()
+    for name in data.MNIST_FILES:
+        (folder / "bad" / name).write_bytes(gzip.compress(b"a login page"))
+    monkeypatch.setattr(data, "MNIST_MIRRORS", (url + "bad/", url))
+    assert torch.equal(load("mnist", "train").images[:, 0], torch.from_numpy(digits["train"]))
+    monkeypatch.setattr(data, "MNIST_MIRRORS", (url + "bad/",))
+    for file in offline_cache.rglob("*.gz"):
+        file.unlink()
+    with pytest.raises(DataError, match="could not download"):
+        load("mnist", "train")
+    assert not list(offline_cache.rglob("*.gz"))
+
+
+def test_no_network_and_nothing_cached(offline_cache, monkeypatch):
+    monkeypatch.setattr(data, "MNIST_MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(data, "CIFAR10_URL", "http://127.0.0.1:9/cifar-10-binary.tar.gz")
+    for name in ("mnist", "cifar10"):
+        with pytest.raises(DataError, match=f"check the network and run `mini-ddpm fetch {name}`"):
+            load(name)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b"no gzip", lambda b: gzip.compress(b"other")])
+def test_damaged_mnist_file(tmp_path, monkeypatch, damage):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    serve_mnist(folder, monkeypatch)
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
+    load("mnist", "train")
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=r"train-labels.*damaged"):
+        load("mnist", "train")
+    path.unlink()
+    with pytest.raises(DataError, match=r"train-labels.*missing"):
+        load("mnist", "train")
+
+
+def test_given_folder_without_the_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="holds no folder mnist"):
+        load("mnist")
+
+
+# --- CIFAR-10 ------------------------------------------------------------------------------------------
+
+
+def test_cifar10_is_downloaded_and_unpacked(offline_cache, server, monkeypatch):
+    url, folder, asked = server
+    archive = folder / "cifar-10-binary.tar.gz"
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        for name in data.CIFAR10_FILES["train"] + data.CIFAR10_FILES["test"]:
+            info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            content = cifar_records().tobytes()
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    monkeypatch.setattr(data, "CIFAR10_URL", url + archive.name)
+    with pytest.raises(DataError, match="could not download"):  # not the official checksum
+        load("cifar10")
+    monkeypatch.setattr(data, "CIFAR10_SHA256", data.hashlib.sha256(archive.read_bytes()).hexdigest())
+    train, test = load("cifar10"), load("cifar10", "test")
+    assert train.images.shape == (50_000, 3, 32, 32)
+    assert test.images.shape == (10_000, 3, 32, 32)
+    assert (train.flip, test.flip) == (True, False)
+    assert torch.equal(test.images[:, 2, 31, 31].long(), test.labels)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda r: r.tobytes()[:-1], "30,729,999 bytes"),
+        (lambda r: np.where(np.arange(3073) == 0, 3, r).astype(np.uint8).tobytes(), "not CIFAR-10"),
+        (lambda r: np.where(np.arange(3073) == 0, r + 1, r).astype(np.uint8).tobytes(), "not CIFAR-10"),
+    ],
+)
+def test_damaged_cifar10_file(tmp_path, monkeypatch, damage, message):
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
+    (folder / "test_batch.bin").write_bytes(damage(cifar_records()))
+    with pytest.raises(DataError, match=message):
+        load("cifar10", "test")
+    (folder / "test_batch.bin").unlink()
+    with pytest.raises(DataError, match=r"test_batch\.bin is missing"):
+        load("cifar10", "test")

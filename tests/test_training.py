@@ -1,0 +1,248 @@
+import math
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mini_ddpm import files, runs
+from mini_ddpm.data import ImageSet, load
+from mini_ddpm.diffusion import Diffusion, predict_x_0
+from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.losses import simple_loss
+from mini_ddpm.presets import preset
+from mini_ddpm.schedules import NoiseSchedule, linear_betas
+from mini_ddpm.training import TrainConfig, TrainState, drop_labels, load_checkpoint, train
+from mini_ddpm.unet import UNet
+
+TINY = preset("tiny")
+CPU = torch.device("cpu")
+CHECKPOINT = runs.CHECKPOINT
+
+
+def tiny(steps):
+    return replace(TINY, training=replace(TINY.training, steps=steps))
+
+
+def same(a: Path, b: Path) -> bool:
+    (left, left_json), (right, right_json) = read_tensors(a), read_tensors(b)
+    return left_json == right_json and left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+def test_one_batch_is_overfitted():
+    """Four images come out at 0.075; the whole set, in as many steps, at 0.20."""
+    torch.manual_seed(0)
+    config = replace(TINY.training, steps=400, learning_rate=4e-3, decay_from=0.5)
+    state = TrainState(UNet(replace(TINY.unet, base_channels=16)), config)
+    digits = load("mnist-5k")
+    few = ImageSet(digits.images[:4], digits.labels[:4])
+    losses = [float(step.loss) for step in train(TINY.diffusion, state, few, simple_loss, config)]
+    assert losses[0] > 0.7
+    assert sum(losses[-50:]) / 50 < 0.12
+
+
+def test_every_time_is_trained():
+    """t covers 1..T, both ends included."""
+    seen = []
+
+    def spy(diffusion, model, x_0, t, eps):
+        seen.append(t)
+        return simple_loss(diffusion, model, x_0, t, eps)
+
+    config = replace(TINY.training, steps=20, batch_size=64)
+    diffusion = Diffusion(NoiseSchedule.from_betas(linear_betas(30)), predict_x_0)
+    for _ in train(diffusion, TrainState(UNet(TINY.unet), config), load("mnist-5k"), spy, config):
+        pass
+    counts = torch.cat(seen).bincount(minlength=31)
+    assert counts[0] == 0
+    assert len(counts) == 31
+    assert counts[1:].min() > 15
+
+
+def test_average_is_of_the_weights():
+    config = replace(TINY.training, steps=3)
+    state = TrainState(UNet(TINY.unet), config)
+    average = state.model.conv_in.weight.detach().clone()
+    for step in train(TINY.diffusion, state, load("mnist-5k"), simple_loss, config):
+        decay = (1 + step.step) / (10 + step.step)
+        average = decay * average + (1 - decay) * state.model.conv_in.weight.detach()
+        torch.testing.assert_close(state.ema.conv_in.weight, average)
+
+
+def test_average_reaches_its_decay():
+    config = TrainConfig(ema_decay=0.999)
+    assert config.ema_decay_at(1) == pytest.approx(2 / 11)
+    assert config.ema_decay_at(100_000) == 0.999
+
+
+def test_learning_rate_rises_stays_and_falls():
+    config = TrainConfig(steps=100, learning_rate=1.0, warmup_steps=10, decay_from=0.5)
+    assert [config.learning_rate_at(step) for step in (1, 5, 10, 30, 50)] == [0.1, 0.5, 1.0, 1.0, 1.0]
+    assert config.learning_rate_at(75) == pytest.approx(0.5)
+    assert config.learning_rate_at(100) == pytest.approx(0)
+    assert TrainConfig().learning_rate_at(800_000) == 2e-4
+
+
+def test_gradient_is_clipped():
+    config = replace(TINY.training, steps=1, clip_norm=1e-4)
+    state = TrainState(UNet(TINY.unet), config)
+    (step,) = train(TINY.diffusion, state, load("mnist-5k"), simple_loss, config)
+    after = math.sqrt(sum(float(p.grad.square().sum()) for p in state.model.parameters() if p.grad is not None))
+    assert float(step.grad_norm) > 0.01
+    assert after == pytest.approx(1e-4, rel=0.01)
+
+
+def test_labels_are_dropped_at_the_rate_asked_for():
+    torch.manual_seed(0)
+    y = torch.arange(10).repeat(1000)
+    dropped = drop_labels(y, 10, 0.1)
+    assert float((dropped == 10).float().mean()) == pytest.approx(0.1, abs=0.01)
+    assert torch.equal(dropped[dropped != 10], y[dropped != 10])
+    assert torch.equal(drop_labels(y, 10, 0.0), y)
+
+
+# --- run folders ----------------------------------------------------------------------------------------
+
+
+def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
+    """A process killed at an arbitrary moment, then resumed, ends where an undisturbed one does."""
+    script = (
+        "import sys, torch; from pathlib import Path; from dataclasses import replace\n"
+        "from mini_ddpm import runs; from mini_ddpm.presets import preset\n"
+        "runs.SAVE_EVERY = 0; tiny = preset('tiny')\n"
+        "config = replace(tiny, training=replace(tiny.training, steps=120))\n"
+        "run = runs.start(config, Path(sys.argv[1]), torch.device('cpu'))\n"
+        "print('started', flush=True); runs.fit(run)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "killed")], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    metrics = tmp_path / "killed" / "metrics.csv"
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 4:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    resumed = runs.resume(tmp_path / "killed", CPU)
+    assert 0 < resumed.state.step < 120
+    assert runs.fit(resumed)
+    undisturbed = runs.start(tiny(120), tmp_path / "whole", CPU)
+    assert runs.fit(undisturbed)
+    assert same(tmp_path / "killed" / CHECKPOINT, tmp_path / "whole" / CHECKPOINT)
+    rows, expected = (runs.read_metrics(tmp_path / name) for name in ("killed", "whole"))
+    assert [(r["step"], r["loss"], r["grad_norm"]) for r in rows] == [
+        (r["step"], r["loss"], r["grad_norm"]) for r in expected
+    ]
+
+
+def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch):
+    run = runs.start(tiny(60), tmp_path / "run", CPU)
+    real = run.config.loss_fn
+
+    def interrupting(*args):
+        if run.state.step == 23:
+            signal.raise_signal(signal.SIGINT)
+        return real(*args)
+
+    monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", interrupting)
+    assert not runs.fit(run)
+    monkeypatch.undo()
+    resumed = runs.resume(tmp_path / "run", CPU)
+    assert resumed.state.step == 23
+    assert runs.fit(resumed)
+    runs.fit(runs.start(tiny(60), tmp_path / "whole", CPU))
+    assert same(tmp_path / "run" / CHECKPOINT, tmp_path / "whole" / CHECKPOINT)
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "SAVE_EVERY", 0)
+    config = tiny(100)
+    run = runs.start(config, tmp_path, CPU)
+    real = config.loss_fn
+
+    def exploding(*args):
+        return real(*args) * (float("nan") if run.state.step > 25 else 1)
+
+    monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", exploding)
+    with pytest.raises(runs.DivergedError, match=r"nan at step 30.*last good"):
+        runs.fit(run)
+    tensors, metadata = read_tensors(tmp_path / CHECKPOINT)
+    assert metadata["step"] == 20
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+
+
+def test_minutes_become_steps(tmp_path):
+    run = runs.start(tiny(10**6), tmp_path, CPU, minutes=0.1)
+    assert 5 < run.config.training.steps < 2000
+    assert runs.read_config(tmp_path / CHECKPOINT).training.steps == run.config.training.steps
+    assert run.state.step == 0
+
+
+def test_full_disk_leaves_the_old_checkpoint(tmp_path):
+    """A real failing write: the process may not write files larger than 100 kB."""
+    run = runs.start(TINY, tmp_path, CPU)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    code = (
+        "import resource, sys, torch; from pathlib import Path; from mini_ddpm import runs\n"
+        "run = runs.resume(Path(sys.argv[1]), torch.device('cpu'))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: run.save()\n"
+        "except OSError as error: print(error)\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "could not write" in out.stdout
+    assert "make room" in out.stdout
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, "config.json"]
+    assert run.state.step == 0
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "foreign", "other network"])
+def test_bad_checkpoints_are_named(tmp_path, damage):
+    runs.start(TINY, tmp_path, CPU)
+    path = tmp_path / CHECKPOINT
+    if damage == "truncate":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "garbage":
+        path.write_bytes(b"not a checkpoint")
+    elif damage == "foreign":
+        write_tensors(path, {"weight": torch.ones(2)}, {"made_by": "someone else"})
+    else:
+        tensors, metadata = read_tensors(path)
+        metadata["config"]["unet"]["base_channels"] = 16
+        write_tensors(path, tensors, metadata)
+    for use in (lambda: runs.resume(tmp_path, CPU), lambda: runs.open_run(str(tmp_path), CPU)):
+        with pytest.raises(CheckpointError, match=str(path)):
+            use()
+
+
+def test_a_model_file_cannot_be_resumed(tmp_path):
+    runs.start(TINY, tmp_path, CPU)
+    tensors, metadata = read_tensors(tmp_path / CHECKPOINT)
+    del metadata["step"]
+    write_tensors(tmp_path / "m.safetensors", {k: v for k, v in tensors.items() if k.startswith("ema.")}, metadata)
+    with pytest.raises(CheckpointError, match="not a training checkpoint"):
+        load_checkpoint(tmp_path / "m.safetensors", TrainState(UNet(TINY.unet), TINY.training))
+
+
+def test_started_twice_or_on_the_wrong_images(tmp_path, monkeypatch):
+    runs.start(TINY, tmp_path / "run", CPU)
+    with pytest.raises(ValueError, match="already holds a run"):
+        runs.start(TINY, tmp_path / "run", CPU)
+    wrong = replace(TINY, unet=replace(TINY.unet, image_size=32))
+    with pytest.raises(ValueError, match=r"images of \(1, 32, 32\)"):
+        runs.start(wrong, tmp_path / "other", CPU)
+    assert not (tmp_path / "other").exists()
+
+
+def test_files_are_whole_or_absent(tmp_path):
+    def fail(path):
+        path.write_text("half")
+        raise OSError("device full")
+
+    with pytest.raises(OSError, match="device full"):
+        files.write_whole(tmp_path / "x.json", fail)
+    assert list(tmp_path.iterdir()) == []

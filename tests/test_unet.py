@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mini_ddpm.unet import UNet, UNetConfig, timestep_embedding
+
+SMALL = UNetConfig(
+    image_size=28, in_channels=1, base_channels=8, channel_mults=(1, 2), blocks=1, attention=(14,), groups=4
+)
+
+
+def woken(config):
+    """A network whose zero-initialised layers are not zero."""
+    torch.manual_seed(0)
+    net = UNet(config).eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return net
+
+
+def test_the_papers_cifar10_network_has_35_7_million_parameters():
+    with torch.device("meta"):
+        assert sum(p.numel() for p in UNet(UNetConfig()).parameters()) == 35_746_307
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"patch_size": 2, "attention": (7,)},
+        {"image_size": 20, "channel_mults": (1, 2, 2), "attention": (5,)},
+        {"image_size": 30, "channel_mults": (1, 1), "attention": ()},
+        {"in_channels": 3, "image_size": 32, "blocks": 2, "attention": (32, 16)},
+        {"channel_mults": (1,), "image_size": 7, "attention": (7,)},
+    ],
+)
+def test_output_has_the_inputs_shape_and_starts_at_zero(changes):
+    config = replace(SMALL, **changes)
+    x = torch.randn(2, config.in_channels, config.image_size, config.image_size)
+    t = torch.tensor([1, 1000])
+    for learned in (False, True):
+        out = UNet(replace(config, learned_variance=learned))(x, t)
+        assert out.shape == (2, config.in_channels * (1 + learned), config.image_size, config.image_size)
+        assert (out == 0).all()
+
+
+def test_every_parameter_learns():
+    net = woken(replace(SMALL, classes=10))
+    net(torch.randn(2, 1, 28, 28), torch.tensor([3, 700]), torch.tensor([1, 10])).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_time_and_class_matter_and_null_is_no_label():
+    net = woken(replace(SMALL, classes=10))
+    x, t = torch.randn(1, 1, 28, 28), torch.tensor([10])
+    with torch.no_grad():
+        base = net(x, t, torch.tensor([10]))
+        torch.testing.assert_close(net(x, t), base)
+        assert not torch.allclose(net(x, t, torch.tensor([3])), base)
+        assert not torch.allclose(net(x, t + 1, torch.tensor([10])), base)
+
+
+def test_images_of_a_batch_do_not_mix():
+    net = woken(SMALL)
+    x, t = torch.randn(3, 1, 28, 28), torch.tensor([1, 50, 900])
+    with torch.no_grad():
+        torch.testing.assert_close(net(x, t)[1:2], net(x[1:2], t[1:2]), rtol=1e-4, atol=1e-4)
+
+
+def test_attention_reaches_across_the_image():
+    far = woken(replace(SMALL, channel_mults=(1,), attention=(28,)))
+    x = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    far(x, torch.tensor([5]))[0, 0, 0, 0].backward()
+    assert x.grad[0, 0, 27, 27] != 0
+
+
+def test_dropout_only_in_training():
+    net = woken(replace(SMALL, dropout=0.5))
+    x, t = torch.randn(1, 1, 28, 28), torch.tensor([5])
+    with torch.no_grad():
+        assert torch.equal(net(x, t), net(x, t))
+        net.train()
+        assert not torch.equal(net(x, t), net(x, t))
+
+
+def test_embedding_is_the_papers():
+    e = timestep_embedding(torch.tensor([0, 7]), 8)
+    assert torch.equal(e[0], torch.tensor([0.0] * 4 + [1.0] * 4))
+    frequencies = torch.tensor([1, 10000 ** (-1 / 3), 10000 ** (-2 / 3), 1e-4])
+    torch.testing.assert_close(e[1], torch.cat([(7 * frequencies).sin(), (7 * frequencies).cos()]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 28, "channel_mults": (1, 2, 2, 2)}, "image_size 28 cannot be halved 3 times"),
+        ({"image_size": 30, "patch_size": 2}, "multiple of 4"),
+        ({"base_channels": 10}, "multiple of groups"),
+        ({"attention": (8,)}, "attention at 8"),
+    ],
+)
+def test_impossible_shapes_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **changes)
