@@ -135,6 +135,15 @@ _LAPTOP = RunConfig(
 PRESETS = {
     # five minutes on two CPU cores
     "mnist-laptop": _LAPTOP,
+    # the shipped model: full MNIST, an hour on a CPU
+    "mnist": replace(
+        _LAPTOP,
+        data="mnist",
+        unet=replace(_LAPTOP.unet, base_channels=32),
+        training=replace(
+            _LAPTOP.training, steps=17_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, label_dropout=0.1
+        ),
+    ),
     # the smallest thing that trains: seconds, for tests and a first look
     "tiny": replace(
         _LAPTOP,

@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import MagicMock
 
+import diffusers
+import ema_pytorch
 import torch
 import torch.nn.functional as F
+from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -38,10 +41,7 @@ for name in ("torchvision", "torchvision.transforms", "torchvision.models", "pyt
 sys.modules["pytorch_fid.inception"] = MagicMock()
 
 import denoising_diffusion_pytorch as lucidrains  # noqa: E402
-import diffusers  # noqa: E402
-import ema_pytorch  # noqa: E402
 import smalldiffusion  # noqa: E402
-from diffusers.training_utils import EMAModel  # noqa: E402
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
