@@ -15,6 +15,19 @@ from mini_ddpm.judge import Judge
 from mini_ddpm.judge import train_judge as judge_steps
 from mini_ddpm.runs import Trained
 
+
+def sampling_options(command: Callable) -> Callable:
+    """The options that change how a run draws."""
+    for option in (
+        click.option("--guidance", type=float, help="How closely to follow the label; 1 for no guidance."),
+        click.option("--eta", type=float, help="ddim's noise, 0 to 1."),
+        click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default."),
+        click.option("--sampler", help="ancestral or ddim; the run's by default."),
+    ):
+        command = option(command)
+    return command
+
+
 device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
 
 
@@ -79,9 +92,7 @@ def train(
 @cli.command()
 @click.argument("run")
 @click.option("--n", type=int, default=64, callback=positive(), help="How many images.")
-@click.option("--sampler", help="ancestral or ddim; the run's by default.")
-@click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default.")
-@click.option("--eta", type=float, help="ddim's noise, 0 to 1.")
+@sampling_options
 @click.option("--label", type=int, help="Draw only this class.")
 @click.option("--seed", type=int, default=0, help="The same seed draws the same images.")
 @click.option("--out", type=Path, default=Path("samples.png"), help="The picture.")
@@ -90,17 +101,15 @@ def train(
 def sample(
     run: str,
     n: int,
-    sampler: str | None,
-    steps: int | None,
-    eta: float | None,
     label: int | None,
     seed: int,
     out: Path,
     gif: bool,
     device: str | None,
+    **changes: str | float | None,
 ) -> None:
     """Draw images with RUN, a run folder or a shipped model (mnist)."""
-    trained = configured(run, device, sampler, steps, eta)
+    trained = configured(run, device, changes)
     labels = runs.default_labels(trained, n)
     if label is not None:
         classes = trained.config.unet.classes
@@ -117,24 +126,20 @@ def sample(
 @cli.command()
 @click.argument("run")
 @click.option("--n", type=int, default=evaluation.N, callback=positive(1), help="How many images.")
-@click.option("--sampler", help="ancestral or ddim; the run's by default.")
-@click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default.")
-@click.option("--eta", type=float, help="ddim's noise, 0 to 1.")
+@sampling_options
 @click.option("--seed", type=int, default=0, help="Of the noise.")
 @click.option("--out", type=Path, help="Also write the figures to this JSON file.")
 @device_option
 def evaluate(
     run: str,
     n: int,
-    sampler: str | None,
-    steps: int | None,
-    eta: float | None,
     seed: int,
     out: Path | None,
     device: str | None,
+    **changes: str | float | None,
 ) -> None:
     """Draw digits with RUN and let the judge measure them."""
-    figures = runs.evaluate(configured(run, device, sampler, steps, eta), n, seed)
+    figures = runs.evaluate(configured(run, device, changes), n, seed)
     if out is not None:
         write_json(out, figures)
     show(figures)
@@ -176,10 +181,9 @@ def train_judge(epochs: int, seed: int, out: Path) -> None:
     click.echo(f"wrote {out}: test accuracy {reference.accuracy:.2%}, FD of real test images {reference.fd_test:.4f}")
 
 
-def configured(run: str, device: str | None, sampler: str | None, steps: int | None, eta: float | None) -> Trained:
+def configured(run: str, device: str | None, changes: dict[str, str | float | None]) -> Trained:
     """Open a run and change how it samples where asked to."""
     trained = runs.open_run(run, runs.pick_device(device))
-    changes = {"sampler": sampler, "steps": steps, "eta": eta}
     chosen = replace(trained.config.sampling, **{key: v for key, v in changes.items() if v is not None})
     config = replace(trained.config, sampling=chosen)
     return replace(trained, config=config, diffusion=config.diffusion.to(trained.device))

@@ -23,11 +23,12 @@ SAMPLERS = ("ancestral", "ddim")
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """How to draw: `sampler` ancestral or ddim, how many `steps`, and ddim's `eta`."""
+    """How to draw: `sampler` ancestral or ddim, how many `steps`, ddim's `eta`, and the `guidance` scale (1: none)."""
 
     sampler: str = "ancestral"
     steps: int = 1000
     eta: float = 0.0
+    guidance: float = 1.0
 
     @property
     def step(self) -> StepFunction:
@@ -109,7 +110,7 @@ _LAPTOP = RunConfig(
     unet=UNetConfig(
         image_size=28,
         in_channels=1,
-        base_channels=32,
+        base_channels=24,
         channel_mults=(1, 2),
         blocks=1,
         attention=(),
@@ -118,15 +119,16 @@ _LAPTOP = RunConfig(
         classes=10,
     ),
     training=TrainConfig(
-        steps=1300,
-        batch_size=64,
+        steps=3800,
+        batch_size=32,
         learning_rate=2e-3,
         betas=(0.9, 0.99),
         warmup_steps=50,
         decay_from=0.3,
         ema_decay=0.998,
+        label_dropout=0.1,
     ),
-    sampling=SampleConfig("ancestral", steps=50),
+    sampling=SampleConfig("ancestral", steps=30, guidance=1.5),
     schedule="cosine",
     parameterization="v",
     variance="fixed-small",
@@ -140,9 +142,8 @@ PRESETS = {
         _LAPTOP,
         data="mnist",
         unet=replace(_LAPTOP.unet, base_channels=32),
-        training=replace(
-            _LAPTOP.training, steps=17_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, label_dropout=0.1
-        ),
+        training=replace(_LAPTOP.training, steps=10_000, learning_rate=1.5e-3, ema_decay=0.999),
+        sampling=SampleConfig("ddim", steps=50, guidance=1.5),
     ),
     # the smallest thing that trains: seconds, for tests and a first look
     "tiny": replace(

@@ -11,8 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +23,7 @@ from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_whole
+from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import Model
 from mini_ddpm.presets import RunConfig
 from mini_ddpm.sampling import Step, sample
@@ -255,7 +255,7 @@ def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator
     x_T = torch.randn(n, *image_shape(trained), device=trained.device)
     model: Model = trained.model
     if labels is not None:
-        model = partial(model, y=labels.to(trained.device))
+        model = classifier_free(trained.model, labels.to(trained.device), trained.config.sampling.guidance)
     with autocast(trained.device):
         yield from sample(trained.config.sampling.step, trained.diffusion, model, x_T)
 
@@ -295,7 +295,7 @@ def evaluate(trained: Trained, n: int, seed: int) -> dict:
     data = trained.config.data
     figures = evaluation.evaluate_images(images, labels, reference, load(data, "train"), load(data, "test"))
     chosen = trained.config.sampling
-    how = {"n": n, "sampler": chosen.sampler, "steps": chosen.steps, "eta": chosen.eta, "seed": seed}
+    how = {"n": n, **asdict(chosen), "seed": seed}
     return {**figures, **how, "machine": machine(trained.device)}
 
 
