@@ -146,6 +146,15 @@ def evaluate(
 
 
 @cli.command()
+@click.argument("run")
+@click.option("--out", type=Path, required=True, help="The file to write.")
+def export(run: str, out: Path) -> None:
+    """Write RUN's averaged weights in half precision, to share."""
+    runs.export(run, out)
+    click.echo(f"wrote {out}")
+
+
+@cli.command()
 @click.argument("name")
 def fetch(name: str) -> None:
     """Download a full data set: mnist or cifar10."""

@@ -22,7 +22,7 @@ from mini_ddpm import evaluation
 from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion
-from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_whole
+from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_tensors, write_whole
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import Model
 from mini_ddpm.presets import RunConfig
@@ -249,6 +249,13 @@ def open_run(run: str, device: torch.device) -> Trained:
     return Trained(config, config.diffusion.to(device), place(model, device).eval().requires_grad_(False))
 
 
+def export(run: str, path: Path) -> None:
+    """Write the averaged weights of a run in half precision: a model to share, not to train on."""
+    tensors, metadata = read_tensors(find(run))
+    weights = {name: tensor.half() for name, tensor in tensors.items() if name.startswith("ema.")}
+    write_tensors(path, weights, {"config": metadata["config"]})
+
+
 def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator[Step]:
     """Draw n images with one label each (n,), or without labels: every step of the chain, on the device."""
     torch.manual_seed(seed)
@@ -343,5 +350,5 @@ def save_pictures(steps: list[Step], grid: Path, animation: Path | None, columns
     write_whole(grid, lambda path: picture.save(path))
     if animation is not None:
         shown = steps[:: max(1, len(steps) // 40)] + steps[-1:]
-        frames = [image_grid(state.x_t, columns) for state in shown]
+        frames = [image_grid(state.x_t, columns, zoom=1) for state in shown]  # noise does not compress
         write_whole(animation, lambda path: save_animation(frames, path))

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -93,6 +94,16 @@ def test_evaluate(trained, run, tmp_path):
     assert (figures["n"], figures["steps"], figures["sampler"]) == (100, 2, "ddim")
 
 
+def test_an_exported_model_draws_the_same(trained, run, tmp_path, monkeypatch):
+    assert run("export", trained, "--out", tmp_path / "mine.safetensors")[0] == 0
+    assert (tmp_path / "mine.safetensors").stat().st_size < 0.2 * (trained / "checkpoint.safetensors").stat().st_size
+    monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
+    for name, out in ((trained, "a.png"), ("mine", "b.png")):
+        assert run("sample", name, "--n", 4, "--out", out)[0] == 0
+    a, b = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("a.png", "b.png"))
+    assert np.abs(a - b).mean() < 2  # half precision
+
+
 def test_shipped_model_by_name(run):
     assert run("sample", "mnist", "--n", 1, "--steps", 2)[0] == 0
 
@@ -140,6 +151,7 @@ BAD = [
     (["evaluate", "judge"], "judge.safetensors is not a checkpoint"),
     (["fetch", "imagenet"], "unknown data set 'imagenet'"),
     (["fetch", "mnist"], "MINI_DDPM_DATA"),
+    (["export", "nowhere", "--out", "x"], "neither a run folder nor a shipped model"),
     (["paint"], "No such command 'paint'"),
     (["sample"], "Missing argument 'RUN'"),
 ]

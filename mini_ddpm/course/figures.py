@@ -34,10 +34,11 @@ def save_animation(frames: list[Image.Image], path: Path, seconds: float = 4.0, 
 def loss_curve(steps: list[int], losses: list[float], minutes: float) -> Figure:
     """Training loss over steps, with a running mean, on logarithmic loss axis."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    axes.plot(steps, losses, color="#9ecae1", linewidth=1, label="mean of the last steps")
+    axes.plot(steps, losses, color="#9ecae1", linewidth=1, label="mean over 10 steps")
     window = max(1, len(losses) // 20)
     smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
-    axes.plot(steps[window - 1 :], smooth, color="#08519c", label=f"running mean over {window} points")
+    middle = steps[window // 2 : window // 2 + len(smooth)]
+    axes.plot(middle, smooth, color="#08519c", label=f"running mean over {window} points")
     axes.set(yscale="log", xlabel="training step", ylabel="L_simple")
     axes.set_title(f"The loss fell from {losses[0]:.2f} to {smooth[-1]:.3f} in {steps[-1]:,} steps ({minutes:.1f} min)")
     axes.legend()
