@@ -87,6 +87,17 @@ def test_learning_rate_rises_stays_and_falls():
     assert TrainConfig().learning_rate_at(800_000) == 2e-4
 
 
+def test_every_step_uses_its_learning_rate():
+    config = replace(TINY.training, steps=6, warmup_steps=3, decay_from=0.5)
+    state = TrainState(UNet(TINY.unet), config)
+    used = [
+        state.optimizer.param_groups[0]["lr"]
+        for _ in train(TINY.diffusion, state, load("mnist-5k"), simple_loss, config)
+    ]
+    assert used == [config.learning_rate_at(step) for step in range(1, 7)]
+    assert len(set(used)) > 3
+
+
 def test_gradient_is_clipped():
     config = replace(TINY.training, steps=1, clip_norm=1e-4)
     state = TrainState(UNet(TINY.unet), config)
