@@ -8,10 +8,12 @@ Everything that changes during a run is in `TrainState` and torch's global rando
 
 import copy
 import math
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,13 +162,13 @@ def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int
     The time spent here is part of the minutes.
     """
     begin = time.perf_counter()
-    durations = []
+    ends = []
     for _ in steps:
-        durations.append(time.perf_counter())
-        if len(durations) > warmup + 2 and durations[-1] - begin > 60 * minutes * 0.03:
+        ends.append(time.perf_counter())
+        if len(ends) > warmup + 2 and ends[-1] - begin > 60 * minutes * 0.03:
             break
-    rate = (len(durations) - 1 - warmup) / (durations[-1] - durations[warmup])
-    return max(1, int(rate * (60 * minutes - (time.perf_counter() - begin))))
+    step = statistics.median(after - before for before, after in pairwise(ends[warmup:]))
+    return max(1, int((60 * minutes - (ends[-1] - begin)) / step))
 
 
 # --- checkpoints ---------------------------------------------------------------------------------------
