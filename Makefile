@@ -33,11 +33,16 @@ format: $(STAMP)  ## mend what lint and formatting can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## time the package against its peers, in an environment of its own
+bench: .bench-venv/installed  ## time the package against its peers (ARGS="small --rounds 9")
+	.bench-venv/bin/python tests/bench/bench.py $(ARGS)
+
+# Peers ask for torchvision, which would bring another torch: hence --no-deps.
+.bench-venv/installed: $(STAMP) tests/bench/peers.txt tests/bench/peers-alone.txt
 	$(PYTHON) -m venv .bench-venv
 	.bench-venv/bin/python -m pip install -q -c constraints.txt $(shell grep '^torch==' constraints.txt)
 	.bench-venv/bin/python -m pip install -q -c constraints.txt -e . -r tests/bench/peers.txt
-	.bench-venv/bin/python tests/bench/bench.py
+	.bench-venv/bin/python -m pip install -q --no-deps -r tests/bench/peers-alone.txt
+	touch $@
 
 clean:  ## remove environments and caches, but no runs
 	rm -rf .venv .bench-venv .pytest_cache .ruff_cache mini_ddpm.egg-info

@@ -68,11 +68,13 @@ def train(
 ) -> None:
     """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
     chosen = runs.pick_device(device)
+    if minutes is not None and steps is not None:
+        raise ValueError("give --minutes or --steps, not both")
     if resume is not None:
+        if data_name or minutes or steps or out:
+            raise ValueError("--resume goes on as the run began: leave out --data, --minutes, --steps and --out")
         run = runs.resume(resume, chosen)
     else:
-        if minutes is not None and steps is not None:
-            raise ValueError("give --minutes or --steps, not both")
         config = presets.preset(preset)
         training = replace(config.training, seed=seed, steps=steps or config.training.steps)
         config = replace(config, data=data_name or config.data, training=training)

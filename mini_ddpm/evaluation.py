@@ -108,7 +108,7 @@ def evaluate_images(
         "nearest_heldout": nearest_distance(to_model(heldout.images[:N]), known),
     }
     if labels is not None:
-        figures = {"accuracy": float((predicted == labels.cpu()).float().mean()), **figures}
+        figures = {"accuracy": float((predicted == labels.cpu()).double().mean()), **figures}
     return figures
 
 
@@ -126,7 +126,7 @@ def refer(judge: Judge, train: ImageSet, test: ImageSet) -> Reference:
         moments,
         fd_test=frechet_distance(features[:N], moments),
         spread_test=class_spread(features[:N], predicted[:N]),
-        accuracy=float((predicted == test.labels).float().mean()),
+        accuracy=float((predicted == test.labels).double().mean()),
     )
 
 

@@ -163,12 +163,13 @@ def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int
     """
     begin = time.perf_counter()
     ends = []
-    for _ in steps:
+    for step in steps:
+        float(step.loss)  # wait for the device
         ends.append(time.perf_counter())
         if len(ends) > warmup + 2 and ends[-1] - begin > 60 * minutes * 0.03:
             break
-    step = statistics.median(after - before for before, after in pairwise(ends[warmup:]))
-    return max(1, int((60 * minutes - (ends[-1] - begin)) / step))
+    duration = statistics.median(after - before for before, after in pairwise(ends[warmup:]))
+    return max(1, int((60 * minutes - (ends[-1] - begin)) / duration))
 
 
 # --- checkpoints ---------------------------------------------------------------------------------------

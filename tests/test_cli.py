@@ -139,6 +139,7 @@ BAD = [
     (["train", "--minutes", "1", "--steps", "5"], "not both"),
     (["train", "--device", "abacus"], "'abacus' is not available"),
     (["train", "--resume", "nowhere"], "nowhere/checkpoint.safetensors does not exist"),
+    (["train", "--resume", "RUN", "--steps", "50"], "--resume goes on as the run began"),
     (["sample", "nowhere"], "nowhere is neither a run folder nor a shipped model"),
     (["sample", "RUN", "--sampler", "magic"], "unknown sampler 'magic': choose one of ancestral, ddim"),
     (["sample", "RUN", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
