@@ -94,8 +94,8 @@ def evaluate_images(
         accuracy: share that the judge reads as its label (absent without labels).
         fd_judge, fd_ratio: Fréchet distance to the 60,000 MNIST training images; in units of the test set's.
         diversity: spread within a class, over that of real test images: 1 is as varied as real.
-        nearest_train: median distance to the nearest image the model was trained on.
-        nearest_heldout: the same for images it was not trained on, to compare with.
+        nearest_train: median distance of a generated image to the nearest of `train`.
+        nearest_heldout: the same for real images, `heldout`, to compare with.
     """
     features, predicted = judge_features(reference.judge, images)
     fd = frechet_distance(features, reference.moments)
