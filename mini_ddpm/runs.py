@@ -138,7 +138,8 @@ def fit(run: Run) -> bool:
         for step in run.steps():
             losses.append(step.loss)
             bar.update()
-            last = step.step == total or interrupted()
+            stop = interrupted()  # asked once a step: a later Ctrl-C must not leave before saving
+            last = step.step == total or stop
             if step.step % LOG_EVERY and not last:
                 continue
             now = time.perf_counter()
@@ -149,7 +150,7 @@ def fit(run: Run) -> bool:
                 write_metrics(run.folder, rows)
                 run.save()
                 saved = now
-            if interrupted():
+            if stop:
                 return False
     return True
 
