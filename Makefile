@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help setup lab train test check format bench clean
+.PHONY: help setup lab train test check format bench bench-steps bench-quality clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP)  ## make .venv and install everything
 
@@ -33,8 +33,13 @@ format: $(STAMP)  ## mend what lint and formatting can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .bench-venv/installed  ## time the package against its peers (ARGS="small --rounds 9")
-	.bench-venv/bin/python tests/bench/bench.py $(ARGS)
+bench: bench-steps bench-quality  ## against the peers: the time of a step, and digits after five minutes
+
+bench-steps: .bench-venv/installed  ## 15 minutes; ARGS="small --rounds 9" for less or more
+	.bench-venv/bin/python tests/bench/steps.py $(ARGS)
+
+bench-quality: .bench-venv/installed  ## an hour; ARGS="mini_ddpm smalldiffusion" for less
+	.bench-venv/bin/python tests/bench/quality.py $(ARGS)
 
 # Peers ask for torchvision, which would bring another torch: hence --no-deps.
 .bench-venv/installed: $(STAMP) tests/bench/peers.txt tests/bench/peers-alone.txt

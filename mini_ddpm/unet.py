@@ -116,10 +116,10 @@ class Attention(nn.Module):
         self.out = zeroed(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)  # (B, C, H W) each
-        weights = torch.softmax(q.transpose(1, 2) @ k / math.sqrt(q.shape[1]), dim=-1)  # (B, H W, H W)
-        h = v @ weights.transpose(1, 2)  # (B, C, H W)
-        return x + self.out(h.view_as(x))
+        b, c, h, w = x.shape
+        pixels = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(b, 1, h * w, 3 * c)  # a view in channels_last
+        out = F.scaled_dot_product_attention(*pixels.chunk(3, dim=-1))  # softmax(q k^T / sqrt(C)) v, (B, 1, H W, C)
+        return x + self.out(out.reshape(b, h, w, c).permute(0, 3, 1, 2))
 
 
 class Stage(nn.Module):
