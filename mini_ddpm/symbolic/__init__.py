@@ -1,0 +1,65 @@
+"""Derivations that a machine checks: a line is shown only after it was compared with the line before it.
+
+    forward = forward_process()                              # what we define; the only thing trusted
+    d = Derivation(forward, alpha[t] * (1 - alpha_bar[t - 1]) + 1 - alpha[t])
+    d.step(1 - alpha_bar[t], because="the recursion", using=[recursion(forward)])
+
+Every step is first tried with exact numbers in six "worlds" (a difference raises `WrongStep`, a line without
+a number `Unchecked`), then, if it can be, proved with normal forms. What it is not: a proof assistant. A
+line marked "checked" is strong evidence, and only that.
+"""
+
+from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q
+from mini_ddpm.symbolic.derivation import Derivation, Fact, refused
+from mini_ddpm.symbolic.gaussian import Expectation, complete_square, kl, log_density, normal_density
+from mini_ddpm.symbolic.notation import (
+    T,
+    alpha,
+    alpha_bar,
+    beta,
+    d,
+    eps,
+    forward_process,
+    i,
+    recursion,
+    s,
+    snr,
+    t,
+    x,
+)
+from mini_ddpm.symbolic.theory import Definition, Theory, Unchecked, WrongStep
+
+__all__ = [
+    "KL",
+    "ChainTheory",
+    "Definition",
+    "Density",
+    "Derivation",
+    "E_q",
+    "Expectation",
+    "Fact",
+    "Path",
+    "T",
+    "Theory",
+    "Unchecked",
+    "WrongStep",
+    "alpha",
+    "alpha_bar",
+    "beta",
+    "complete_square",
+    "d",
+    "eps",
+    "forward_process",
+    "i",
+    "kl",
+    "log_density",
+    "normal_density",
+    "p",
+    "q",
+    "recursion",
+    "refused",
+    "s",
+    "snr",
+    "t",
+    "x",
+]

@@ -1,0 +1,133 @@
+"""Chains of checked equations, and facts that later chains may use."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sympy import Expr, sympify
+
+from mini_ddpm.symbolic.printing import aligned, tex
+from mini_ddpm.symbolic.theory import Theory, Unchecked, WrongStep
+
+MARKS = {"proved": r"\;\blacksquare", "checked": r"\;\square", "": ""}
+SIGNS = {"=": "=", "<=": r"\le", ">=": r"\ge"}
+
+
+class Fact:
+    """An equation that other derivations may use, compared in every world first; displayed with its mark.
+
+    Raises:
+        WrongStep: the two sides differ.
+        Unchecked: a side has no value.
+    """
+
+    def __init__(self, theory: Theory, lhs: Expr, rhs: Expr, because: str = "", using: Sequence["Fact"] = ()) -> None:
+        self.lhs, self.rhs, self.because = _expression(lhs), _expression(rhs), because
+        self.mark = _mark(theory, self.lhs, self.rhs, "=", using)
+
+    def _repr_latex_(self) -> str:
+        return aligned([_row(tex(self.lhs), Line("=", self.rhs, self.because, self.mark))])
+
+    def __repr__(self) -> str:
+        return f"{self.lhs} = {self.rhs}  [{self.mark}] {self.because}".rstrip()
+
+
+class Line(NamedTuple):
+    """One line: its `relation` to the line before, the `expr`, the reason, and "proved", "checked" or ""."""
+
+    relation: str
+    expr: Expr
+    because: str
+    mark: str
+
+
+class Derivation:
+    """A chain of lines, each compared with the one before it.
+
+        Derivation(theory, start).step(line, because="why").step(...)
+        Derivation(theory, lhs, first_line, because="why").step(...)
+
+    With two expressions, the first line claims `lhs = first_line`, which is compared too. A filled box marks
+    a line that was proved, an empty one a line that holds in every world tried.
+
+    Raises (here and in `step`):
+        WrongStep: the line differs from the one before, repeats it, or follows a refused one.
+        Unchecked: the line has no value; the message says what is missing.
+    """
+
+    def __init__(
+        self, theory: Theory, lhs: Expr, first: Expr | None = None, because: str = "", using: Sequence[Fact] = ()
+    ) -> None:
+        self.theory, self.lhs, self.refused = theory, _expression(lhs), False
+        self.lines = [Line("=", self.lhs, because if first is None else "", "")]
+        if first is not None:
+            self.step(first, because, using)
+
+    def step(self, new: Expr, because: str = "", using: Sequence[Fact] = (), relation: str = "=") -> "Derivation":
+        """Add a line; `relation` is "=", "<=" or ">=". Returns the derivation, for the next step."""
+        new, old = _expression(new), self.lines[-1].expr
+        if self.refused:
+            raise WrongStep("the step before this one was refused: start the derivation again and mend that step first")
+        if relation not in SIGNS:
+            raise ValueError(f"the relation must be one of {', '.join(SIGNS)}, not {relation!r}")
+        try:
+            if new == old:
+                raise WrongStep(f"this line repeats the one before it: {new}")
+            mark = _mark(self.theory, old, new, relation, using)
+        except (WrongStep, Unchecked):
+            self.refused = True
+            raise
+        self.lines.append(Line(relation, new, because, mark))
+        return self
+
+    @property
+    def last(self) -> Expr:
+        """The expression on the last line."""
+        return self.lines[-1].expr
+
+    def fact(self) -> Fact:
+        """first = last, for other derivations to use; only if every line is an equality."""
+        if any(line.relation != "=" for line in self.lines):
+            raise ValueError("a chain with an inequality is not an equation")
+        marks = {line.mark for line in self.lines[1:]}
+        fact = Fact.__new__(Fact)
+        fact.lhs, fact.rhs, fact.because = self.lhs, self.last, "derived above"
+        fact.mark = "checked" if "checked" in marks else "proved"
+        return fact
+
+    def _repr_latex_(self) -> str:
+        first, *rest = self.lines
+        if not rest:
+            return f"$\\displaystyle {tex(first.expr)}$"
+        return aligned([_row(tex(self.lhs), rest[0]), *(_row("", line) for line in rest[1:])])
+
+    def __repr__(self) -> str:
+        rows = [f"  {line.relation:2} {line.expr}  [{line.mark}] {line.because}".rstrip() for line in self.lines[1:]]
+        return "\n".join([str(self.lhs), *rows])
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Show what the checker says to a wrong line; an error if it accepts the line."""
+    try:
+        yield
+    except (WrongStep, Unchecked) as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("this line was accepted")
+
+
+def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact]) -> str:
+    theory.refute(old, new, relation)  # first, because it is fast and never hangs
+    return "proved" if relation == "=" and theory.prove(old, new, using) else "checked"
+
+
+def _row(lhs: str, line: Line) -> str:
+    reason = rf" &&\text{{{line.because}}}" if line.because else " &&"
+    return f"{lhs} &{SIGNS[line.relation]} {tex(line.expr)}{reason} {MARKS[line.mark]}"
+
+
+def _expression(line: Expr) -> Expr:
+    if isinstance(line, str):
+        raise TypeError(f"a line is an expression, not a string: a string {line!r} cannot be compared with anything")
+    return sympify(line)

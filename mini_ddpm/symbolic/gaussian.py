@@ -1,0 +1,92 @@
+"""Gaussian densities, exact expectations of polynomials, completing the square, and the divergence of two Gaussians.
+
+Every Gaussian takes its mean and its *variance*. sigma is never an argument; sigma**2 is.
+"""
+
+from sympy import (
+    Dummy,
+    Expr,
+    Integral,
+    Poly,
+    PolynomialError,
+    cancel,
+    exp,
+    expand,
+    expand_log,
+    factorial2,
+    log,
+    oo,
+    pi,
+    sqrt,
+    sympify,
+)
+from sympy.printing.latex import LatexPrinter
+
+from mini_ddpm.symbolic.theory import Unchecked
+
+
+def normal_density(x: Expr, mean: Expr, variance: Expr) -> Expr:
+    """The density of N(mean, variance) at x."""
+    return exp(-((x - mean) ** 2) / (2 * variance)) / sqrt(2 * pi * variance)
+
+
+def log_density(x: Expr, mean: Expr, variance: Expr) -> Expr:
+    """Its logarithm."""
+    return -((x - mean) ** 2) / (2 * variance) - log(2 * pi * variance) / 2
+
+
+class Expectation(Expr):
+    """The mean of f(x) for x ~ N(mean, variance), f a polynomial in x; `doit` is exact, by Gaussian moments.
+
+    The k-th central moment is variance^(k/2) (k - 1)!! for even k, and 0 for odd k.
+    """
+
+    is_extended_real = True
+
+    def __new__(cls, f: Expr, x: Expr, mean: Expr = 0, variance: Expr = 1) -> "Expectation":
+        return Expr.__new__(cls, sympify(f), x, sympify(mean), sympify(variance))
+
+    def doit(self, **hints: bool) -> Expr:
+        """The value.
+
+        Raises:
+            Unchecked: f is not a polynomial in x.
+        """
+        f, x, mean, variance = self.args
+        z = Dummy("z", real=True)
+        centred = expand(expand_log(f.doit(**hints), force=True).xreplace({x: mean + z}))
+        try:
+            terms = Poly(centred, z).terms()
+        except PolynomialError:
+            raise Unchecked(f"no exact mean of {f} over {x}: it is not a polynomial in {x}") from None
+        return sum(c * variance ** (k // 2) * factorial2(k - 1) for (k,), c in terms if k % 2 == 0)
+
+    def integral(self) -> Integral:
+        """What the mean stands for: the integral of f times the density."""
+        f, x, mean, variance = self.args
+        return Integral(f * normal_density(x, mean, variance), (x, -oo, oo))
+
+    @property
+    def free_symbols(self) -> set:
+        """All symbols but the integration variable."""
+        f, x, mean, variance = self.args
+        return (f.free_symbols - {x}) | mean.free_symbols | variance.free_symbols
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        f, x, mean, variance = map(printer._print, self.args)
+        return rf"\mathbb{{E}}_{{{x} \sim \mathcal{{N}}({mean},\, {variance})}}\left[{f}\right]"
+
+
+def complete_square(exponent: Expr, x: Expr) -> tuple[Expr, Expr, Expr]:
+    """Read a Gaussian off an exponent that is quadratic in x.
+
+    Returns:
+        mean, variance, remainder with exponent = -(x - mean)^2 / (2 variance) + remainder.
+    """
+    a, b, c = Poly(expand(exponent), x).all_coeffs()
+    return cancel(-b / (2 * a)), cancel(-1 / (2 * a)), c - b**2 / (4 * a)
+
+
+def kl(mean_1: Expr, variance_1: Expr, mean_2: Expr, variance_2: Expr) -> Expr:
+    """D_KL( N(mean_1, variance_1) || N(mean_2, variance_2) ), derived in notebook 03."""
+    return (log(variance_2 / variance_1) + (variance_1 + (mean_1 - mean_2) ** 2) / variance_2 - 1) / 2

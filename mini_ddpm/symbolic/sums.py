@@ -1,0 +1,77 @@
+"""One normal form for sums and products with symbolic limits.
+
+A sum from a to b is F(b) - F(a - 1), where F is an unknown "indefinite sum" with F(n) - F(n - 1) = f(n).
+Written that way, shifting an index, taking terms out and telescoping all become ordinary cancellation.
+A product is the same with ratios.
+"""
+
+from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol, Tuple, expand, expand_log
+from sympy.core.function import AppliedUndef
+
+
+def normal_form(expr: Expr) -> Expr:
+    """Replace every sum and product over one index by differences and ratios of indefinite ones."""
+    return expr.replace(Product, _product).replace(Sum, _sum)
+
+
+def _sum(f: Expr, *limits: Tuple) -> Expr:
+    if len(limits) != 1:
+        return Sum(f, *limits)
+    ((i, a, b),) = limits
+    total = Integer(0)
+    for term in Add.make_args(expand(expand_log(f))):
+        constant, g = term.as_independent(i, as_Add=False)
+        if g == 1:
+            total += constant * (b - a + 1)
+            continue
+        g, shift = _aligned(g, i)
+        total += constant * (_indefinite_sum(g, i, b + shift) - _indefinite_sum(g, i, a - 1 + shift))
+    return total
+
+
+def _product(f: Expr, *limits: Tuple) -> Expr:
+    if len(limits) != 1:
+        return Product(f, *limits)
+    ((i, a, b),) = limits
+    total = Integer(1)
+    for factor in Mul.make_args(f):
+        g, power = (factor.base, factor.exp) if factor.is_Pow and not factor.exp.has(i) else (factor, Integer(1))
+        if not g.has(i):
+            total *= factor ** (b - a + 1)
+            continue
+        g, shift = _aligned(g, i)
+        total *= (_indefinite_product(g, i, b + shift) / _indefinite_product(g, i, a - 1 + shift)) ** power
+    return total
+
+
+def _aligned(g: Expr, i: Symbol) -> tuple[Expr, int]:
+    """Shift the index so that its smallest offset in g is 0: f(i - 1) f(i) becomes f(i) f(i + 1), shift -1."""
+    places = [place for atom in g.atoms(Indexed, Function) for place in atom.args if place.has(i)]
+    shift = min((_offset(place)[1] for place in places if _offset(place)[0] == i), default=0)
+    return g.xreplace({i: i - shift}), shift
+
+
+def _offset(n: Expr) -> tuple[Expr, int]:
+    """Split T - 1 into T and -1."""
+    number, rest = n.as_coeff_Add()
+    return (rest, int(number)) if number.is_Integer else (n, 0)
+
+
+def _indefinite_sum(g: Expr, i: Symbol, n: Expr) -> Expr:
+    start, k = _offset(n)
+    beyond = [g.xreplace({i: start + r}) for r in range(1, k + 1)]
+    short = [g.xreplace({i: start - r}) for r in range(-k)]
+    return _unknown("F", g, i, positive=None)(start) + Add(*beyond) - Add(*short)
+
+
+def _indefinite_product(g: Expr, i: Symbol, n: Expr) -> Expr:
+    start, k = _offset(n)
+    beyond = [g.xreplace({i: start + r}) for r in range(1, k + 1)]
+    short = [g.xreplace({i: start - r}) for r in range(-k)]
+    return _unknown("G", g, i, positive=True)(start) * Mul(*beyond) / Mul(*short)
+
+
+def _unknown(letter: str, g: Expr, i: Symbol, positive: bool | None) -> type[AppliedUndef]:
+    """A function named after its summand, so that equal summands share it."""
+    summand = g.xreplace({i: Symbol("_", integer=True)})
+    return Function(f"{letter}[{summand}]", real=True, positive=positive)

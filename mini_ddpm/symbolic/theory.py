@@ -1,0 +1,253 @@
+"""What is defined, and the worlds in which a claim is tried.
+
+A world gives every quantity that no definition explains an exact rational number, made from a hash of its
+printed name: the same on every machine. Symbolic t and T become small integers. Two lines that are equal
+have the same value in every world; two that are not differ in some world, almost surely in the first.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from sympy import (
+    Basic,
+    Expr,
+    Float,
+    Indexed,
+    Integer,
+    N,
+    Rational,
+    Symbol,
+    expand,
+    expand_log,
+    nsimplify,
+)
+from sympy.core.function import AppliedUndef
+
+from mini_ddpm.symbolic.printing import tex
+from mini_ddpm.symbolic.prover import proves_zero
+
+WORLDS = 6
+DIGITS = 30
+TOLERANCE = Float("1e-20", DIGITS)
+INDICES = {  # the integers that stand for symbolic indices, world by world: 1 <= s < t <= T
+    "T": (4, 5, 4, 6, 5, 4),
+    "t": (2, 3, 4, 3, 2, 4),
+    "s": (1, 2, 3, 1, 1, 2),
+    "d": (2, 3, 2, 4, 3, 2),
+    "i": (1, 2, 2, 3, 1, 2),
+}
+FRACTIONS = ("alpha", "beta", "alpha_bar")  # indexed quantities between 0 and 1
+
+
+class WrongStep(AssertionError):  # noqa: N818 - as learners meet it
+    """A line that is not equal to the line before it."""
+
+
+class Unchecked(RuntimeError):  # noqa: N818 - as learners meet it
+    """A line that could not be compared, and so is not shown."""
+
+
+class Definition:
+    """`lhs := rhs` for a symbol, an indexed quantity or an applied function; symbolic arguments are parameters."""
+
+    def __init__(self, lhs: Expr, rhs: Expr) -> None:
+        self.lhs, self.rhs = lhs, rhs
+
+    def matches(self, node: Basic) -> bool:
+        """Whether the node is an instance of the left side."""
+        if isinstance(self.lhs, Symbol) or type(node) is not type(self.lhs):
+            return node == self.lhs
+        same = node.base == self.lhs.base if isinstance(node, Indexed) else True
+        pairs = zip(_places(self.lhs), _places(node), strict=True)
+        return same and all(mine.is_Symbol or mine == theirs for mine, theirs in pairs)
+
+    def unfold(self, node: Basic) -> Expr:
+        """The right side for this instance of the left side."""
+        places = {} if isinstance(self.lhs, Symbol) else dict(zip(_places(self.lhs), _places(node), strict=True))
+        return self.rhs.as_dummy().xreplace(places)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {tex(self.lhs)} := {tex(self.rhs)}$"
+
+    def __repr__(self) -> str:
+        return f"{self.lhs} := {self.rhs}"
+
+
+def _places(node: Basic) -> tuple[Expr, ...]:
+    return node.indices if isinstance(node, Indexed) else node.args
+
+
+class Theory:
+    """The definitions, which are the only thing trusted, and the comparison of two lines under them.
+
+    Args:
+        indices: integers for further symbolic indices, six each, by symbol name: {"k": (1, 2, 3, 1, 2, 3)}.
+    """
+
+    def __init__(self, indices: dict[str, Sequence[int]] | None = None) -> None:
+        self.definitions: list[Definition] = []
+        self.indices = INDICES | (indices or {})
+
+    def define(self, lhs: Expr, rhs: Expr) -> Definition:
+        """Add `lhs := rhs`. Symbols among the indices or arguments of lhs are parameters: alpha_bar[t] defines all."""
+        if not isinstance(lhs, (Symbol, Indexed, AppliedUndef)):
+            raise TypeError(f"can define a symbol, an indexed quantity or a function, not {lhs!r}")
+        self.definitions.append(Definition(lhs, rhs))
+        return self.definitions[-1]
+
+    def unfold(self, expr: Expr) -> Expr:
+        """Replace what is defined by its definition, once."""
+        for definition in self.definitions:
+            expr = expr.replace(definition.matches, definition.unfold)
+        return expr
+
+    def unfold_fully(self, expr: Expr) -> Expr:
+        """Replace definitions until none applies."""
+        for _ in range(20):
+            before, expr = expr, self.unfold(expr)
+            if expr == before:
+                return expr
+        raise Unchecked(f"the definitions go round in a circle at {expr}")
+
+    def evaluate(self, expr: Expr, world: int) -> Float:
+        """The number that an expression stands for in a world, to 30 digits.
+
+        Raises:
+            Unchecked: it has none; the message says what is missing.
+        """
+        return self.evaluate_with_values(expr, world)[0]
+
+    def evaluate_with_values(self, expr: Expr, world: int) -> tuple[Float, dict[Expr, Rational]]:
+        """The number, and the values of the primitive quantities that it was computed from."""
+        expr, before = expr.as_dummy(), None  # t may be bound in a sum and free beside it
+        expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
+        while expr != before:
+            before, expr = expr, self.unfold_fully(expr.doit(integrals=False))
+        leaves = {leaf: _value(leaf, world) for leaf in primitives(expr)}
+        number = N(expr.xreplace(leaves), DIGITS)
+        if not (number.is_number and number.is_real and number.is_finite):
+            raise Unchecked(f"no real number in world {world}: {expr} is {number}")
+        return number, leaves
+
+    def _index(self, index: Symbol, world: int) -> Integer:
+        if index.name not in self.indices:
+            raise Unchecked(
+                f"the index {index} has no value: give it {WORLDS} of them with "
+                f"Theory(indices={{'{index}': (1, 2, 3, 1, 2, 3)}})"
+            )
+        return Integer(self.indices[index.name][world])
+
+    def refute(self, old: Expr, new: Expr, relation: str = "=") -> None:
+        """Try `old relation new` in every world.
+
+        Raises:
+            WrongStep: it fails in one.
+            Unchecked: a side has no value.
+        """
+        pairs = [(self.evaluate(old, k), self.evaluate(new, k)) for k in range(WORLDS)]
+        for k, (a, b) in enumerate(pairs):
+            if not holds(a, b, relation):
+                raise WrongStep(self._complaint(old, new, relation, k, pairs))
+
+    def prove(self, old: Expr, new: Expr, facts: Sequence) -> bool:
+        """Whether the difference of two lines is zero in normal form, given facts (each with `lhs` and `rhs`)."""
+        return any(proves_zero(view) for view in self._views(old - new, facts))
+
+    def _views(self, expr: Expr, facts: Sequence) -> Iterator[Expr]:
+        yield expr
+        yield expr.doit(integrals=False)
+        used = use(facts, expr)
+        yield used
+        unfolded = self.unfold_fully(used).doit(integrals=False)
+        yield unfolded
+        yield odds(used)
+        yield odds(unfolded)
+
+    def _complaint(self, old: Expr, new: Expr, relation: str, k: int, pairs: list[tuple[Float, Float]]) -> str:
+        values = self.evaluate_with_values(old, k)[1] | self.evaluate_with_values(new, k)[1]
+        indices = {index: self._index(index, k) for index in free_indices(old) | free_indices(new)}
+        numbers = {
+            name: value if value.is_Integer else N(value, 4) for name, value in _sorted(indices) + _sorted(values)
+        }
+        world = ", ".join(f"{name} = {value}" for name, value in numbers.items())
+        word = {"=": "equal", "<=": "at most", ">=": "at least"}[relation]
+        return (
+            f"this line and the one before it are not related as claimed ({word})\n"
+            f"  before:   {old}\n"
+            f"  here:     {new}\n"
+            f"  world {k}:  {world or 'nothing to choose'}\n"
+            f"  values:   {N(pairs[k][0], 8)} before, {N(pairs[k][1], 8)} here\n"
+            f"  look at:  {hint(old, new, pairs)}"
+        )
+
+
+def holds(a: Float, b: Float, relation: str) -> bool:
+    """Compare two numbers, up to the rounding of the last digits."""
+    slack = TOLERANCE * max(1, abs(a), abs(b))
+    return {"=": abs(a - b) < slack, "<=": a < b + slack, ">=": a > b - slack}[relation]
+
+
+def hint(old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
+    """What kind of mistake would explain the numbers?"""
+    if all(holds(a, -b, "=") for a, b in pairs):
+        return "a sign: the two are opposite in every world"
+    ratios = [b / a for a, b in pairs if a != 0 and b != 0]
+    if len(ratios) == len(pairs) and all(holds(r, ratios[0], "=") for r in ratios):
+        return f"a constant factor: here / before = {nsimplify(ratios[0], tolerance=1e-15)} in every world"
+    if all(holds(a - b, pairs[0][0] - pairs[0][1], "=") for a, b in pairs):
+        return f"a constant: here - before = {nsimplify(pairs[0][1] - pairs[0][0], tolerance=1e-15)} in every world"
+    if all(holds(a, b**2, "=") for a, b in pairs):
+        return "a square root too many: here, squared, is the line before"
+    if all(holds(a**2, b, "=") for a, b in pairs):
+        return "a square too many: the line before, squared, is this one"
+    fresh = sorted({str(a) for a in primitives(new)} - {str(a) for a in primitives(old)})
+    lost = sorted({str(a) for a in primitives(old)} - {str(a) for a in primitives(new)})
+    if fresh:
+        return f"{', '.join(fresh)}: in this line only. Undefined, or a wrong index?"
+    if lost:
+        return f"{', '.join(lost)}: in the line before only"
+    return "the same symbols on both lines: compare them term by term"
+
+
+def free_indices(expr: Expr) -> set[Symbol]:
+    """The integer symbols that are not bound by a sum or a product."""
+    return {symbol for symbol in expr.free_symbols if symbol.is_integer and isinstance(symbol, Symbol)}
+
+
+def primitives(expr: Expr) -> list[Expr]:
+    """Indexed quantities, undefined functions and bare symbols, in a fixed order."""
+    composite = expr.atoms(Indexed) | expr.atoms(AppliedUndef)
+    inside = set().union(*(atom.free_symbols for atom in composite)) if composite else set()
+    bare = {symbol for symbol in expr.free_symbols - inside if isinstance(symbol, Symbol) and not symbol.is_integer}
+    return sorted(composite | bare, key=str)
+
+
+def _value(leaf: Expr, world: int) -> Rational:
+    """A rational made from the printed name: between 0 and 1 for a fraction, positive or of any sign."""
+    if not (leaf.is_extended_real or isinstance(leaf, AppliedUndef)):
+        raise Unchecked(
+            f"{leaf} has no value: make it Symbol('{leaf}', real=True) or positive=True, "
+            f"or define it with theory.define({leaf}, ...)"
+        )
+    digest = int(hashlib.sha256(f"{leaf}|{world}".encode()).hexdigest()[:8], 16)
+    if isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS:
+        return Rational(digest % 89 + 5, 101)
+    if leaf.is_positive:
+        return Rational(digest % 389 + 20, 97)
+    return Rational(digest % 389 - 194, 97) + Rational(1, 211)
+
+
+def use(facts: Sequence, expr: Expr) -> Expr:
+    """Replace the left sides of facts by their right sides, under sums too."""
+    replacements = {fact.lhs: fact.rhs for fact in facts}
+    return expand(expand_log(expr)).xreplace(replacements).subs(replacements).doit(integrals=False)
+
+
+def odds(expr: Expr) -> Expr:
+    """Write every fraction a as 1 / (1 + u) with u > 0, so that a and 1 - a are visibly positive."""
+    fractions = [atom for atom in expr.atoms(Indexed) if str(atom.base) in FRACTIONS]
+    return expr.xreplace({atom: 1 / (1 + Symbol(f"u[{atom}]", positive=True)) for atom in fractions})
+
+
+def _sorted(values: dict) -> list[tuple]:
+    return sorted(values.items(), key=lambda item: str(item[0]))
