@@ -10,7 +10,7 @@ line marked "checked" is strong evidence, and only that.
 """
 
 from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q
-from mini_ddpm.symbolic.derivation import Derivation, Fact, refused
+from mini_ddpm.symbolic.derivation import Derivation, Fact, attempt
 from mini_ddpm.symbolic.gaussian import Expectation, complete_square, kl, log_density, normal_density
 from mini_ddpm.symbolic.notation import (
     T,
@@ -45,6 +45,7 @@ __all__ = [
     "WrongStep",
     "alpha",
     "alpha_bar",
+    "attempt",
     "beta",
     "complete_square",
     "d",
@@ -57,7 +58,6 @@ __all__ = [
     "p",
     "q",
     "recursion",
-    "refused",
     "s",
     "snr",
     "t",

@@ -33,7 +33,7 @@ from sympy import (
 from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.notation import T, t, x
-from mini_ddpm.symbolic.theory import DIGITS, Theory, Unchecked, WrongStep, free_indices
+from mini_ddpm.symbolic.theory import DIGITS, Theory, Unchecked, WrongStep, free_indices, rename_bound
 
 State = dict[int, int]  # time -> state, along one path
 
@@ -104,7 +104,7 @@ class ChainTheory(Theory):
     def evaluate_with_values(self, expr: Expr, world: int) -> tuple[Float, dict]:
         """The value of an expression in a world, along one fixed path where it depends on the path."""
         chain = _chain(world)
-        expr = self.unfold_fully(expr).as_dummy()
+        expr = rename_bound(self.unfold_fully(expr))
         expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)}).doit()
         path = chain.paths[_hash(str(world)) % len(chain.paths)]
         with mpmath.workdps(DIGITS):

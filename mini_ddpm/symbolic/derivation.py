@@ -1,7 +1,6 @@
 """Chains of checked equations, and facts that later chains may use."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sympy import Expr, sympify
@@ -106,15 +105,14 @@ class Derivation:
         return "\n".join([str(self.lhs), *rows])
 
 
-@contextmanager
-def refused() -> Iterator[None]:
-    """Show what the checker says to a wrong line; an error if it accepts the line."""
+def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = ()) -> None:
+    """Print whether `after` may follow `before`: for exercises, and to see what the checker says to a mistake."""
     try:
-        yield
+        derivation = Derivation(theory, before).step(after, using=using)
     except (WrongStep, Unchecked) as error:
-        print(f"{type(error).__name__}: {error}")
+        print(f"refused, {type(error).__name__}: {error}")
     else:
-        raise AssertionError("this line was accepted")
+        print(f"accepted, {derivation.lines[-1].mark}: {before} = {after}")
 
 
 def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact]) -> str:

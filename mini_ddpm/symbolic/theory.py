@@ -8,19 +8,24 @@ have the same value in every world; two that are not differ in some world, almos
 import hashlib
 from collections.abc import Iterator, Sequence
 
+import mpmath
 from sympy import (
     Basic,
     Expr,
     Float,
     Indexed,
     Integer,
+    Integral,
     N,
     Rational,
     Symbol,
+    Tuple,
     expand,
     expand_log,
+    lambdify,
     nsimplify,
 )
+from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 
 from mini_ddpm.symbolic.printing import tex
@@ -64,7 +69,7 @@ class Definition:
     def unfold(self, node: Basic) -> Expr:
         """The right side for this instance of the left side."""
         places = {} if isinstance(self.lhs, Symbol) else dict(zip(_places(self.lhs), _places(node), strict=True))
-        return self.rhs.as_dummy().xreplace(places)
+        return rename_bound(self.rhs).xreplace(places)
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {tex(self.lhs)} := {tex(self.rhs)}$"
@@ -119,12 +124,12 @@ class Theory:
 
     def evaluate_with_values(self, expr: Expr, world: int) -> tuple[Float, dict[Expr, Rational]]:
         """The number, and the values of the primitive quantities that it was computed from."""
-        expr, before = expr.as_dummy(), None  # t may be bound in a sum and free beside it
+        expr, before = rename_bound(expr), None
         expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
         while expr != before:
             before, expr = expr, self.unfold_fully(expr.doit(integrals=False))
         leaves = {leaf: _value(leaf, world) for leaf in primitives(expr)}
-        number = N(expr.xreplace(leaves), DIGITS)
+        number = N(expr.xreplace(leaves).replace(Integral, quadrature), DIGITS)
         if not (number.is_number and number.is_real and number.is_finite):
             raise Unchecked(f"no real number in world {world}: {expr} is {number}")
         return number, leaves
@@ -135,7 +140,7 @@ class Theory:
                 f"the index {index} has no value: give it {WORLDS} of them with "
                 f"Theory(indices={{'{index}': (1, 2, 3, 1, 2, 3)}})"
             )
-        return Integer(self.indices[index.name][world])
+        return Integer(self.indices[index.name][world % WORLDS])
 
     def refute(self, old: Expr, new: Expr, relation: str = "=") -> None:
         """Try `old relation new` in every world.
@@ -144,10 +149,16 @@ class Theory:
             WrongStep: it fails in one.
             Unchecked: a side has no value.
         """
-        pairs = [(self.evaluate(old, k), self.evaluate(new, k)) for k in range(WORLDS)]
-        for k, (a, b) in enumerate(pairs):
-            if not holds(a, b, relation):
-                raise WrongStep(self._complaint(old, new, relation, k, pairs))
+        world = self.disagreement(old, new, relation)
+        if world is not None:
+            raise WrongStep(self._complaint(old, new, relation, world))
+
+    def disagreement(self, old: Expr, new: Expr, relation: str = "=", worlds: int = WORLDS) -> int | None:
+        """The first world in which `old relation new` fails, or None."""
+        for k in range(worlds):
+            if not holds(self.evaluate(old, k), self.evaluate(new, k), relation):
+                return k
+        return None
 
     def prove(self, old: Expr, new: Expr, facts: Sequence) -> bool:
         """Whether the difference of two lines is zero in normal form, given facts (each with `lhs` and `rhs`)."""
@@ -163,7 +174,8 @@ class Theory:
         yield odds(used)
         yield odds(unfolded)
 
-    def _complaint(self, old: Expr, new: Expr, relation: str, k: int, pairs: list[tuple[Float, Float]]) -> str:
+    def _complaint(self, old: Expr, new: Expr, relation: str, k: int) -> str:
+        pairs = [(self.evaluate(old, world), self.evaluate(new, world)) for world in range(WORLDS)]
         values = self.evaluate_with_values(old, k)[1] | self.evaluate_with_values(new, k)[1]
         indices = {index: self._index(index, k) for index in free_indices(old) | free_indices(new)}
         numbers = {
@@ -207,6 +219,19 @@ def hint(old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
     if lost:
         return f"{', '.join(lost)}: in the line before only"
     return "the same symbols on both lines: compare them term by term"
+
+
+def quadrature(f: Expr, limits: Tuple) -> Float:
+    """An integral with numbers in it."""
+    variable, first, last = limits
+    with mpmath.workdps(DIGITS + 5):
+        ends = [lambdify((), end, "mpmath")() for end in (first, last)]
+        return Float(mpmath.nstr(mpmath.quad(lambdify(variable, f, "mpmath"), ends), DIGITS), DIGITS)
+
+
+def rename_bound(expr: Expr) -> Expr:
+    """Give bound indices other names: t may be bound in a sum and free beside it."""
+    return expr.replace(lambda node: isinstance(node, ExprWithLimits), lambda node: node.as_dummy())
 
 
 def free_indices(expr: Expr) -> set[Symbol]:

@@ -1,0 +1,352 @@
+"""The checker accepts what is true, refuses what is not, and says why."""
+
+import subprocess
+import sys
+
+import pytest
+from sympy import Abs, Function, Integer, Product, Rational, Sum, Symbol, expand, integrate, log, oo, sqrt, symbols
+
+from mini_ddpm.symbolic import (
+    KL,
+    ChainTheory,
+    Derivation,
+    E_q,
+    Expectation,
+    Fact,
+    Path,
+    T,
+    Theory,
+    Unchecked,
+    WrongStep,
+    alpha,
+    alpha_bar,
+    attempt,
+    beta,
+    complete_square,
+    forward_process,
+    i,
+    irreducibles,
+    kl,
+    log_density,
+    normal_density,
+    p,
+    q,
+    recursion,
+    s,
+    snr,
+    sums,
+    t,
+    x,
+)
+
+FORWARD = forward_process()
+GROWTH = recursion(FORWARD)
+VARIANCE = alpha[t] * (1 - alpha_bar[t - 1]) + beta[t]
+f = Function("f", real=True)
+r, u = symbols("r u", positive=True)
+y, z, m = symbols("y z m", real=True)
+
+
+def marks(derivation):
+    return [line.mark for line in derivation.lines[1:]]
+
+
+# --- lines ---------------------------------------------------------------------------------------------
+
+
+def test_a_true_chain_is_proved():
+    chain = Derivation(FORWARD, VARIANCE)
+    chain.step(1 - alpha[t] * alpha_bar[t - 1], because="multiply out").step(1 - alpha_bar[t], using=[GROWTH])
+    assert marks(chain) == ["proved", "proved"]
+    assert chain.fact().mark == "proved"
+
+
+def test_what_cannot_be_proved_is_only_checked():
+    assert marks(Derivation(FORWARD, Abs(y) + Abs(z)).step(sqrt(y**2 + z**2 + 2 * sqrt(y**2 * z**2)))) == ["checked"]
+
+
+def test_an_inequality_is_checked_and_makes_no_fact():
+    chain = Derivation(FORWARD, 1 - alpha_bar[t]).step(1 - alpha_bar[t - 1], relation=">=")
+    assert marks(chain) == ["checked"]
+    with pytest.raises(ValueError, match="not an equation"):
+        chain.fact()
+    with pytest.raises(WrongStep, match="at most"):
+        Derivation(FORWARD, 1 - alpha_bar[t]).step(1 - alpha_bar[t - 1], relation="<=")
+    with pytest.raises(ValueError, match="relation must be"):
+        Derivation(FORWARD, 1 - alpha_bar[t]).step(1 - alpha_bar[t - 1], relation="<")
+
+
+def test_a_wrong_line_is_refused_with_everything_needed_to_mend_it():
+    with pytest.raises(WrongStep) as refusal:
+        Derivation(FORWARD, VARIANCE).step(2 * (1 - alpha_bar[t]))
+    message = str(refusal.value)
+    assert f"before:   {VARIANCE}" in message
+    assert f"here:     {2 * (1 - alpha_bar[t])}" in message
+    assert "world 0:  t = 2, alpha[1] = 0.8020, alpha[2] = 0.07921" in message
+    assert "0.93647682 before, 1.8729536 here" in message
+    assert "a constant factor: here / before = 2" in message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (alpha_bar[t] - 1, "a sign"),
+        ((1 - alpha_bar[t]) / 3, "here / before = 1/3"),
+        (Rational(3, 2) - alpha_bar[t], "here - before = 1/2"),
+        (sqrt(1 - alpha_bar[t]), "a square root too many"),
+        ((1 - alpha_bar[t]) ** 2, "a square too many"),
+        (1 - alpha_bar[t] * x[t], r"x\[t\]: in this line only"),
+        (1 - alpha_bar[t - 1], r"alpha\[t\]: in the line before only"),
+        (1 - alpha[t] * alpha_bar[t - 1] ** 2, "compare them term by term"),
+    ],
+)
+def test_the_refusal_hints_at_the_kind_of_mistake(wrong, hint):
+    with pytest.raises(WrongStep, match=hint):
+        Derivation(FORWARD, VARIANCE).step(wrong)
+
+
+def test_a_wrong_first_line_or_fact_is_refused():
+    with pytest.raises(WrongStep):
+        Derivation(FORWARD, alpha_bar[t], alpha[t] * alpha_bar[t])
+    with pytest.raises(WrongStep):
+        Fact(FORWARD, alpha_bar[t], alpha[t - 1] * alpha_bar[t - 1])
+
+
+def test_a_tiny_difference_is_refused():
+    with pytest.raises(WrongStep):
+        Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t] + Rational(1, 10**14))
+
+
+@pytest.mark.parametrize(("old", "new"), [(sqrt(y**2), y), (log(y**2), 2 * log(y)), (Abs(y), y)])
+def test_branches_are_not_overlooked(old, new):
+    with pytest.raises((WrongStep, Unchecked)):
+        Derivation(FORWARD, old).step(new)
+
+
+def test_attempt_prints_the_verdict(capsys):
+    attempt(FORWARD, VARIANCE, 1 - alpha_bar[t], using=[GROWTH])
+    attempt(FORWARD, VARIANCE, alpha_bar[t])
+    accepted, refused = capsys.readouterr().out.split("\n", 1)
+    assert accepted.startswith("accepted, proved")
+    assert refused.startswith("refused, WrongStep")
+
+
+def test_display_shows_lines_reasons_and_marks():
+    chain = Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t], because="the recursion", using=[GROWTH])
+    text = chain._repr_latex_()
+    assert r"1 - \bar{\alpha}_{t} &&\text{the recursion} \;\blacksquare" in text
+    assert "[proved] the recursion" in repr(chain)
+    assert r":= 1 - \alpha_{t}" in FORWARD.definitions[0]._repr_latex_()
+
+
+# --- bad input -----------------------------------------------------------------------------------------
+
+
+def test_a_string_is_no_line():
+    with pytest.raises(TypeError, match="an expression, not a string"):
+        Derivation(FORWARD, "beta_tilde", beta[t])
+
+
+def test_a_repeated_line_is_refused():
+    with pytest.raises(WrongStep, match="repeats the one before"):
+        Derivation(FORWARD, VARIANCE).step(VARIANCE)
+
+
+def test_no_step_after_a_refused_one():
+    chain = Derivation(FORWARD, VARIANCE)
+    with pytest.raises(WrongStep):
+        chain.step(alpha_bar[t])
+    with pytest.raises(WrongStep, match="the step before this one was refused"):
+        chain.step(1 - alpha_bar[t])
+
+
+def test_an_unknown_index_says_how_to_give_it_values():
+    k = Symbol("k", integer=True, positive=True)
+    with pytest.raises(Unchecked, match=r"index k has no value.*Theory\(indices="):
+        Derivation(FORWARD, alpha[k]).step(1 - beta[k])
+    theory = Theory(indices={"k": (1, 2, 3, 4, 5, 6)})
+    theory.define(beta[t], 1 - alpha[t])
+    assert marks(Derivation(theory, alpha[k]).step(1 - beta[k])) == ["proved"]
+
+
+def test_a_symbol_without_a_value_says_how_to_define_it():
+    with pytest.raises(Unchecked, match=r"w has no value.*real=True.*theory.define\(w"):
+        Derivation(FORWARD, Symbol("w")).step(Symbol("w") + y)
+
+
+def test_a_value_that_is_no_real_number_is_unchecked():
+    with pytest.raises(Unchecked, match="no real number"):
+        Derivation(FORWARD, log(-alpha[t])).step(log(alpha[t]))
+
+
+def test_definitions_are_of_symbols_and_do_not_go_round():
+    theory = Theory()
+    with pytest.raises(TypeError, match="can define a symbol"):
+        theory.define(alpha[t] + 1, beta[t])
+    theory.define(alpha[t], 1 - beta[t])
+    theory.define(beta[t], 1 - alpha[t])
+    with pytest.raises(Unchecked, match="circle"):
+        Derivation(theory, alpha[t]).step(1 - beta[t])
+
+
+def test_definitions_have_parameters_and_exceptions():
+    theory = Theory()
+    theory.define(f(0), Integer(7))
+    theory.define(f(t), 2 * alpha[t])
+    theory.define(y, z + 1)
+    assert theory.unfold(f(0) + f(t - 1) + y) == 7 + 2 * alpha[t - 1] + z + 1
+
+
+def test_a_bound_index_does_not_clash_with_a_free_one():
+    assert marks(Derivation(FORWARD, snr(t) + Sum(f(t), (t, 1, T))).step(Sum(f(s), (s, 1, T)) + snr(t))) == ["proved"]
+
+
+# --- normal forms --------------------------------------------------------------------------------------
+
+IDENTITIES = [
+    Sum(f(t), (t, 1, T)) - f(1) - Sum(f(t), (t, 2, T)),
+    Sum(f(t - 1) - f(t), (t, 2, T)) - f(1) + f(T),
+    Sum(f(t), (t, 1, T)) - Sum(f(s + 1), (s, 0, T - 1)),
+    Sum(3 * x[t] + x[0], (t, 2, T)) - 3 * Sum(x[t], (t, 1, T)) + 3 * x[1] - (T - 1) * x[0],
+    Product(alpha[s], (s, 1, t)) - alpha[t] * Product(alpha[i], (i, 1, t - 1)),
+    Product(alpha[s] / alpha[s - 1], (s, 1, t)) - alpha[t] / alpha[0],
+    Product(u * alpha[s], (s, 1, t)) - u**t * Product(alpha[s], (s, 1, t)),
+    Product(alpha[s] ** 2, (s, 1, t)) - Product(alpha[s], (s, 1, t)) ** 2,
+]
+NOT_IDENTITIES = [
+    Sum(f(t), (t, 1, T)) - f(2) - Sum(f(t), (t, 2, T)),
+    Sum(f(t - 1) - f(t), (t, 2, T)) - f(2) + f(T),
+    Product(alpha[s], (s, 1, t)) - alpha[t - 1] * Product(alpha[i], (i, 1, t - 1)),
+    Product(u * alpha[s], (s, 1, t)) - u * Product(alpha[s], (s, 1, t)),
+]
+
+
+@pytest.mark.parametrize("zero", IDENTITIES, ids=str)
+def test_normal_form_of_sums_and_products(zero):
+    assert expand(sums.normal_form(zero)) == 0
+
+
+@pytest.mark.parametrize("other", NOT_IDENTITIES, ids=str)
+def test_normal_form_of_what_is_not_zero(other):
+    assert expand(sums.normal_form(other)) != 0
+
+
+@pytest.mark.parametrize(
+    ("expr", "zero"),
+    [
+        (sqrt(8) - 2 * sqrt(2), True),
+        (sqrt(8) - sqrt(2), False),
+        (sqrt(r * u) - sqrt(r) * sqrt(u), True),
+        (sqrt(r + u) - sqrt(r) - sqrt(u), False),
+        (sqrt((r**2 - r) / (r - 1)) - sqrt(r), True),
+        (log(r * u) - log(r) - log(u), True),
+        (log(r / (1 + r)) + log(1 + 1 / r), True),
+        (log(4 * r) - 2 * log(2) - log(r), True),
+        (log(r) * y - log(r**2) * y / 2, True),
+        (log(r) * y - log(r) * z, False),
+    ],
+)
+def test_roots_and_logarithms(expr, zero):
+    assert irreducibles.is_zero(expr) is zero
+
+
+# --- Gaussians -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", range(7))
+def test_expectation_is_the_integral(power):
+    exact = integrate(expand((m + sqrt(u) * z) ** power) * normal_density(z, 0, 1), (z, -oo, oo))
+    assert expand(Expectation(y**power, y, m, u).doit() - exact) == 0
+
+
+def test_expectation_needs_a_polynomial():
+    with pytest.raises(Unchecked, match="not a polynomial"):
+        Derivation(FORWARD, Expectation(Abs(y), y)).step(Integer(1))
+
+
+def test_complete_square():
+    mean, variance, rest = complete_square(-((y - m) ** 2) / (2 * u) + 5, y)
+    assert (mean, variance, expand(rest)) == (m, u, 5)
+
+
+def test_kl_is_the_mean_of_the_log_ratio():
+    ratio = log_density(y, m, r) - log_density(y, z, u)
+    assert marks(Derivation(FORWARD, Expectation(ratio, y, m, r)).step(kl(m, r, z, u))) == ["proved"]
+
+
+# --- Markov chains -------------------------------------------------------------------------------------
+
+CHAINS = ChainTheory()
+L_T = KL(q(x[T], x[0]), p(x[T]))
+L_t = KL(q(x[t - 1], x[t], x[0]), p(x[t - 1], x[t]))
+ELBO = E_q(log(p(Path(0, T)) / q(Path(1, T), x[0])))
+BOUND = L_T + Sum(E_q(L_t), (t, 2, T)) - E_q(log(p(x[0], x[1])))
+
+
+def test_the_bound_holds_in_finite_chains():
+    CHAINS.refute(-ELBO, BOUND)
+
+
+def test_a_bound_whose_sum_starts_at_1_is_refused_because_x_0_is_a_point_mass():
+    with pytest.raises(WrongStep, match="point mass"):
+        CHAINS.refute(-ELBO, L_T + Sum(E_q(L_t), (t, 1, T)))
+
+
+def test_a_mean_is_linear_and_constants_leave_it():
+    constant = KL(q(x[T], x[0]), p(x[T]))
+    chain = Derivation(CHAINS, E_q(2 * log(p(x[T])) + 3)).step(2 * E_q(log(p(x[T]))) + 3)
+    assert marks(chain) == ["proved"]
+    with pytest.raises(WrongStep):
+        CHAINS.refute(E_q(constant**2), E_q(log(p(x[T]))) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (log(q(x[T + 1], x[0])), "leaves the chain"),
+        (log(q(x[t - 1], x[t])), "the forward chain gives no"),
+        (log(p(x[t], x[t - 1])), "the reverse chain gives no"),
+        (log(p(x[t])), "the reverse chain gives no"),
+        (KL(q(x[T], x[0]), p(x[t - 1], x[t])), "same variable"),
+        (log(q(Path(0, T))), "no such density of a path"),
+        (log(q(Path(1, T), x[1])), "no such density of a path"),
+    ],
+)
+def test_densities_that_do_not_exist_are_refused(wrong, message):
+    with pytest.raises(WrongStep, match=message):
+        CHAINS.evaluate(wrong, 1)
+
+
+def test_chains_know_t_and_T_only():
+    with pytest.raises(Unchecked, match="index s has no value"):
+        CHAINS.evaluate(log(q(x[s], x[0])), 0)
+    with pytest.raises(Unchecked, match="y has no value in a Markov chain"):
+        CHAINS.evaluate(y, 0)
+
+
+def test_probabilities_add_up():
+    chain = Derivation(CHAINS, E_q(p(Path(1, T), x[0]) / q(Path(1, T), x[0]))).step(Integer(1))
+    assert marks(chain) == ["checked"]
+
+
+# --- the machine does not matter -----------------------------------------------------------------------
+
+
+def test_symbolic_never_imports_torch():
+    code = "import sys, mini_ddpm.symbolic; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_messages_and_displays_do_not_depend_on_the_hash_seed():
+    code = (
+        "from mini_ddpm.symbolic import *\n"
+        "f = forward_process()\n"
+        "attempt(f, alpha[t] * (1 - alpha_bar[t-1]) * x[t] + beta[t] * eps, alpha_bar[t] * x[0])\n"
+        "print(Derivation(f, snr(t - 1) * x[0]).step(alpha_bar[t-1] / (1 - alpha_bar[t-1]) * x[0])._repr_latex_())\n"
+    )
+
+    def output(seed):
+        environment = {"PYTHONHASHSEED": seed}
+        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
+
+    assert output("1") == output("2") == output("3") != b""
