@@ -114,7 +114,7 @@ class ChainTheory(Theory):
         length = _chain(world).length
         if index not in (t, T):
             raise Unchecked(f"the index {index} has no value in a Markov chain: use t, T or a number")
-        return Integer(length if index == T else 2 + world % (length - 1))
+        return Integer(length if index == T else 2 + world // 3 % (length - 1))
 
 
 class FiniteChain:

@@ -97,7 +97,7 @@ class Derivation:
     def _repr_latex_(self) -> str:
         first, *rest = self.lines
         if not rest:
-            return f"$\\displaystyle {tex(first.expr)}$"
+            return f"$${tex(first.expr)}$$"
         return aligned([_row(tex(self.lhs), rest[0]), *(_row("", line) for line in rest[1:])])
 
     def __repr__(self) -> str:

@@ -21,4 +21,4 @@ def tex(expr: Expr) -> str:
 def aligned(rows: list[str]) -> str:
     """Rows of an aligned chain of equations, for a notebook's output."""
     body = " \\\\[6pt]\n".join(rows)
-    return f"$\\displaystyle \\begin{{aligned}}\n{body}\n\\end{{aligned}}$"
+    return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"

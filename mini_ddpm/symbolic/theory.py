@@ -72,7 +72,7 @@ class Definition:
         return rename_bound(self.rhs).xreplace(places)
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {tex(self.lhs)} := {tex(self.rhs)}$"
+        return rf"$${tex(self.lhs)} := {tex(self.rhs)}$$"
 
     def __repr__(self) -> str:
         return f"{self.lhs} := {self.rhs}"
@@ -112,7 +112,7 @@ class Theory:
             before, expr = expr, self.unfold(expr)
             if expr == before:
                 return expr
-        raise Unchecked(f"the definitions go round in a circle at {expr}")
+        raise Unchecked(f"the definitions have no end: {expr}")
 
     def evaluate(self, expr: Expr, world: int) -> Float:
         """The number that an expression stands for in a world, to 30 digits.
@@ -182,9 +182,9 @@ class Theory:
             name: value if value.is_Integer else N(value, 4) for name, value in _sorted(indices) + _sorted(values)
         }
         world = ", ".join(f"{name} = {value}" for name, value in numbers.items())
-        word = {"=": "equal", "<=": "at most", ">=": "at least"}[relation]
+        word = {"=": "equals", "<=": "is at most", ">=": "is at least"}[relation]
         return (
-            f"this line and the one before it are not related as claimed ({word})\n"
+            f"it is not true that the line before {word} this one\n"
             f"  before:   {old}\n"
             f"  here:     {new}\n"
             f"  world {k}:  {world or 'nothing to choose'}\n"
