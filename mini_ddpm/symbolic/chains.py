@@ -33,7 +33,7 @@ from sympy import (
 from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.notation import T, t, x
-from mini_ddpm.symbolic.theory import DIGITS, Theory, Unchecked, WrongStep, free_indices, rename_bound
+from mini_ddpm.symbolic.theory import DIGITS, Theory, Unchecked, WrongStep, free_indices, number_hint, rename_bound
 
 State = dict[int, int]  # time -> state, along one path
 
@@ -109,6 +109,13 @@ class ChainTheory(Theory):
         path = chain.paths[_hash(str(world)) % len(chain.paths)]
         with mpmath.workdps(DIGITS):
             return Float(mpmath.nstr(chain.interpret(expr)(path), DIGITS), DIGITS), {}
+
+    def hint(self, old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
+        """Where to look for the mistake: a missing mean first, the commonest of all."""
+        loose = [node for node in _outermost(new) if isinstance(node, Density) and node.args != (x[0],)]
+        if loose and not any(isinstance(node, Density) for node in _outermost(old) if node.args != (x[0],)):
+            return f"{loose[0]} stands outside of a mean, so it differs from path to path: is an E_q missing?"
+        return number_hint(pairs) or "indices, limits of sums, and the order of arguments"
 
     def _index(self, index: Symbol, world: int) -> Integer:
         length = _chain(world).length
@@ -205,9 +212,7 @@ class FiniteChain:
             return lambda path: _real(self.transition("p", self.length, path[self.length], None))
         if len(times) == 2 and times[1] == times[0] + 1:
             return lambda path: _real(self.transition("p", times[0], path[times[0]], path[times[1]]))
-        raise WrongStep(
-            f"the reverse chain gives no {node}: it has p(x_T), p(x_(t-1) | x_t) and what they imply for x_0"
-        )
+        raise WrongStep(f"the reverse chain gives no {node}: it has p(x_T), p(x_(t-1) | x_t) and p(x_0)")
 
     def path_density(self, node: Density) -> Callable[[State], mpmath.mpf]:
         """q(x_{1:T} | x_0), p(x_{0:T}) and p(x_{1:T} | x_0)."""

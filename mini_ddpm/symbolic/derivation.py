@@ -9,6 +9,7 @@ from mini_ddpm.symbolic.printing import aligned, tex
 from mini_ddpm.symbolic.theory import Theory, Unchecked, WrongStep
 
 MARKS = {"proved": r"\;\blacksquare", "checked": r"\;\square", "": ""}
+LONG = 100  # characters of LaTeX
 SIGNS = {"=": "=", "<=": r"\le", ">=": r"\ge"}
 
 
@@ -98,7 +99,10 @@ class Derivation:
         first, *rest = self.lines
         if not rest:
             return f"$${tex(first.expr)}$$"
-        return aligned([_row(tex(self.lhs), rest[0]), *(_row("", line) for line in rest[1:])])
+        left = tex(self.lhs)
+        if len(left) > LONG:  # on a line of its own
+            return aligned([f"&{left}", *(_row("", line) for line in rest)])
+        return aligned([_row(left, rest[0]), *(_row("", line) for line in rest[1:])])
 
     def __repr__(self) -> str:
         rows = [f"  {line.relation:2} {line.expr}  [{line.mark}] {line.because}".rstrip() for line in self.lines[1:]]
@@ -107,6 +111,9 @@ class Derivation:
 
 def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = ()) -> None:
     """Print whether `after` may follow `before`: for exercises, and to see what the checker says to a mistake."""
+    if before == after:
+        print(f"accepted: both are {after}")
+        return
     try:
         derivation = Derivation(theory, before).step(after, using=using)
     except (WrongStep, Unchecked) as error:

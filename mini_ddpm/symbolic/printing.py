@@ -1,6 +1,6 @@
 """LaTeX for derivations: terms in the order written, indices as t - 1."""
 
-from sympy import Expr, Indexed, latex
+from sympy import Add, Expr, Indexed
 from sympy.printing.latex import LatexPrinter
 
 NAMES = {"alpha_bar": r"\bar{\alpha}"}
@@ -9,8 +9,11 @@ NAMES = {"alpha_bar": r"\bar{\alpha}"}
 class _Printer(LatexPrinter):
     def _print_Indexed(self, expr: Indexed) -> str:
         base = NAMES.get(str(expr.base)) or self._print(expr.base)
-        indices = ", ".join(latex(index) for index in expr.indices)  # t - 1, in the usual order
+        indices = ", ".join(self._print(index) for index in expr.indices)
         return f"{base}_{{{indices.replace(' ', '')}}}"
+
+    def _print_Add(self, expr: Add, order: str | None = None) -> str:
+        return super()._print_Add(expr, order="lex" if expr.is_integer else order)  # t - 1, not -1 + t
 
 
 def tex(expr: Expr) -> str:

@@ -174,6 +174,10 @@ class Theory:
         yield odds(used)
         yield odds(unfolded)
 
+    def hint(self, old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
+        """Where to look for the mistake, from the values (before, here) in all worlds."""
+        return number_hint(pairs) or symbol_hint(old, new)
+
     def _complaint(self, old: Expr, new: Expr, relation: str, k: int) -> str:
         pairs = [(self.evaluate(old, world), self.evaluate(new, world)) for world in range(WORLDS)]
         values = self.evaluate_with_values(old, k)[1] | self.evaluate_with_values(new, k)[1]
@@ -187,9 +191,9 @@ class Theory:
             f"it is not true that the line before {word} this one\n"
             f"  before:   {old}\n"
             f"  here:     {new}\n"
-            f"  world {k}:  {world or 'nothing to choose'}\n"
+            f"  world {k}:  {world or 'no symbols'}\n"
             f"  values:   {N(pairs[k][0], 8)} before, {N(pairs[k][1], 8)} here\n"
-            f"  look at:  {hint(old, new, pairs)}"
+            f"  look at:  {self.hint(old, new, pairs)}"
         )
 
 
@@ -199,7 +203,7 @@ def holds(a: Float, b: Float, relation: str) -> bool:
     return {"=": abs(a - b) < slack, "<=": a < b + slack, ">=": a > b - slack}[relation]
 
 
-def hint(old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
+def number_hint(pairs: list[tuple[Float, Float]]) -> str:
     """What kind of mistake would explain the numbers?"""
     if all(holds(a, -b, "=") for a, b in pairs):
         return "a sign: the two are opposite in every world"
@@ -212,6 +216,11 @@ def hint(old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
         return "a square root too many: here, squared, is the line before"
     if all(holds(a**2, b, "=") for a, b in pairs):
         return "a square too many: the line before, squared, is this one"
+    return ""
+
+
+def symbol_hint(old: Expr, new: Expr) -> str:
+    """Which symbols are on one line only?"""
     fresh = sorted({str(a) for a in primitives(new)} - {str(a) for a in primitives(old)})
     lost = sorted({str(a) for a in primitives(old)} - {str(a) for a in primitives(new)})
     if fresh:
