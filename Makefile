@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+# Every text output of a notebook is compared; the order of hashes must not matter.
+NBVAL = TQDM_DISABLE=1 PYTHONHASHSEED=$$seed $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120
 
 .PHONY: help setup lab train test check format bench bench-steps bench-quality clean
 
@@ -22,8 +24,9 @@ lab: $(STAMP)  ## open the course in JupyterLab
 train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
 
-test: $(STAMP) check  ## run all tests
+test: $(STAMP) check  ## run all tests, and every notebook as a test
 	$(BIN)/python -m pytest
+	for seed in 1 2; do $(NBVAL) notebooks/0[0-5]_*.ipynb || exit 1; done
 
 check: $(STAMP)  ## lint and check the formatting
 	$(BIN)/ruff check .

@@ -328,6 +328,15 @@ def test_probabilities_add_up():
     assert marks(chain) == ["checked"]
 
 
+def test_a_refusal_in_a_chain_hints_at_a_missing_mean():
+    first = -log(p(x[T]))
+    steps = Sum(log(q(x[t], x[t - 1]) / p(x[t - 1], x[t])), (t, 1, T))
+    with pytest.raises(WrongStep, match=r"stands outside of a mean.*is an E_q missing\?"):
+        CHAINS.refute(-ELBO, first + steps)
+    with pytest.raises(WrongStep, match="limits of sums"):
+        CHAINS.refute(-ELBO, E_q(first + steps.xreplace({Integer(1): Integer(2)})))
+
+
 # --- the machine does not matter -----------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from sympy import (
     Expr,
     Float,
     Function,
+    Indexed,
     Integer,
     Rational,
     Sum,
@@ -178,8 +179,18 @@ class FiniteChain:
         nodes = list(_outermost(expr))
         functions = [self.interpret(node) for node in nodes]
         names = [Dummy() for _ in nodes]
-        formula = lambdify(names, expr.xreplace(dict(zip(nodes, names, strict=True))), "mpmath")
-        return lambda path: mpmath.mpf(formula(*(function(path) for function in functions)))
+        rest = expr.xreplace(dict(zip(nodes, names, strict=True)))
+        for symbol in sorted(rest.free_symbols - set(names), key=str):
+            raise Unchecked(f"{symbol} has no value in a Markov chain: use q, p, E_q and KL of x[t]")
+        formula = lambdify(names, rest, "mpmath")
+
+        def value(path: State) -> mpmath.mpf:
+            number = mpmath.mpmathify(formula(*(function(path) for function in functions)))
+            if not isinstance(number, mpmath.mpf):
+                raise Unchecked(f"no real number: {expr} is {mpmath.nstr(number, 8)}")
+            return number
+
+        return value
 
     def divergence(self, a: Density, b: Density) -> Callable[[State], mpmath.mpf]:
         """sum_v a(v) log(a(v) / b(v)) over the states v of the variable, as a function of the rest of the path."""
@@ -201,6 +212,8 @@ class FiniteChain:
         """The density as a function of a path."""
         if isinstance(node.args[0], Path):
             return self.path_density(node)
+        if not all(isinstance(place, Indexed) for place in node.args):
+            raise WrongStep(f"no such density: {node}")
         times = [int(place.indices[0]) for place in node.args]
         if not 0 <= min(times) <= max(times) <= self.length:
             raise WrongStep(f"{node} leaves the chain x_0, ..., x_T")
@@ -254,8 +267,6 @@ def _outermost(expr: Basic) -> Iterator[Basic]:
     elif expr.args:
         seen = {node: None for argument in expr.args for node in _outermost(argument)}
         yield from seen
-    elif isinstance(expr, Symbol):
-        raise Unchecked(f"{expr} has no value in a Markov chain: use q, p, E_q and KL of x[t]")
 
 
 def _real(number: Rational) -> mpmath.mpf:

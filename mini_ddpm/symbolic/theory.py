@@ -235,7 +235,10 @@ def quadrature(f: Expr, limits: Tuple) -> Float:
     variable, first, last = limits
     with mpmath.workdps(DIGITS + 5):
         ends = [lambdify((), end, "mpmath")() for end in (first, last)]
-        return Float(mpmath.nstr(mpmath.quad(lambdify(variable, f, "mpmath"), ends), DIGITS), DIGITS)
+        number = mpmath.quad(lambdify(variable, f, "mpmath"), ends)
+        if not isinstance(number, mpmath.mpf):
+            raise Unchecked(f"no real number: the integral of {f} is {mpmath.nstr(number, 8)}")
+        return Float(mpmath.nstr(number, DIGITS), DIGITS)
 
 
 def rename_bound(expr: Expr) -> Expr:

@@ -1,0 +1,27 @@
+"""Reading the notebooks as files, for the tests."""
+
+from pathlib import Path
+
+import nbformat
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+PART_1 = sorted(FOLDER.glob("0[0-5]_*.ipynb"))
+ALL = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def text_of(cell: nbformat.NotebookNode) -> str:
+    """All text that a code cell has printed or displayed."""
+    outputs = [output.get("text") or "".join(map(str, output.get("data", {}).values())) for output in cell.outputs]
+    return "\n".join(outputs)

@@ -1,0 +1,150 @@
+"""What nbval cannot see: that the notebooks are complete, honest and in the order a learner needs."""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+import notebooks
+
+each = pytest.mark.parametrize("path", notebooks.ALL, ids=lambda path: path.stem)
+
+
+@each
+def test_executed_from_top_to_bottom_without_complaints(path):
+    cells = notebooks.code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for output in (output for cell in cells for output in cell.outputs):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr", output.text
+    assert sum(bool(cell.outputs) for cell in cells) > len(cells) / 2  # stripped outputs would pass vacuously
+
+
+@each
+def test_outputs_are_the_same_on_every_machine(path):
+    for cell in notebooks.code_cells(path):
+        text = notebooks.text_of(cell)
+        assert not re.search(r"object at 0x|/home/|/tmp/|/root/|/Users/|site-packages", text)
+
+
+@each
+def test_begins_and_ends_as_every_notebook_does(path):
+    first, *_, last = [cell.source for cell in notebooks.read(path).cells]
+    assert first.startswith(f"# {path.stem[:2]} · ")
+    for part in ("**You will be able to**", "**You need**", "**Time**"):
+        assert part in first
+    for part in ("## What we proved, what we measured", "| where this stands | |", "| lecture |"):
+        assert part in last
+
+
+@each
+def test_links_lead_somewhere(path):
+    planned = {"06_unet.ipynb"}
+    for cell in notebooks.read(path).cells:
+        for link in re.findall(r"\]\((\w+\.ipynb)\)", cell.source):
+            assert (notebooks.FOLDER / link).exists() or link in planned
+
+
+@each
+def test_figures_are_described(path):
+    cells = notebooks.read(path).cells
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        pictures = cell.cell_type == "code" and any("image/png" in output.get("data", {}) for output in cell.outputs)
+        if pictures:
+            assert following is not None
+            assert following.source.startswith("*Figure"), f"no description of the figure of: {cell.source[:80]}"
+
+
+@pytest.mark.parametrize("path", notebooks.PART_1, ids=lambda path: path.stem)
+def test_displayed_equations_are_definitions_or_come_from_the_checker(path):
+    for cell in notebooks.read(path).cells:
+        if cell.cell_type == "markdown":
+            paragraphs = re.split(r"\n\s*\n", cell.source)
+            for before, paragraph in zip(["", *paragraphs], paragraphs, strict=False):
+                if "$$" in paragraph or r"\begin{" in paragraph:
+                    assert before.startswith("**Definition"), f"unchecked claim: {paragraph}"
+
+
+@pytest.mark.parametrize("path", notebooks.PART_1, ids=lambda path: path.stem)
+def test_nothing_in_part_1_is_unchecked(path):
+    assert not any("Unchecked" in notebooks.text_of(cell) for cell in notebooks.code_cells(path))
+
+
+@pytest.mark.parametrize("path", notebooks.PART_1, ids=lambda path: path.stem)
+def test_exercises_are_open_and_their_solutions_right(path):
+    cells = notebooks.read(path).cells
+    source = "\n".join(cell.source for cell in cells)
+    assert 3 <= len(re.findall(r"^\*\*[1-9]\.\*\* ", source, re.M)) <= 6
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    for cell, following in zip(code, [*code[1:], None], strict=True):
+        if "exercise" in notebooks.tags(cell):
+            assert "# <- your" in cell.source
+            assert re.search("refused, |False", notebooks.text_of(cell)), "the first guess must be wrong"
+            assert "solution" in notebooks.tags(following)
+            assert following.metadata.jupyter.source_hidden
+            assert "refused" not in notebooks.text_of(following)
+
+
+def test_every_symbol_of_part_1_is_in_the_notation_table():
+    table = notebooks.read(notebooks.PART_1[0])
+    known = "\n".join(cell.source for cell in table.cells if "## 4. The notation" in cell.source)
+    for symbol in (
+        r"\beta_t",
+        r"\bar\alpha_t",
+        r"\tilde\mu_t",
+        r"\tilde\beta_t",
+        r"\epsilon_\theta",
+        r"\sigma_t^2",
+        "L_T",
+    ):
+        assert symbol in known
+
+
+# --- a mistake in a notebook turns nbval red --------------------------------------------------------------
+
+PLANTS = {
+    "00_start_here": ("first.step(1 - beta[t]", "first.step(1 + beta[t]"),
+    "01_forward_process": ("variance.step(1 - alpha_bar[t],", "variance.step(1 - alpha_bar[t - 1],"),
+    "02_elbo": ('(t, 2, T)) + first), "t = 1 out', '(t, 1, T)) + first), "t = 1 out'),
+    "03_kl_between_gaussians": ("(m1 - m2) ** 2 / (2 * sigma**2)", "(m1 - m2) ** 2 / sigma**2"),
+    "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
+    "05_simplified_loss": ("weight = beta[t] ** 2 / (2 *", "weight = beta[t] / (2 *"),
+}
+
+
+def run_nbval(path, cells):
+    """nbval's verdict on the first cells of a notebook."""
+    notebook = notebooks.read(path)
+    notebook.cells = cells
+    nbformat.write(notebook, path)
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--nbval",
+        "--nbval-current-env",
+        str(path),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("path", notebooks.PART_1, ids=lambda path: path.stem)
+def test_a_planted_mistake_turns_the_notebook_red(path, tmp_path):
+    true, false = PLANTS[path.stem]
+    cells = notebooks.read(path).cells
+    place = next(k for k, cell in enumerate(cells) if cell.cell_type == "code" and true in cell.source)
+    kept = [cell for cell in cells[: place + 1] if not {"widget", "nbval-ignore-output"} & set(notebooks.tags(cell))]
+    kept[-1].source = kept[-1].source.replace(true, false)
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    run = run_nbval(copy, kept)
+    assert run.returncode == 1, run.stdout
+    assert "1 failed" in run.stdout
+    assert "WrongStep" in run.stdout

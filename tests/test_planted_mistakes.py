@@ -1,0 +1,74 @@
+"""Every true line of Part I, with every mistake that fits, must be refused."""
+
+import collections
+import warnings
+
+import matplotlib
+import planted
+import pytest
+from sympy import Expr
+
+import notebooks
+from mini_ddpm.symbolic import Theory, Unchecked, WrongStep, derivation
+
+MORE_WORLDS = 24  # to tell a mutant that is true after all from a hole in the checker
+
+
+@pytest.fixture(scope="module")
+def true_steps():
+    """(notebook, theory, old line, new line, relation) of every step and fact that Part I's cells make."""
+    matplotlib.use("Agg")
+    steps = []
+    honest = derivation._mark
+    source = ""
+
+    def recorded(theory: Theory, old: Expr, new: Expr, relation: str, using: list) -> str:
+        mark = honest(theory, old, new, relation, using)
+        steps.append((source, theory, old, new, relation))
+        return mark
+
+    derivation._mark = recorded
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # figures that nobody shows
+            for path in notebooks.PART_1:
+                source, names = path.stem, {}
+                for cell in notebooks.code_cells(path):
+                    if not {"widget", "nbval-ignore-output"} & set(notebooks.tags(cell)):
+                        exec(cell.source, names)
+                matplotlib.pyplot.close("all")
+    finally:
+        derivation._mark = honest
+    return steps
+
+
+def test_every_planted_mistake_is_refused(true_steps, capsys):
+    refused, equivalent, holes = collections.Counter(), collections.Counter(), []
+    seen = set()
+    for source, theory, old, new, relation in true_steps:
+        for kind, mutant in planted.mutants(new) if relation == "=" else ():
+            if (id(theory), old, mutant) in seen or mutant == old:
+                continue
+            seen.add((id(theory), old, mutant))
+            try:
+                accepted = theory.disagreement(old, mutant) is None
+            except (WrongStep, Unchecked):
+                accepted = False
+            if not accepted:
+                refused[kind] += 1
+            elif theory.disagreement(old, mutant, worlds=MORE_WORLDS) is None:
+                equivalent[kind] += 1
+            else:
+                holes.append(f"{source}, {kind}: {new}  ->  {mutant}")
+    with capsys.disabled():
+        print(f"\n{len(true_steps)} true steps; mistakes refused: {sum(refused.values())}, by kind: {dict(refused)}")
+        print(f"changed in form but true after all: {dict(equivalent)}")
+    assert not holes, "\n".join(holes)
+    assert len(refused) >= 15
+    assert min(refused.values()) >= 1
+
+
+def test_part_1_makes_enough_steps(true_steps):
+    by_notebook = collections.Counter(source for source, *_ in true_steps)
+    assert len(true_steps) > 60
+    assert min(by_notebook[path.stem] for path in notebooks.PART_1) >= 2
