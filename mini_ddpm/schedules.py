@@ -89,7 +89,7 @@ class NoiseSchedule:
     def snr(self) -> Tensor:
         """Signal-to-noise ratio `alpha_bar / (1 - alpha_bar)`, (T+1,); infinite at t = 0.
 
-        Source: variational diffusion models (2107.00630), Eq. 3.
+        Source: variational diffusion models (2107.00630).
         """
         return self.alpha_bar / (1 - self.alpha_bar)
 

@@ -18,7 +18,7 @@ snr = Function("SNR", positive=True)
 def forward_process() -> Theory:
     """alpha_t = 1 - beta_t, alpha_bar_t = alpha_1 ... alpha_t, SNR(t) = alpha_bar_t / (1 - alpha_bar_t).
 
-    Source: DDPM (2006.11239), section 2; the signal-to-noise ratio: VDM (2107.00630), Eq. 3.
+    Source: DDPM (2006.11239), section 2; the signal-to-noise ratio: VDM (2107.00630).
     """
     theory = Theory()
     theory.define(beta[t], 1 - alpha[t])

@@ -211,20 +211,24 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def convolution_limit(shape: Shape, bf16: bool) -> float:
-    """The best rate, in GFLOP/s, of 3x3 convolutions of this network's widths, forward and backward."""
+    """The best rate, in GFLOP/s, of 3x3 convolutions of this network's widths: forward, or forward and backward."""
     rates = []
-    for width, side in (
-        (m * shape.unet.base_channels, r) for m, r in zip(shape.unet.channel_mults, shape.unet.resolutions, strict=True)
-    ):
-        conv = nn.Conv2d(width, width, 3, padding=1).to(DEVICE)
-        x = torch.randn(shape.batch, width, side, side, device=DEVICE, requires_grad=True)
+    for mult, side in zip(shape.unet.channel_mults, shape.unet.resolutions, strict=True):
+        width = mult * shape.unet.base_channels
+        conv = place(nn.Conv2d(width, width, 3, padding=1), DEVICE)
+        x = torch.randn(shape.batch, width, side, side, device=DEVICE).contiguous(memory_format=torch.channels_last)
+        gflop = 2 * shape.batch * 9 * width**2 * side**2 / 1e9
 
-        def action(conv: nn.Module = conv, x: Tensor = x) -> None:
+        def forward(conv: nn.Module = conv, x: Tensor = x) -> Tensor:
             with precision(bf16):
-                conv(x).sum().backward()
+                return conv(x)
 
-        action()
-        rates.append(3 * 2 * shape.batch * 9 * width**2 * side**2 / min(seconds(action) for _ in range(5)) / 1e9)
+        def both(forward: Callable[[], Tensor] = forward) -> None:
+            forward().sum().backward()
+
+        x.requires_grad_()
+        for passes, action in ((1, torch.no_grad()(forward)), (3, both)):
+            rates += [passes * gflop / seconds(action) for _ in range(6)]
     return max(rates)
 
 
