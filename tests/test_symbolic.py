@@ -4,7 +4,26 @@ import subprocess
 import sys
 
 import pytest
-from sympy import Abs, Function, Integer, Product, Rational, Sum, Symbol, expand, integrate, log, oo, sqrt, symbols
+from sympy import (
+    Abs,
+    Eq,
+    Function,
+    Integer,
+    Integral,
+    Max,
+    Min,
+    Product,
+    Rational,
+    Sum,
+    Symbol,
+    expand,
+    integrate,
+    log,
+    oo,
+    pi,
+    sqrt,
+    symbols,
+)
 
 from mini_ddpm.symbolic import (
     KL,
@@ -335,6 +354,83 @@ def test_a_refusal_in_a_chain_hints_at_a_missing_mean():
         CHAINS.refute(-ELBO, first + steps)
     with pytest.raises(WrongStep, match="limits of sums"):
         CHAINS.refute(-ELBO, E_q(first + steps.xreplace({Integer(1): Integer(2)})))
+
+
+# --- attacks: false lines that looked true to an earlier checker, and true ones that did not -------------
+
+h = Function("h", real=True)
+FALSE_LINES = [
+    (Min(snr(t), 5), snr(t)),  # values must not all be small
+    (Min(beta[t], Rational(999, 1000)), beta[t]),
+    (Max(Min(x[0], 3), -3), x[0]),
+    (sqrt(u**2 - 10 * u + 25), 5 - u),
+    (log(Symbol("eps_theta", real=True) ** 2), 2 * log(Symbol("eps_theta", real=True))),  # nor all positive
+    (sqrt((y - m) ** 2), y - m),
+    ((2 * pi) ** (-20), 2 * (2 * pi) ** (-20)),  # small is not zero
+    (Integral(h(z) * z, (z, 0, 1)), Integral(h(z), (z, 0, 1)) / 2),  # h is not a constant
+]
+TRUE_LINES = [
+    (Integral(normal_density(y, 0, 1 - alpha_bar[t]), (y, -oo, oo)), Integer(1)),
+    (Expectation((x[t] - y) ** 2, y, 0, 1 - alpha_bar[t]), x[t] ** 2 + 1 - alpha_bar[t]),
+    (sqrt(snr(t)), sqrt(alpha_bar[t]) / sqrt(1 - alpha_bar[t])),
+    (log(snr(t)), log(alpha_bar[t]) - log(1 - alpha_bar[t])),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), FALSE_LINES, ids=str)
+def test_false_lines_are_refused(old, new):
+    with pytest.raises((WrongStep, Unchecked)):
+        Derivation(FORWARD, old).step(new)
+
+
+@pytest.mark.parametrize(("old", "new"), TRUE_LINES, ids=str)
+def test_true_lines_are_accepted(old, new):
+    assert marks(Derivation(FORWARD, old).step(new)) in (["proved"], ["checked"])
+
+
+@pytest.mark.parametrize(("left", "right"), [(alpha_bar[t], Rational(1, 2)), (snr(t), 1), (x[0] ** 2, 5)])
+def test_inequalities_are_tried_with_extreme_values(left, right):
+    with pytest.raises(WrongStep):
+        Derivation(FORWARD, left).step(right, relation="<=")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (Product(alpha[s], (s, 1, t)), alpha[s] ** t),
+        (Sum(alpha[s], (s, 1, T)), Sum(alpha[s], (s, 2, T + 1))),
+        (sqrt(Product(x[s] ** 2, (s, 1, t))), Product(x[s], (s, 1, t))),
+        (log(y**2), 2 * log(y)),
+        (sqrt(y**2 - 2 * y * m + m**2), y - m),
+    ],
+    ids=str,
+)
+def test_the_prover_alone_does_not_prove_what_is_false(old, new):
+    assert not FORWARD.prove(old, new, [])
+
+
+def test_facts_must_be_facts_and_lines_exact_expressions():
+    with pytest.raises(TypeError, match="using takes facts"):
+        Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t], using=[Eq(alpha_bar[t], alpha[t] * alpha_bar[t - 1])])
+    with pytest.raises(TypeError, match=r"write Rational\(1, 10\)"):
+        Derivation(FORWARD, 0.1 * y)
+    with pytest.raises(TypeError, match="a line is an expression"):
+        Derivation(FORWARD, Eq(y, z, evaluate=False))
+
+
+def test_nothing_is_defined_twice_and_no_index_is_another():
+    with pytest.raises(ValueError, match="defined already"):
+        forward_process().define(alpha_bar[t], 1 / t)
+    with pytest.raises(ValueError, match="the index k needs"):
+        Theory(indices={"k": (2, 3, 4, 3, 2, 4)})
+
+
+def test_chains_know_the_markov_property_and_whole_paths_only():
+    assert marks(Derivation(CHAINS, q(x[t], x[t - 1], x[0])).step(q(x[t], x[t - 1]))) == ["checked"]
+    with pytest.raises(WrongStep, match="no such density of a path"):
+        CHAINS.evaluate(log(q(Path(1, T - 1), x[0])), 1)
+    with pytest.raises(WrongStep, match="densities of x_0"):
+        CHAINS.evaluate(KL(p(x[0], x[1]), p(x[0])), 1)
 
 
 # --- the machine does not matter -----------------------------------------------------------------------

@@ -64,7 +64,7 @@ class Path(Symbol):
 
     def __new__(cls, first: Expr, last: Expr) -> "Path":
         path = Symbol.__new__(cls, f"x_{{{first}:{last}}}")
-        path.first = first
+        path.first, path.last = first, last
         return path
 
 
@@ -198,6 +198,9 @@ class FiniteChain:
             raise WrongStep(f"KL compares two densities of the same variable, not {a} and {b}")
         variable, first, second = a.args[0], self.interpret(a), self.interpret(b)
 
+        if variable == x[0]:
+            raise WrongStep("x_0 is the given image here: a divergence between densities of x_0 has no value")
+
         def total(path: State) -> mpmath.mpf:
             others = self.paths if isinstance(variable, Path) else self.changed(path, int(variable.indices[0]))
             return mpmath.fsum(first(other) * mpmath.log(first(other) / second(other)) for other in others)
@@ -230,7 +233,8 @@ class FiniteChain:
     def path_density(self, node: Density) -> Callable[[State], mpmath.mpf]:
         """q(x_{1:T} | x_0), p(x_{0:T}) and p(x_{1:T} | x_0)."""
         path, *given = node.args
-        if given != ([x[0]] if path.first == 1 else []) or (isinstance(node, q) and path.first == 0):
+        whole = path.last == T and path.first == (1 if given else 0)
+        if not whole or given not in ([], [x[0]]) or (isinstance(node, q) and not given):
             raise WrongStep(f"no such density of a path: {node}")
         if isinstance(node, q):
             return lambda path: _real(self.q_path(path))
@@ -245,7 +249,7 @@ class FiniteChain:
                 f"{node} is a point mass, not a density: x_0 is known there, so its divergence from a density is "
                 f"infinite, and the term at t = 1 must stay a likelihood"
             )
-        if len(given) == 1 and given[0] < time:
+        if given and given[0] < time and given[1:] in ((), (0,)):  # x_0 tells nothing new: a Markov chain
             return lambda path: _real(self.q_forward(path, time, given[0]))
         if len(given) == 2 and given[1] == 0 and given[0] > time:
             later = given[0]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sympy import Expr, sympify
+from sympy import Expr, Float, sympify
 
 from mini_ddpm.symbolic.printing import aligned, tex
 from mini_ddpm.symbolic.theory import Theory, Unchecked, WrongStep
@@ -123,6 +123,8 @@ def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = (
 
 
 def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact]) -> str:
+    if not all(isinstance(fact, Fact) for fact in using):
+        raise TypeError("using takes facts: Fact(theory, lhs, rhs), or the fact() of a derivation")
     theory.refute(old, new, relation)  # first, because it is fast and never hangs
     return "proved" if relation == "=" and theory.prove(old, new, using) else "checked"
 
@@ -135,4 +137,9 @@ def _row(lhs: str, line: Line) -> str:
 def _expression(line: Expr) -> Expr:
     if isinstance(line, str):
         raise TypeError(f"a line is an expression, not a string: a string {line!r} cannot be compared with anything")
-    return sympify(line)
+    line = sympify(line)
+    if not isinstance(line, Expr):
+        raise TypeError(f"a line is an expression, not {line!r}: compare two sides by starting from one of them")
+    if line.atoms(Float):
+        raise TypeError(f"a line is exact: write Rational(1, 10) for 0.1 in {line}")
+    return line

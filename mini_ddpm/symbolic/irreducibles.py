@@ -27,7 +27,7 @@ from sympy import (
 def is_zero(expr: Expr) -> bool:
     """True if the expression vanishes; False says nothing."""
     names = _Names()
-    plain = expand_log(expr, force=True).replace(_is_root, names.root).replace(log, names.log)
+    plain = expand_log(expr).replace(_is_root, names.root).replace(log, names.log)
     return all(names.vanishes(coefficient) for coefficient in coefficients(plain).values())
 
 
@@ -75,7 +75,7 @@ class _Names:
 
 
 def positive_factors(expr: Expr) -> dict[Expr, int] | None:
-    """Irreducible factors and primes with their powers; None if a minus sign is left over."""
+    """Irreducible factors and primes with their powers; None if one is not known to be positive."""
     result: dict[Expr, int] = {}
     for part, sign in zip(fraction(factor(together(expr))), (1, -1), strict=True):
         constant, factors = factor_list(part)
@@ -83,6 +83,8 @@ def positive_factors(expr: Expr) -> dict[Expr, int] | None:
             flip = (-base).is_positive
             constant *= (-1) ** k if flip else 1
             base = expand(-base) if flip else base
+            if not base.is_positive:
+                return None
             result[base] = result.get(base, 0) + sign * k
         if not constant.is_Rational or constant < 0:
             return None

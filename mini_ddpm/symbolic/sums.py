@@ -68,7 +68,7 @@ def _indefinite_product(g: Expr, i: Symbol, n: Expr) -> Expr:
     start, k = _offset(n)
     beyond = [g.xreplace({i: start + r}) for r in range(1, k + 1)]
     short = [g.xreplace({i: start - r}) for r in range(-k)]
-    return _unknown("G", g, i, positive=True)(start) * Mul(*beyond) / Mul(*short)
+    return _unknown("G", g, i, positive=g.is_positive)(start) * Mul(*beyond) / Mul(*short)
 
 
 def _unknown(letter: str, g: Expr, i: Symbol, positive: bool | None) -> type[AppliedUndef]:

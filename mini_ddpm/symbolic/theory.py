@@ -17,7 +17,9 @@ from sympy import (
     Integer,
     Integral,
     N,
+    Product,
     Rational,
+    Sum,
     Symbol,
     Tuple,
     expand,
@@ -28,12 +30,14 @@ from sympy import (
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 
+from mini_ddpm.symbolic import sums
 from mini_ddpm.symbolic.printing import tex
 from mini_ddpm.symbolic.prover import proves_zero
 
 WORLDS = 6
 DIGITS = 30
-TOLERANCE = Float("1e-20", DIGITS)
+RELATIVE, ABSOLUTE = Float("1e-20", DIGITS), Float("1e-26", DIGITS)  # tolerances
+SMALL, LARGE = 4, 5  # the worlds of extreme values, so that a clipped value differs from an unclipped one
 INDICES = {  # the integers that stand for symbolic indices, world by world: 1 <= s < t <= T
     "T": (4, 5, 4, 6, 5, 4),
     "t": (2, 3, 4, 3, 2, 4),
@@ -92,11 +96,19 @@ class Theory:
     def __init__(self, indices: dict[str, Sequence[int]] | None = None) -> None:
         self.definitions: list[Definition] = []
         self.indices = INDICES | (indices or {})
+        for name, values in self.indices.items():
+            twins = [other for other, same in self.indices.items() if other != name and tuple(same) == tuple(values)]
+            if len(values) != WORLDS or len(set(values)) == 1 or (twins and name in (indices or {})):
+                raise ValueError(
+                    f"the index {name} needs {WORLDS} integers, not all equal, and other ones than {twins}"
+                )
 
     def define(self, lhs: Expr, rhs: Expr) -> Definition:
         """Add `lhs := rhs`. Symbols among the indices or arguments of lhs are parameters: alpha_bar[t] defines all."""
         if not isinstance(lhs, (Symbol, Indexed, AppliedUndef)):
             raise TypeError(f"can define a symbol, an indexed quantity or a function, not {lhs!r}")
+        if any(definition.matches(lhs) for definition in self.definitions):
+            raise ValueError(f"{lhs} is defined already: start a new Theory to define it otherwise")
         self.definitions.append(Definition(lhs, rhs))
         return self.definitions[-1]
 
@@ -127,7 +139,10 @@ class Theory:
         expr, before = rename_bound(expr), None
         expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
         while expr != before:
-            before, expr = expr, self.unfold_fully(expr.doit(integrals=False))
+            before, expr = expr, self.unfold_fully(expr.replace(_is_finite_sum, _done).doit(integrals=False))
+        for integral in expr.atoms(Integral):
+            if any(leaf.has(*integral.variables) for leaf in primitives(integral.function) if not leaf.is_Symbol):
+                raise Unchecked(f"an undefined function of the integration variable has no value: {integral}")
         leaves = {leaf: _value(leaf, world) for leaf in primitives(expr)}
         number = N(expr.xreplace(leaves).replace(Integral, quadrature), DIGITS)
         if not (number.is_number and number.is_real and number.is_finite):
@@ -137,8 +152,8 @@ class Theory:
     def _index(self, index: Symbol, world: int) -> Integer:
         if index.name not in self.indices:
             raise Unchecked(
-                f"the index {index} has no value: give it {WORLDS} of them with "
-                f"Theory(indices={{'{index}': (1, 2, 3, 1, 2, 3)}})"
+                f"the index {index} has no value: give it {WORLDS}, other ones than any other index has, with "
+                f"Theory(indices={{'{index}': (3, 1, 2, 2, 1, 4)}})"
             )
         return Integer(self.indices[index.name][world % WORLDS])
 
@@ -171,8 +186,8 @@ class Theory:
         yield used
         unfolded = self.unfold_fully(used).doit(integrals=False)
         yield unfolded
-        yield odds(used)
-        yield odds(unfolded)
+        yield odds(sums.normal_form(used))
+        yield odds(sums.normal_form(unfolded))
 
     def hint(self, old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
         """Where to look for the mistake, from the values (before, here) in all worlds."""
@@ -199,7 +214,7 @@ class Theory:
 
 def holds(a: Float, b: Float, relation: str) -> bool:
     """Compare two numbers, up to the rounding of the last digits."""
-    slack = TOLERANCE * max(1, abs(a), abs(b))
+    slack = RELATIVE * max(abs(a), abs(b)) + ABSOLUTE
     return {"=": abs(a - b) < slack, "<=": a < b + slack, ">=": a > b - slack}[relation]
 
 
@@ -235,10 +250,18 @@ def quadrature(f: Expr, limits: Tuple) -> Float:
     variable, first, last = limits
     with mpmath.workdps(DIGITS + 5):
         ends = [lambdify((), end, "mpmath")() for end in (first, last)]
-        number = mpmath.quad(lambdify(variable, f, "mpmath"), ends)
-        if not isinstance(number, mpmath.mpf):
-            raise Unchecked(f"no real number: the integral of {f} is {mpmath.nstr(number, 8)}")
+        number, error = mpmath.quad(lambdify(variable, f, "mpmath"), ends, error=True, maxdegree=10)
+        if not isinstance(number, mpmath.mpf) or error > abs(number) * 1e-18 + 1e-22:
+            raise Unchecked(f"the integral of {f} is not known to {DIGITS} digits, only as {mpmath.nstr(number, 8)}")
         return Float(mpmath.nstr(number, DIGITS), DIGITS)
+
+
+def _is_finite_sum(node: Basic) -> bool:
+    return isinstance(node, (Sum, Product)) and not node.free_symbols & set(node.variables)
+
+
+def _done(node: Basic) -> Expr:
+    return node.doit()
 
 
 def rename_bound(expr: Expr) -> Expr:
@@ -268,10 +291,13 @@ def _value(leaf: Expr, world: int) -> Rational:
         )
     digest = int(hashlib.sha256(f"{leaf}|{world}".encode()).hexdigest()[:8], 16)
     if isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS:
-        return Rational(digest % 89 + 5, 101)
+        middle = Rational(digest % 89 + 5, 101)
+        return {SMALL: middle / 5000, LARGE: 1 - middle / 5000}.get(world % WORLDS, middle)
+    size = Rational(digest % 389 + 20, 97) * {SMALL: Rational(1, 20), LARGE: 20}.get(world % WORLDS, 1)
     if leaf.is_positive:
-        return Rational(digest % 389 + 20, 97)
-    return Rational(digest % 389 - 194, 97) + Rational(1, 211)
+        return size
+    first = int(hashlib.sha256(str(leaf).encode()).hexdigest()[:8], 16)
+    return size * (-1) ** (first + world)  # every name has both signs
 
 
 def use(facts: Sequence, expr: Expr) -> Expr:
