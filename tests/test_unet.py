@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mini_ddpm.unet import UNet, UNetConfig, timestep_embedding
+from mini_ddpm.unet import Dropout, UNet, UNetConfig, timestep_embedding
 
 SMALL = UNetConfig(
     image_size=28, in_channels=1, base_channels=8, channel_mults=(1, 2), blocks=1, attention=(14,), groups=4
@@ -82,6 +82,15 @@ def test_dropout_only_in_training():
         assert torch.equal(net(x, t), net(x, t))
         net.train()
         assert not torch.equal(net(x, t), net(x, t))
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    dropout, ones = Dropout(0.1), torch.ones(100_000)
+    out = dropout(ones)
+    assert 0.095 < (out == 0).double().mean() < 0.105  # 5 standard errors of a share of 0.1
+    torch.testing.assert_close(out.unique(), torch.tensor([0, 1 / 0.9]))
+    assert dropout(ones.bfloat16()).dtype is torch.bfloat16
+    assert torch.equal(dropout.eval()(ones), ones)
 
 
 def test_embedding_is_the_papers():
