@@ -1,0 +1,112 @@
+"""What a network is made of, read off the running module: shapes, weights, work and skip connections."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Patch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mini_ddpm.unet import Attention, ResidualBlock, Stage, UNet, Upsample
+
+UNITS = (Stage, ResidualBlock, Attention, Upsample, nn.Conv2d)
+COLOURS = {
+    "Conv2d": "#898989",
+    "Stage": "#006BA4",
+    "ResidualBlock": "#5F9ED1",
+    "Attention": "#C85200",
+    "Upsample": "#A2C8EC",
+}
+
+
+class Unit(NamedTuple):
+    """One part of a network, as one image passed through it.
+
+    Attributes:
+        name: its path inside the module, such as `down.0.stages.1`.
+        kind: name of its class.
+        shape: (C, H, W) of what it puts out.
+        parameters: how many weights it has.
+        gflop: operations of its convolutions and matrix products for one image, in 10^9; a multiply-add is two.
+        skip_from: the earlier unit whose output is concatenated to its input, or None.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+    parameters: int
+    gflop: float
+    skip_from: str | None
+
+
+def units(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The outermost parts that change images, with their names. The layers for t are not among them."""
+    for name, child in module.named_children():
+        if isinstance(child, UNITS):
+            yield path + name, child
+        else:
+            yield from units(child, f"{path}{name}.")
+
+
+def trace(unet: UNet, x: Tensor, t: Tensor) -> list[Unit]:
+    """Run the network on one image x (1, C, H, W) at time t (1,), and note what passed through each part.
+
+    Skip connections are recognised by their content, so the layers must not all be zero, as in a fresh network.
+    """
+    calls: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+
+    def note(name: str) -> Callable:
+        return lambda module, inputs, output: calls.append((name, module, inputs[0], output))
+
+    hooks = [unit.register_forward_hook(note(name)) for name, unit in units(unet)]
+    plain = sdpa_kernel(SDPBackend.MATH)  # the counter does not see into the fused attention of a CPU
+    with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
+        unet(x, t)
+    for hook in hooks:
+        hook.remove()
+
+    flops = counter.get_flop_counts()
+    found = []
+    for k, (name, module, given, output) in enumerate(calls):
+        skips = [other for other, _, _, earlier in calls[: max(0, k - 1)] if _ends_with(given, earlier)]
+        work = sum(flops[f"{type(unet).__name__}.{name}"].values()) / 1e9
+        weights = sum(p.numel() for p in module.parameters())
+        found.append(
+            Unit(name, type(module).__name__, tuple(output.shape[1:]), weights, work, skips[-1] if skips else None)
+        )
+    return found
+
+
+def _ends_with(x: Tensor, part: Tensor) -> bool:
+    """Whether the last channels of x are those of `part`, with others before them."""
+    C = part.shape[1]
+    return x.shape[1] > C and x.shape[2:] == part.shape[2:] and torch.equal(x[:, -C:], part)
+
+
+def diagram(parts: list[Unit], title: str) -> Figure:
+    """One bar a part, from left to right as they run: its height is the side of the image, its number the channels."""
+    figure, axes = plt.subplots(figsize=(10, 4.2))
+    place = {part.name: i for i, part in enumerate(parts)}
+    for i, part in enumerate(parts):
+        C, side, _ = part.shape
+        axes.bar(i, side, width=0.8, color=COLOURS[part.kind])
+        axes.text(i, -0.02, str(C), ha="center", va="top", fontsize=8, transform=axes.get_xaxis_transform())
+        if part.skip_from is not None:
+            j = place[part.skip_from]
+            start, end = (j, parts[j].shape[1]), (i, side)
+            arrow = FancyArrowPatch(
+                start, end, connectionstyle="arc3,rad=-0.3", arrowstyle="->", mutation_scale=8, color="black", lw=0.6
+            )
+            axes.add_patch(arrow)
+    kinds = {part.kind for part in parts}
+    axes.legend(handles=[Patch(color=c, label=kind) for kind, c in COLOURS.items() if kind in kinds], loc="upper center")
+    sides = sorted({part.shape[1] for part in parts})
+    axes.set(xticks=[], yticks=sides, ylabel="side of the feature map", title=title)
+    axes.set_ylim(0, 1.6 * sides[-1])
+    axes.set_xlabel("channels of each part's output; parts in the order in which they run", labelpad=16)
+    axes.grid(axis="x", visible=False)
+    return figure
