@@ -5,6 +5,7 @@ other numbers. It depends on n, so `fd_ratio` divides it by the distance of as m
 1 means as close to the training set as unseen real digits are.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from mini_ddpm.data import ImageSet, to_model
+from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.judge import Judge
+from mini_ddpm.losses import Loss, Model
 
 JUDGE_FILE = Path(__file__).parent.parent / "data" / "weights" / "judge.safetensors"
 N = 2000  # images in every comparison; the real ones are the first 2,000 of MNIST's test set
@@ -110,6 +113,14 @@ def evaluate_images(
     if labels is not None:
         figures = {"accuracy": float((predicted == labels.cpu()).double().mean()), **figures}
     return figures
+
+
+@torch.no_grad()
+def loss_per_t(loss_fn: Loss, diffusion: Diffusion, model: Model, x_0: Tensor, times: Iterable[int]) -> Tensor:
+    """Mean loss over images x_0 (N, C, H, W) at each of `times` in 1..T, with the same noise: (len(times),)."""
+    eps = torch.randn_like(x_0)
+    everywhere = (torch.full((len(x_0),), t, device=x_0.device) for t in times)
+    return torch.stack([loss_fn(diffusion, model, x_0, t, eps).mean() for t in everywhere])
 
 
 # --- the judge's file ---------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_environment_agrees_with_pyproject(line):
 def test_environment_installs_this_package():
     (pip,) = [entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
     assert pip == ["-e .[notebooks,test]"]
-    assert set(PROJECT["optional-dependencies"]) == {"notebooks", "test"}
+    assert set(PROJECT["optional-dependencies"]) == {"notebooks", "test", "browser"}
 
 
 def test_every_dependency_has_a_tested_version():

@@ -17,6 +17,7 @@ UNITS = (Stage, ResidualBlock, Attention, Upsample, nn.Conv2d)
 COLOURS = {
     "Conv2d": "#898989",
     "Stage": "#006BA4",
+    "Stage, attention": "#FF800E",
     "ResidualBlock": "#5F9ED1",
     "Attention": "#C85200",
     "Upsample": "#A2C8EC",
@@ -28,7 +29,7 @@ class Unit(NamedTuple):
 
     Attributes:
         name: its path inside the module, such as `down.0.stages.1`.
-        kind: name of its class.
+        kind: name of its class, and whether a stage has attention.
         shape: (C, H, W) of what it puts out.
         parameters: how many weights it has.
         gflop: operations of its convolutions and matrix products for one image, in 10^9; a multiply-add is two.
@@ -75,10 +76,13 @@ def trace(unet: UNet, x: Tensor, t: Tensor) -> list[Unit]:
         skips = [other for other, _, _, earlier in calls[: max(0, k - 1)] if _ends_with(given, earlier)]
         work = sum(flops[f"{type(unet).__name__}.{name}"].values()) / 1e9
         weights = sum(p.numel() for p in module.parameters())
-        found.append(
-            Unit(name, type(module).__name__, tuple(output.shape[1:]), weights, work, skips[-1] if skips else None)
-        )
+        found.append(Unit(name, _kind(module), tuple(output.shape[1:]), weights, work, skips[-1] if skips else None))
     return found
+
+
+def _kind(module: nn.Module) -> str:
+    attends = isinstance(module, Stage) and isinstance(module.attention, Attention)
+    return type(module).__name__ + ", attention" * attends
 
 
 def _ends_with(x: Tensor, part: Tensor) -> bool:
@@ -103,10 +107,11 @@ def diagram(parts: list[Unit], title: str) -> Figure:
             )
             axes.add_patch(arrow)
     kinds = {part.kind for part in parts}
-    axes.legend(handles=[Patch(color=c, label=kind) for kind, c in COLOURS.items() if kind in kinds], loc="upper center")
+    handles = [Patch(color=colour, label=kind) for kind, colour in COLOURS.items() if kind in kinds]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     sides = sorted({part.shape[1] for part in parts})
     axes.set(xticks=[], yticks=sides, ylabel="side of the feature map", title=title)
-    axes.set_ylim(0, 1.6 * sides[-1])
+    axes.set_ylim(0, 1.5 * sides[-1])
     axes.set_xlabel("channels of each part's output; parts in the order in which they run", labelpad=16)
     axes.grid(axis="x", visible=False)
     return figure

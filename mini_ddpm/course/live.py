@@ -1,0 +1,54 @@
+"""What a notebook shows while a network trains."""
+
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import display
+from torch import Tensor
+
+from mini_ddpm.course.figures import image_grid
+from mini_ddpm.training import TrainStep
+
+
+class Live:
+    """One figure, redrawn in place: the loss so far, and images drawn by the network as it is now.
+
+    `losses` holds the loss of every step; `images_per_second` the rate of training, drawing left out.
+    """
+
+    def __init__(self, steps: int, batch_size: int) -> None:
+        self.steps, self.batch_size = steps, batch_size
+        self.losses: list[float] = []
+        self.seconds = 0.0
+        self._mark = time.perf_counter()
+        self._place = display(display_id=True)
+
+    def add(self, step: TrainStep) -> None:
+        """Note the loss of a step."""
+        self.losses.append(float(step.loss))
+        now = time.perf_counter()
+        self.seconds += now - self._mark
+        self._mark = now
+
+    @property
+    def images_per_second(self) -> float:
+        """Images trained on in a second."""
+        return self.batch_size * len(self.losses) / self.seconds
+
+    def show(self, images: Tensor, columns: int = 10) -> None:
+        """Redraw, with images (N, C, H, W) in [-1, 1]."""
+        done = len(self.losses)
+        left = self.seconds / done * (self.steps - done)
+        figure, (curve, grid) = plt.subplots(1, 2, figsize=(10, 3.6))
+        window = max(1, done // 50)
+        smooth = np.convolve(self.losses, np.ones(window) / window, mode="valid")
+        curve.plot(np.arange(len(smooth)) + window, smooth)
+        curve.set(xlabel="training step", ylabel=f"loss, mean over {window} steps", yscale="log")
+        curve.set_title(f"step {done} of {self.steps}, {self.images_per_second:.0f} images/s, {left:.0f} s left")
+        grid.imshow(image_grid(images, columns), cmap="gray", vmin=0, vmax=255)
+        grid.set_title("drawn by the network as it is now")
+        grid.axis("off")
+        self._place.update(figure)
+        plt.close(figure)
+        self._mark = time.perf_counter()
