@@ -123,7 +123,8 @@ def train(
         for group in state.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(state.step)
         state.optimizer.step()
-        torch._foreach_lerp_(averages, weights, 1 - config.ema_decay_at(state.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, weights, 1 - config.ema_decay_at(state.step))
         yield TrainStep(state.step, loss.detach(), grad_norm)
 
 

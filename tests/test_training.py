@@ -71,6 +71,7 @@ def test_average_is_of_the_weights():
         decay = (1 + step.step) / (10 + step.step)
         average = decay * average + (1 - decay) * state.model.conv_in.weight.detach()
         torch.testing.assert_close(state.ema.conv_in.weight, average)
+        assert state.ema.conv_in.weight.grad_fn is None, "the average remembers every step, and memory grows"
 
 
 def test_average_reaches_its_decay():
