@@ -60,7 +60,7 @@ def test_every_dependency_has_a_tested_version():
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
-    targets = "help setup lab train test check format bench bench-steps bench-quality clean"
+    targets = "help setup lab train test test-browser check format bench bench-steps bench-quality clean"
     assert listed == set(targets.split())
 
 
