@@ -111,7 +111,7 @@ def diagram(parts: list[Unit], title: str) -> Figure:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     sides = sorted({part.shape[1] for part in parts})
     axes.set(xticks=[], yticks=sides, ylabel="side of the feature map", title=title)
-    axes.set_ylim(0, 1.5 * sides[-1])
+    axes.set_ylim(0, 1.65 * sides[-1])
     axes.set_xlabel("channels of each part's output; parts in the order in which they run", labelpad=16)
     axes.grid(axis="x", visible=False)
     return figure
