@@ -19,6 +19,7 @@ from mini_ddpm.runs import Trained
 def sampling_options(command: Callable) -> Callable:
     """The options that change how a run draws."""
     for option in (
+        click.option("--variance", help="fixed-small, fixed-large or learned-range; ancestral steps use it."),
         click.option("--guidance", type=float, help="How closely to follow the label; 1 for no guidance."),
         click.option("--eta", type=float, help="ddim's noise, 0 to 1."),
         click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default."),
@@ -131,17 +132,22 @@ def sample(
 @sampling_options
 @click.option("--seed", type=int, default=0, help="Of the noise.")
 @click.option("--out", type=Path, help="Also write the figures to this JSON file.")
+@click.option("--bits", type=int, callback=positive(), help="Instead: bits/dim of this many test images. T steps each.")
+@click.option("--terms", type=Path, help="With --bits: keep every term of the bound here, and go on from here.")
 @device_option
 def evaluate(
     run: str,
     n: int,
     seed: int,
     out: Path | None,
+    bits: int | None,
+    terms: Path | None,
     device: str | None,
     **changes: str | float | None,
 ) -> None:
-    """Draw digits with RUN and let the judge measure them."""
-    figures = runs.evaluate(configured(run, device, changes), n, seed)
+    """Draw digits with RUN and let the judge measure them, or bound the likelihood of real test images."""
+    trained = configured(run, device, changes)
+    figures = runs.evaluate(trained, n, seed) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
     if out is not None:
         write_json(out, figures)
     show(figures)
@@ -195,8 +201,9 @@ def train_judge(epochs: int, seed: int, out: Path) -> None:
 def configured(run: str, device: str | None, changes: dict[str, str | float | None]) -> Trained:
     """Open a run and change how it samples where asked to."""
     trained = runs.open_run(run, runs.pick_device(device))
-    chosen = replace(trained.config.sampling, **{key: v for key, v in changes.items() if v is not None})
-    config = replace(trained.config, sampling=chosen)
+    given = {key: v for key, v in changes.items() if v is not None}
+    variance = given.pop("variance", trained.config.variance)
+    config = replace(trained.config, sampling=replace(trained.config.sampling, **given), variance=variance)
     return replace(trained, config=config, diffusion=config.diffusion.to(trained.device))
 
 

@@ -7,6 +7,7 @@ an image.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -159,7 +160,7 @@ class Diffusion:
     clip: float | None = 1.0
     steps: int | None = None
 
-    @property
+    @cached_property
     def timesteps(self) -> list[int]:
         """The chain's n+1 times from T down to 0, evenly spaced and rounded, both ends kept."""
         T, n = self.schedule.T, self.schedule.T if self.steps is None else self.steps
@@ -167,7 +168,7 @@ class Diffusion:
             raise ValueError(f"steps must be between 1 and T={T}, not {n}")
         return [round(T * i / n) for i in range(n, -1, -1)]
 
-    @property
+    @cached_property
     def floor(self) -> Tensor:
         """Stands for beta_tilde at s = 0, where that is 0: beta_tilde one step earlier. () float64.
 

@@ -1,16 +1,24 @@
 """What training minimises. A loss is a function of (diffusion, model, x_0, t, eps) that returns (B,).
 
 `model` is called as `model(x_t, t)`; whatever it is conditioned on is closed over beforehand.
+
+Units: L_simple is a mean over C, H, W. A term L_t of the bound is in bits/dim: nats, mean over C, H, W,
+divided by log 2. The bits/dim of an image are L_T plus the sum of its L_t; t = 1 is the decoder, L_0.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from mini_ddpm.diffusion import Diffusion, q_sample
+from mini_ddpm.diffusion import Diffusion, Prediction, like, q_posterior, q_sample
 
 Model = Callable[[Tensor, Tensor], Tensor]
 Loss = Callable[[Diffusion, Model, Tensor, Tensor, Tensor], Tensor]
+
+HALF_BIN = 1 / 255  # 256 grey levels in [-1, 1] are 2/255 apart
 
 
 def simple_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
@@ -28,3 +36,163 @@ def simple_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
     target = diffusion.parameterization.target(x_0, eps, alpha_bar_t)
     prediction = model(x_t, t)[:, : x_0.shape[1]]  # without variance channels
     return (prediction - target).square().mean(dim=(1, 2, 3))  # Eq. 14, DDPM
+
+
+def vlb_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    """L_t, one term of the variational bound, for t in 1..T; arguments as in `simple_loss`.
+
+    T times its mean over uniform t, plus L_T, is the bound. The predicted x_0 is not clamped here: where a
+    clamp acts, it has no gradient.
+
+    Returns:
+        (B,) bits/dim. Source: DDPM, Eq. 5; L_vlb of Improved DDPM, Eq. 4 to 7.
+    """
+    x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
+    prediction = replace(diffusion, clip=None).predict(model, x_t, t)
+    return bound_term(diffusion, prediction, x_0, x_t, t, t - 1)
+
+
+def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    """L_hybrid = L_simple + 0.001 T L_t. The bound teaches the variance only: the mean is detached in it.
+
+    T L_t estimates the sum over all t. The published code multiplies its term by T/1000, which is the
+    same factor, 0.001 T.
+
+    Returns:
+        (B,). Source: Improved DDPM, Eq. 16.
+    """
+    x_t, C = q_sample(x_0, eps, diffusion.schedule.at(t)), x_0.shape[1]
+    output = model(x_t, t)
+    mean_detached = torch.cat([output[:, :C].detach(), output[:, C:]], dim=1)
+    simple = simple_loss(diffusion, lambda x_t, t: output, x_0, t, eps)
+    bound = vlb_loss(diffusion, lambda x_t, t: mean_detached, x_0, t, eps)
+    return simple + 0.001 * diffusion.schedule.T * bound  # Eq. 16, Improved DDPM
+
+
+# --- the bound ------------------------------------------------------------------------------------------
+
+
+def bound_term(diffusion: Diffusion, prediction: Prediction, x_0: Tensor, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """KL(q(x_s|x_t,x_0) || p(x_s|x_t)) where s > 0, and -log p(x_0|x_t) where s = 0.
+
+    Args:
+        prediction: what the network says about x_t.
+        x_0, x_t: (B, C, H, W).
+        t, s: (B,) int64, with s < t.
+
+    Returns:
+        (B,) bits/dim. Source: DDPM, Eq. 5.
+    """
+    alpha_bar_t, alpha_bar_s = diffusion.schedule.at(t), diffusion.schedule.at(s)
+    q_mean, q_variance = q_posterior(x_0, x_t, alpha_bar_t, alpha_bar_s)
+    p_mean, _ = q_posterior(prediction.x_0, x_t, alpha_bar_t, alpha_bar_s)
+    p_log_variance = like(diffusion.p_log_variance(t, s, prediction.rho), x_t)
+    decodes = (s == 0).reshape(-1, 1, 1, 1).to(x_t.device)
+    q_log_variance = like(q_variance.clamp(min=1e-20).log(), x_t)  # 0 at s = 0, where it is not used
+    nats = torch.where(
+        decodes,
+        -decoder_log_likelihood(x_0, p_mean, p_log_variance),
+        normal_kl(q_mean, q_log_variance, p_mean, p_log_variance),
+    )
+    return bits_per_dim(nats)
+
+
+def prior_term(diffusion: Diffusion, x_0: Tensor) -> Tensor:
+    """L_T = KL(q(x_T|x_0) || N(0, I)): (B, C, H, W) -> (B,) bits/dim. No network can change it."""
+    alpha_bar_T = diffusion.schedule.at(diffusion.schedule.T)
+    log_variance, zero = like((1 - alpha_bar_T).log(), x_0), torch.zeros_like(x_0)
+    return bits_per_dim(normal_kl(like(alpha_bar_T.sqrt(), x_0) * x_0, log_variance, zero, zero))
+
+
+def bits_per_dim(nats: Tensor) -> Tensor:
+    """(B, C, H, W) nats of each number -> (B,) bits/dim."""
+    return nats.mean(dim=(1, 2, 3)) / math.log(2)
+
+
+def normal_kl(mean_1: Tensor, log_variance_1: Tensor, mean_2: Tensor, log_variance_2: Tensor) -> Tensor:
+    """KL(N_1 || N_2) of each number, in nats; shapes broadcast. Source: notebook 03."""
+    ratio = log_variance_1 - log_variance_2
+    return (ratio.exp() + (mean_1 - mean_2).square() * (-log_variance_2).exp() - 1 - ratio) / 2
+
+
+def decoder_log_likelihood(x_0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Log of the probability that N(mean, variance) gives to the grey level of each pixel, in nats.
+
+    The 256 levels share the whole line, the first and the last without an end, so their probabilities sum to 1.
+
+    Args:
+        x_0: (B, C, H, W) of levels -1, -1 + 2/255, ..., 1.
+        mean, log_variance: of that shape, or broadcast to it.
+
+    Source: DDPM, Eq. 13.
+    """
+    sigma = (log_variance / 2).exp()
+    z, half = (x_0 - mean) / sigma, HALF_BIN / sigma
+    # Mirrored so that both ends lie to the left of the middle, where log_ndtr is exact however far out.
+    upper, lower = torch.special.log_ndtr(half - z.abs()), torch.special.log_ndtr(-half - z.abs())
+    inside = upper + torch.log(-torch.expm1(lower - upper))
+    at_the_edge = torch.special.log_ndtr(half - x_0.sign() * z)
+    return torch.where(x_0.abs() > 1 - HALF_BIN, at_the_edge, inside)
+
+
+# --- which t to train on --------------------------------------------------------------------------------
+
+
+class UniformTimes(nn.Module):
+    """t ~ Uniform(1, ..., T), all weights 1. Source: DDPM, Algorithm 1."""
+
+    def draw(self, T: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """n times (n,) int64 and their weights (n,), whose mean is 1."""
+        return torch.randint(1, T + 1, (n,), device=device), torch.ones(n, device=device)
+
+    def record(self, t: Tensor, losses: Tensor) -> None:
+        """Nothing to learn from losses."""
+
+
+class ImportanceTimes(nn.Module):
+    """t drawn where the loss is large: p_t proportional to the root of the mean square of its last 10 losses.
+
+    Weights 1 / (T p_t) keep the mean of the loss. Of all p, this one gives that mean its smallest variance; for the
+    gradient's variance it promises nothing. Meant for `vlb_loss`. Uniform until every t has 10 losses; after that,
+    one draw in 1000 still is. Source: Improved DDPM, Eq. 18.
+
+    Attributes:
+        history: (T, 10) float64, the last losses of each t, unweighted.
+        count: (T,) int64, how many losses each t has had.
+    """
+
+    def __init__(self, T: int) -> None:
+        super().__init__()
+        self.register_buffer("history", torch.zeros(T, 10, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros(T, dtype=torch.int64))
+
+    @property
+    def probabilities(self) -> Tensor:
+        """p_t for t in 1..T: (T,) float64 with sum 1."""
+        T, memory = self.history.shape
+        uniform = torch.full((T,), 1 / T, dtype=torch.float64)
+        if bool((self.count < memory).any()):
+            return uniform
+        p = self.history.square().mean(dim=1).sqrt()  # Eq. 18, Improved DDPM
+        return 0.999 * p / p.sum() + 0.001 * uniform
+
+    def draw(self, T: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """n times (n,) int64 and their weights (n,), whose mean is 1 over p.
+
+        Raises:
+            ValueError: T is not the length of this history.
+        """
+        if len(self.count) != T:
+            raise ValueError(f"the history of losses is for T={len(self.count)}, but the schedule has T={T}")
+        p = self.probabilities
+        index = torch.multinomial(p, n, replacement=True)
+        return (index + 1).to(device), (1 / (T * p[index])).float().to(device)
+
+    def record(self, t: Tensor, losses: Tensor) -> None:
+        """Note the unweighted losses (n,) of the times t (n,)."""
+        for i, loss in zip((t - 1).tolist(), losses.tolist(), strict=True):
+            self.history[i, self.count[i] % 10] = loss
+            self.count[i] += 1
+
+
+Times = UniformTimes | ImportanceTimes

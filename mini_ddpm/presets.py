@@ -3,12 +3,14 @@
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
+import torch
+
 from mini_ddpm import diffusion, losses, sampling, schedules
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.losses import Loss
 from mini_ddpm.sampling import StepFunction
-from mini_ddpm.training import TrainConfig
-from mini_ddpm.unet import UNetConfig
+from mini_ddpm.training import TrainConfig, TrainState, place
+from mini_ddpm.unet import UNet, UNetConfig
 
 SCHEDULES = {"linear": schedules.linear_betas, "cosine": schedules.cosine_betas}
 PARAMETERIZATIONS = {"eps": diffusion.predict_eps, "x_0": diffusion.predict_x_0, "v": diffusion.predict_v}
@@ -17,7 +19,8 @@ VARIANCES = {
     "fixed-large": diffusion.fixed_large,
     "learned-range": diffusion.learned_range,
 }
-LOSSES = {"simple": losses.simple_loss}
+LOSSES = {"simple": losses.simple_loss, "vlb": losses.vlb_loss, "hybrid": losses.hybrid_loss}
+TIMES = {"uniform": lambda T: losses.UniformTimes(), "importance": losses.ImportanceTimes}
 SAMPLERS = ("ancestral", "ddim")
 
 
@@ -52,6 +55,12 @@ class RunConfig:
     parameterization: str = "eps"
     variance: str = "fixed-large"
     loss: str = "simple"
+    times: str = "uniform"
+
+    def __post_init__(self) -> None:
+        check_choice("variance", self.variance, VARIANCES)
+        if self.variance == "learned-range" and not self.unet.learned_variance:
+            raise ValueError("variance learned-range needs a network with variance channels (learned_variance=True)")
 
     @property
     def diffusion(self) -> Diffusion:
@@ -67,6 +76,16 @@ class RunConfig:
     def loss_fn(self) -> Loss:
         """The loss of this name."""
         return LOSSES[self.loss]
+
+    def new_state(self, device: torch.device) -> TrainState:
+        """A fresh network on `device`, its optimiser, and what draws its timesteps.
+
+        Raises:
+            ValueError: the loss would have nothing to teach.
+        """
+        if self.loss == "hybrid" and self.variance != "learned-range":
+            raise ValueError(f"loss hybrid teaches a learned variance: {self.variance} leaves it nothing to do")
+        return TrainState(place(UNet(self.unet), device), self.training, TIMES[self.times](self.T))
 
     def to_json(self) -> dict:
         """Plain dictionaries, for `config.json`."""
@@ -144,6 +163,17 @@ PRESETS = {
         unet=replace(_LAPTOP.unet, base_channels=32),
         training=replace(_LAPTOP.training, steps=10_000, learning_rate=1.5e-3, ema_decay=0.999),
         sampling=SampleConfig("ddim", steps=50, guidance=1.5),
+    ),
+    # cosine schedule of 4000 steps, learned variances and L_hybrid, on full MNIST
+    "mnist-improved": replace(
+        _LAPTOP,
+        data="mnist",
+        unet=replace(_LAPTOP.unet, base_channels=32, learned_variance=True),
+        training=replace(_LAPTOP.training, steps=20_000, learning_rate=1.5e-3, ema_decay=0.999),
+        sampling=SampleConfig("ancestral", steps=100),
+        T=4000,
+        variance="learned-range",
+        loss="hybrid",
     ),
     # the smallest thing that trains: seconds, for tests and a first look
     "tiny": replace(

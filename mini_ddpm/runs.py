@@ -5,6 +5,7 @@ A folder holds `config.json`, `metrics.csv`, `checkpoint.safetensors`, and after
 """
 
 import csv
+import json
 import math
 import platform
 import signal
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +24,7 @@ from mini_ddpm import evaluation
 from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion
+from mini_ddpm.evaluation import Bound
 from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_tensors, write_whole
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import Model
@@ -45,6 +48,7 @@ CHECKPOINT = "checkpoint.safetensors"
 LOG_EVERY = 10  # steps a row of metrics.csv averages over
 SAVE_EVERY = 30  # seconds between checkpoints
 BATCH = 250  # images drawn at a time
+CHUNK = 50  # images whose bound is computed at a time
 
 
 class DivergedError(ValueError):
@@ -119,7 +123,7 @@ def _fresh(config: RunConfig, folder: Path, device: torch.device) -> Run:
             f"{tuple(data.images.shape[1:])}: choose another --preset or --data"
         )
     torch.manual_seed(config.training.seed)
-    return Run(folder, config, TrainState(place(UNet(config.unet), device), config.training), data)
+    return Run(folder, config, config.new_state(device), data)
 
 
 def fit(run: Run) -> bool:
@@ -303,8 +307,65 @@ def evaluate(trained: Trained, n: int, seed: int) -> dict:
     known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
     figures = evaluation.evaluate_images(images, labels, reference, known, unknown)
     chosen = trained.config.sampling
-    how = {"n": n, **asdict(chosen), "seed": seed, "train_seed": trained.config.training.seed}
+    how = {
+        "n": n,
+        **asdict(chosen),
+        "variance": trained.config.variance,
+        "seed": seed,
+        "train_seed": trained.config.training.seed,
+    }
     return {**figures, **how, "machine": machine(trained.device)}
+
+
+def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None = None) -> Bound:
+    """The full bound, T steps, of n evenly spaced test images, given their labels if the network takes any.
+
+    Args:
+        path: a file that keeps what is done; the same call goes on from there.
+
+    Raises:
+        ValueError: the file belongs to another call.
+    """
+    process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
+    chosen = torch.arange(n, device=trained.device) * len(test) // n
+    what = {"config": trained.config.to_json(), "n": n, "seed": seed}
+    rows: dict[str, Tensor] = {}
+    if path is not None and path.exists():
+        rows, found = read_tensors(path)
+        if found != json.loads(json.dumps(what)):
+            raise ValueError(f"{path} holds the bound of another run, n or seed: choose another file, or remove it")
+    done = len(rows.get("prior", ()))
+    with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
+        for first in range(done, n, CHUNK):
+            images, y = test.images[chosen[first : first + CHUNK]], test.labels[chosen[first : first + CHUNK]]
+            torch.manual_seed(seed + first)
+            model = partial(trained.model, y=y) if trained.config.unet.classes else trained.model
+            with autocast(trained.device):
+                part = evaluation.bound(process, model, images)
+            new = {name: getattr(part, name) for name in ("prior", "terms", "x_0_error", "eps_error")}
+            rows = {name: torch.cat([rows[name], value]) if rows else value for name, value in new.items()}
+            if path is not None:
+                write_tensors(path, rows, what)
+            bar.update(len(images))
+    return Bound(process.timesteps[:-1], **rows)
+
+
+def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) -> dict:
+    """Sum up `bound_of_test_images`: bits/dim, its standard error over images, its parts, how they came about."""
+    found = bound_of_test_images(trained, n, seed, path)
+    bits, terms = found.bits_per_dim, found.terms.mean(dim=0)
+    return {
+        "bits_per_dim": float(bits.mean()),
+        "standard_error": float(bits.std() / n**0.5),
+        "L_T": float(found.prior.mean()),
+        "L_1 to L_T-1": float(terms[:-1].sum()),
+        "L_0": float(terms[-1]),
+        "n": n,
+        "steps": len(terms),
+        "variance": trained.config.variance,
+        "seed": seed,
+        "machine": machine(trained.device),
+    }
 
 
 def machine(device: torch.device) -> str:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
-from mini_ddpm.losses import Loss
+from mini_ddpm.losses import Loss, Times, UniformTimes
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,14 @@ class TrainConfig:
 
 
 class TrainState:
-    """What a run has learned so far: `model`, its moving average `ema`, `optimizer`, and `step`."""
+    """What a run has learned so far: `model`, its moving average `ema`, `optimizer`, `times`, and `step`.
 
-    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+    `times` draws the timesteps to train on, and may learn from their losses.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainConfig, times: Times | None = None) -> None:
         self.model = model
+        self.times = UniformTimes() if times is None else times
         self.ema = copy.deepcopy(model).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -111,11 +115,13 @@ def train(
     while state.step < config.steps:
         state.step += 1
         x_0, y = data.batch(torch.randint(len(data), (config.batch_size,), device=device))
-        t = torch.randint(1, T + 1, (config.batch_size,), device=device)
+        t, weight = state.times.draw(T, config.batch_size, device)
         eps = torch.randn_like(x_0)
         with autocast(device):
             conditioned = partial(model, y=drop_labels(y, model.config.classes, config.label_dropout))
-            loss = loss_fn(diffusion, conditioned, x_0, t, eps).mean()
+            losses = loss_fn(diffusion, conditioned, x_0, t, eps)  # (B,)
+            loss = (weight * losses).mean()
+        state.times.record(t, losses.detach())
 
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -187,6 +193,7 @@ def save_checkpoint(path: Path, state: TrainState, config: dict) -> None:
     for name, weight in state.model.named_parameters():
         for key, value in state.optimizer.state[weight].items():
             tensors[f"optimizer.{key}.{name}"] = value
+    tensors |= {f"times.{name}": value for name, value in state.times.state_dict().items()}
     tensors |= {f"random.{name}": value for name, value in _random_state(state.device).items()}
     write_tensors(path, tensors, {"config": config, "step": state.step})
 
@@ -201,6 +208,9 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
     try:
         state.model.load_state_dict(_under("model.", tensors))
         state.ema.load_state_dict(_under("ema.", tensors))
+        if (T := len(tensors.get("times.count", ()))) != len(getattr(state.times, "count", ())):
+            raise CheckpointError(f"{path} holds losses of T={T} timesteps, which do not match this run's schedule")
+        state.times.load_state_dict(_under("times.", tensors))
         state.step = metadata["step"]
         for name, weight in state.model.named_parameters() if state.step else ():
             moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
@@ -212,7 +222,8 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
         if state.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], state.device)
     except (KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{path} is not a training checkpoint of this network: {error}") from None
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path} is not a training checkpoint of this network: {reason}") from None
 
 
 def load_ema(path: Path, model: nn.Module) -> None:

@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from mini_ddpm import __main__, runs
 from mini_ddpm.files import read_tensors, write_tensors
-from mini_ddpm.presets import preset
+from mini_ddpm.presets import SampleConfig, preset
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,25 @@ def test_evaluate(trained, run, tmp_path):
     assert (figures["n"], figures["steps"], figures["sampler"]) == (100, 2, "ddim")
 
 
+def test_bits_per_dim_go_on_where_they_were_interrupted(trained, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "CHUNK", 2)
+    short = tmp_path / "short"
+    config = replace(preset("tiny"), T=20, sampling=SampleConfig(steps=3))
+    runs.start(config, short, runs.pick_device("cpu"))
+    command = ("evaluate", short, "--bits", 6, "--terms", "terms.safetensors")
+    assert run(*command, "--out", "whole.json")[0] == 0
+    rows, what = read_tensors(tmp_path / "terms.safetensors")
+    write_tensors(tmp_path / "terms.safetensors", {name: value[:4] for name, value in rows.items()}, what)
+    assert run(*command, "--out", "resumed.json")[0] == 0
+    whole, resumed = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("whole", "resumed"))
+    assert whole == resumed
+    assert whole["steps"] == 20
+    assert whole["bits_per_dim"] == pytest.approx(whole["L_T"] + whole["L_1 to L_T-1"] + whole["L_0"], rel=1e-5)
+    status, _, err = run(*command, "--seed", 1)
+    assert status == 1
+    assert "terms.safetensors holds the bound of another run" in one_line(err)
+
+
 def test_an_exported_model_draws_the_same(trained, run, tmp_path, monkeypatch):
     assert run("export", trained, "--out", tmp_path / "mine.safetensors")[0] == 0
     assert (tmp_path / "mine.safetensors").stat().st_size < 0.2 * (trained / "checkpoint.safetensors").stat().st_size
@@ -151,6 +171,9 @@ BAD = [
     (["sample", "RUN", "--label", "-1"], "--label -1 is out of range"),
     (["sample", "RUN", "--n", "0"], "--n must be more than 0"),
     (["evaluate", "nowhere"], "neither a run folder nor a shipped model"),
+    (["evaluate", "RUN", "--variance", "learned-range"], "needs a network with variance channels"),
+    (["evaluate", "RUN", "--variance", "huge"], "unknown variance 'huge': choose one of fixed-small"),
+    (["evaluate", "RUN", "--bits", "0"], "--bits must be more than 0"),
     (["evaluate", "judge"], "judge.safetensors is not a checkpoint"),
     (["fetch", "imagenet"], "unknown data set 'imagenet'"),
     (["fetch", "mnist"], "MINI_DDPM_DATA"),

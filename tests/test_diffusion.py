@@ -17,6 +17,7 @@ from mini_ddpm.diffusion import (
     predict_x_0,
     q_posterior,
     q_sample,
+    step_beta,
 )
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
 
@@ -131,6 +132,23 @@ def test_timesteps_keep_both_ends_and_are_even(steps):
     assert min(gaps) >= 1
     assert max(gaps) - min(gaps) <= 1
     assert torch.isfinite(Diffusion(LINEAR, steps=steps).floor.log())
+
+
+@pytest.mark.parametrize("schedule", [LINEAR, COSINE], ids=["linear", "cosine"])
+@pytest.mark.parametrize("steps", [1, 3, 50, 1000])
+def test_every_strided_chain_ends_at_the_same_alpha_bar_T(schedule, steps):
+    times = Diffusion(schedule, steps=steps).timesteps
+    kept = [1 - step_beta(schedule.at(t), schedule.at(s)) for t, s in pairwise(times)]
+    assert float(torch.stack(kept).prod()) == pytest.approx(float(schedule.alpha_bar[-1]), rel=1e-9)
+
+
+@pytest.mark.parametrize("steps", [4, 50])
+def test_learned_range_spans_the_range_of_its_own_pair(steps):
+    diffusion = Diffusion(COSINE, variance=learned_range, steps=steps)
+    for t, s in list(pairwise(diffusion.timesteps))[:-1]:
+        low, high = diffusion.p_log_variance(t, s, torch.tensor([-1.0, 1.0])).exp().tolist()
+        assert low == pytest.approx(float(posterior_variance(COSINE.at(t), COSINE.at(s))), rel=1e-5)
+        assert high == pytest.approx(float(1 - COSINE.at(t) / COSINE.at(s)), rel=1e-5)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1001])

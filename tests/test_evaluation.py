@@ -2,9 +2,12 @@ import math
 
 import pytest
 import torch
+from oracles import gaussian_denoiser
 
 from mini_ddpm.data import ImageSet, load, to_model
+from mini_ddpm.diffusion import Diffusion, fixed_large
 from mini_ddpm.evaluation import (
+    bound,
     class_spread,
     evaluate_images,
     frechet_distance,
@@ -17,6 +20,8 @@ from mini_ddpm.evaluation import (
 )
 from mini_ddpm.files import CheckpointError, write_tensors
 from mini_ddpm.judge import Judge, jitter, train_judge
+from mini_ddpm.losses import simple_loss, vlb_loss
+from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 REFERENCE = load_reference()
 
@@ -110,3 +115,56 @@ def test_foreign_judge_file_is_refused(tmp_path):
         load_reference(tmp_path / "x.safetensors")
     with pytest.raises(CheckpointError, match="does not exist"):
         load_reference(tmp_path / "gone.safetensors")
+
+
+# --- the bound ------------------------------------------------------------------------------------------
+
+
+def gaussian_images(n, deviation):
+    """8-bit images of independent pixels N(0, deviation^2) in [-1, 1], rounded to grey levels."""
+    x = deviation * torch.randn(n, 1, 8, 8)
+    return ((x + 1) * 127.5).round().clamp(0, 255).byte()
+
+
+def test_bound_of_gaussian_pixels_reaches_their_entropy():
+    """The optimal denoiser, many steps: the bound must lie just above -log2 of the density times the bin."""
+    torch.manual_seed(0)
+    deviation, diffusion = 0.2, Diffusion(NoiseSchedule.from_betas(linear_betas(1000)), variance=fixed_large)
+    found = bound(diffusion, gaussian_denoiser(diffusion, 0.0, deviation**2), gaussian_images(60, deviation))
+    entropy = math.log2(deviation * math.sqrt(2 * math.pi * math.e)) - math.log2(2 / 255)
+    excess = float(found.bits_per_dim.mean()) - entropy
+    assert 0 < excess < 0.2, excess
+
+
+def test_terms_of_the_bound_are_the_losses():
+    diffusion = Diffusion(NoiseSchedule.from_betas(linear_betas(50)), clip=None)
+    model, images = gaussian_denoiser(diffusion, 0.1, 0.3), gaussian_images(5, 0.3)
+    torch.manual_seed(3)
+    found = bound(diffusion, model, images)
+    torch.manual_seed(3)
+    for k, t in enumerate(range(50, 0, -1)):
+        eps = torch.randn(5, 1, 8, 8)
+        loss = vlb_loss(diffusion, model, to_model(images), torch.full((5,), t), eps)
+        torch.testing.assert_close(found.terms[:, k], loss)
+        simple = simple_loss(diffusion, model, to_model(images), torch.full((5,), t), eps)
+        torch.testing.assert_close(found.eps_error[:, k], simple, rtol=1e-3, atol=1e-5)
+    assert found.times == list(range(50, 0, -1))
+    torch.testing.assert_close(found.bits_per_dim, found.prior + found.terms.sum(1))
+
+
+def test_progressive_coding_starts_with_nothing_and_ends_with_all_but_L_0():
+    diffusion = Diffusion(NoiseSchedule.from_betas(linear_betas(50)))
+    found = bound(diffusion, gaussian_denoiser(diffusion, 0.0, 0.09), gaussian_images(20, 0.3))
+    rate, distortion = found.progressive()
+    assert float(rate[0]) == pytest.approx(float(found.prior.mean()))
+    assert float(rate[-1] + found.terms[:, -1].mean()) == pytest.approx(float(found.bits_per_dim.mean()), rel=1e-5)
+    assert bool((rate.diff() >= 0).all())
+    assert float(distortion[0]) == pytest.approx(127.5 * 0.3, rel=0.1)  # all that is known is the mean
+    left = 0.09 * 0.002 / (0.09 * 0.998 + 0.002)  # variance of x_0 given x_1; beta_1 is 0.002
+    assert float(distortion[-1]) == pytest.approx(127.5 * left**0.5, rel=0.05)
+
+
+def test_bound_wants_8_bit_images():
+    diffusion = Diffusion(NoiseSchedule.from_betas(linear_betas(50)))
+    with pytest.raises(ValueError, match="8-bit images: give uint8, not"):
+        bound(diffusion, gaussian_denoiser(diffusion, 0.0, 1.0), torch.zeros(2, 1, 8, 8))

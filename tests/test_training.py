@@ -150,6 +150,49 @@ def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
     ]
 
 
+def test_resume_keeps_the_history_of_losses(tmp_path):
+    config = replace(tiny(12), times="importance", T=30, sampling=replace(TINY.sampling, steps=5))
+    whole = runs.start(config, tmp_path / "whole", CPU)
+    for step in whole.steps():
+        if step.step == 6:
+            whole.save()
+    middle = read_tensors(tmp_path / "whole" / CHECKPOINT)[0]
+    resumed = runs.resume(tmp_path / "whole", CPU)
+    assert torch.equal(resumed.state.times.history, middle["times.history"])
+    assert int(resumed.state.times.count.sum()) == 6 * TINY.training.batch_size
+    for _ in resumed.steps():
+        pass
+    assert torch.equal(resumed.state.times.history, whole.state.times.history)
+    assert torch.equal(resumed.state.times.count, whole.state.times.count)
+    with pytest.raises(CheckpointError, match="T=30 timesteps"):
+        load_checkpoint(tmp_path / "whole" / CHECKPOINT, replace(config, T=40).new_state(CPU))
+
+
+def test_losses_are_weighted_in_the_step_and_recorded_without(monkeypatch):
+    """The step minimises mean(weight * loss); the history keeps the loss."""
+    config = replace(tiny(1), times="importance", T=30, sampling=replace(TINY.sampling, steps=5))
+    state = config.new_state(CPU)
+    state.times.history += 1.0
+    state.times.history[:15] = 3.0
+    state.times.count += 10
+    before = state.times.history.clone()
+
+    def constant(diffusion, model, x_0, t, eps):
+        return model(x_0, t).sum(dim=(1, 2, 3)) * 0 + 2.0
+
+    step = next(train(config.diffusion, state, load("mnist-5k"), constant, config.training))
+    assert float(step.loss) != 2.0
+    new = state.times.history[state.times.history != before]
+    assert set(new.tolist()) == {2.0}
+
+
+def test_hybrid_without_a_variance_to_learn_is_refused():
+    with pytest.raises(ValueError, match="hybrid teaches a learned variance"):
+        replace(TINY, loss="hybrid").new_state(CPU)
+    with pytest.raises(ValueError, match="needs a network with variance channels"):
+        replace(TINY, variance="learned-range")
+
+
 def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch):
     run = runs.start(tiny(60), tmp_path / "run", CPU)
     real = run.config.loss_fn

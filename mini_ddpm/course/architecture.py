@@ -1,6 +1,7 @@
 """What a network is made of, read off the running module: shapes, weights, work and skip connections."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -44,6 +45,14 @@ class Unit(NamedTuple):
     skip_from: str | None
 
 
+@contextmanager
+def flop_counter() -> Iterator[FlopCounterMode]:
+    """Count operations of convolutions and matrix products of a forward pass; a multiply-add is two."""
+    plain = sdpa_kernel(SDPBackend.MATH)  # the counter does not see into the fused attention of a CPU
+    with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
+        yield counter
+
+
 def units(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The outermost parts that change images, with their names. The layers for t are not among them."""
     for name, child in module.named_children():
@@ -64,8 +73,7 @@ def trace(unet: UNet, x: Tensor, t: Tensor) -> list[Unit]:
         return lambda module, inputs, output: calls.append((name, module, inputs[0], output))
 
     hooks = [unit.register_forward_hook(note(name)) for name, unit in units(unet)]
-    plain = sdpa_kernel(SDPBackend.MATH)  # the counter does not see into the fused attention of a CPU
-    with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         unet(x, t)
     for hook in hooks:
         hook.remove()

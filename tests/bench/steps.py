@@ -21,9 +21,8 @@ import torch
 import torch.nn.functional as F
 from peers import diffusers, lucidrains, smalldiffusion
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from mini_ddpm.course.architecture import flop_counter
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.losses import simple_loss
@@ -64,8 +63,7 @@ def precision(bf16: bool) -> torch.autocast:
 
 def gflop(network: Callable[[], object], batch: int) -> float:
     """Multiply-adds of convolutions and matrix products of a forward pass, two operations each, per image."""
-    plain = sdpa_kernel(SDPBackend.MATH)  # the counter does not see into the fused attention of a CPU
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), plain:
+    with flop_counter() as counter:
         network()
     return counter.get_total_flops() / batch / 1e9
 
