@@ -137,9 +137,10 @@ class Theory:
     def evaluate_with_values(self, expr: Expr, world: int) -> tuple[Float, dict[Expr, Rational]]:
         """The number, and the values of the primitive quantities that it was computed from."""
         expr, before = rename_bound(expr), None
-        expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
         while expr != before:
-            before, expr = expr, self.unfold_fully(expr.replace(_is_finite_sum, _done).doit(integrals=False))
+            before = expr
+            expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
+            expr = self.unfold_fully(expr.replace(_is_finite_sum, _done).doit(integrals=False))
         for integral in expr.atoms(Integral):
             if any(leaf.has(*integral.variables) for leaf in primitives(integral.function) if not leaf.is_Symbol):
                 raise Unchecked(f"an undefined function of the integration variable has no value: {integral}")

@@ -1,0 +1,65 @@
+"""FD-judge against the number of sampling steps, for four choices of variance, with the shipped `mnist-improved`.
+
+    .venv/bin/python tests/bench/strided.py               # two hours on a CPU core, most of it for the full chain
+    .venv/bin/python tests/bench/strided.py --n 20 --steps 10 25
+
+Digits are drawn with labels and without guidance. Rows that are already in the file are kept, so that an
+interrupted call goes on. Results go to data/bench/strided.json, which notebook 10 shows.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from mini_ddpm import evaluation, runs
+from mini_ddpm.data import load, to_model
+from mini_ddpm.files import write_json
+from mini_ddpm.presets import SampleConfig
+
+CHOICES = {
+    "fixed-small": ("fixed-small", SampleConfig("ancestral")),
+    "fixed-large": ("fixed-large", SampleConfig("ancestral")),
+    "learned-range": ("learned-range", SampleConfig("ancestral")),
+    "ddim": ("fixed-small", SampleConfig("ddim")),
+}
+
+
+def main() -> None:
+    """Fill the table, the short chains first."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="mnist-improved")
+    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, nargs="+", default=[10, 25, 50, 100, 250, 4000])
+    parser.add_argument("--out", type=Path, default=Path("data/bench/strided.json"))
+    asked = parser.parse_args()
+
+    trained = runs.open_run(asked.run, runs.pick_device(None))
+    reference = evaluation.load_reference()
+    real, _ = evaluation.judge_features(reference.judge, to_model(load("mnist-5k", "test").images[: asked.n]))
+    settings = {
+        "run": asked.run,
+        "n": asked.n,
+        "seed": asked.seed,
+        "real": evaluation.frechet_distance(real, reference.moments),
+        "machine": runs.machine(trained.device),
+    }
+    rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
+    done = {(row["choice"], row["steps"]) for row in rows}
+    for steps in asked.steps:
+        for choice, (variance, sampling) in CHOICES.items():
+            if (choice, steps) in done:
+                continue
+            config = replace(trained.config, variance=variance, sampling=replace(sampling, steps=steps))
+            begin = time.perf_counter()
+            figures = runs.evaluate(replace(trained, config=config, diffusion=config.diffusion), asked.n, asked.seed)
+            kept = {name: figures[name] for name in ("fd_judge", "accuracy", "diversity")}
+            rows.append({"choice": choice, "steps": steps, **kept, "seconds": time.perf_counter() - begin})
+            write_json(asked.out, {**settings, "rows": rows})
+            print(rows[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
