@@ -34,6 +34,8 @@ class UNetConfig:
         dropout: probability inside every residual block.
         classes: number of labels, 0 for an unconditional network; label `classes` means "no label".
         learned_variance: double the output channels, the second half being rho.
+        fourier: n of sin(2^n pi x_t) and cos(2^n pi x_t), given to the network as further channels, so that it can
+            tell neighbouring grey levels apart at small t. For likelihoods; source: VDM (2107.00630), appendix C.
     """
 
     image_size: int = 32
@@ -47,6 +49,7 @@ class UNetConfig:
     dropout: float = 0.0
     classes: int = 0
     learned_variance: bool = False
+    fourier: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         factor = self.patch_size * 2 ** (len(self.channel_mults) - 1)
@@ -188,7 +191,8 @@ class UNet(nn.Module):
 
         self.time_mlp = nn.Sequential(nn.Linear(base, 4 * base), nn.SiLU(), nn.Linear(4 * base, 4 * base))
         self.class_embedding = nn.Embedding(config.classes + 1, 4 * base) if config.classes else None
-        self.conv_in = nn.Conv2d(config.in_channels * patch**2, base, 3, padding=1)
+        c_in = config.in_channels * (1 + 2 * len(config.fourier)) * patch**2
+        self.conv_in = nn.Conv2d(c_in, base, 3, padding=1)
 
         skips = [base]  # channels of every feature map that a skip connection carries
         self.down = nn.ModuleList()
@@ -218,7 +222,8 @@ class UNet(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         emb = self.embed(t, y)
-        h = self.conv_in(F.pixel_unshuffle(x_t, self.config.patch_size))
+        waves = [wave(2**n * math.pi * x_t) for n in self.config.fourier for wave in (torch.sin, torch.cos)]
+        h = self.conv_in(F.pixel_unshuffle(torch.cat([x_t, *waves], dim=1), self.config.patch_size))
         skips = [h]
         for level in self.down:
             for stage in level.stages:

@@ -104,22 +104,28 @@ def test_every_symbol_of_part_1_is_in_the_notation_table():
 
 # --- a mistake in a notebook turns nbval red --------------------------------------------------------------
 
-PLANTS = {
+PLANTS = {  # Part I, where the checker refuses; then the others, where an assert does
     "00_start_here": ("first.step(1 - beta[t]", "first.step(1 + beta[t]"),
     "01_forward_process": ("variance.step(1 - alpha_bar[t],", "variance.step(1 - alpha_bar[t - 1],"),
     "02_elbo": ('(t, 2, T)) + first), "t = 1 out', '(t, 1, T)) + first), "t = 1 out'),
     "03_kl_between_gaussians": ("(m1 - m2) ** 2 / (2 * sigma**2)", "(m1 - m2) ** 2 / sigma**2"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
     "05_simplified_loss": ("weight = beta[t] ** 2 / (2 *", "weight = beta[t] / (2 *"),
+    "06_unet": ("return x + h", "return h"),
+    "07_training": ("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps"),
+    "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
+    "09_clinic": ("with fault.planted():", "with torch.no_grad():"),
+    "10_improved_ddpm": ("weight = sqrt(alpha_bar[t - 1])", "weight = sqrt(alpha_bar[t])"),
+    "11_likelihood": ("edges = (levels[1:] + levels[:-1]) / 2", "edges = levels[1:]"),
 }
 
 
-def run_nbval(path, cells):
+def run_nbval(path, cells, option):
     """nbval's verdict on the first cells of a notebook."""
     notebook = notebooks.read(path)
     notebook.cells = cells
     nbformat.write(notebook, path)
-    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    environment = {**os.environ, "TQDM_DISABLE": "1", "MINI_DDPM_FAST": "1"}
     command = [
         sys.executable,
         "-m",
@@ -127,23 +133,25 @@ def run_nbval(path, cells):
         "-x",
         "-p",
         "no:cacheprovider",
-        "--nbval",
+        option,
         "--nbval-current-env",
         str(path),
     ]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.parametrize("path", notebooks.PART_1, ids=lambda path: path.stem)
+@each
 def test_a_planted_mistake_turns_the_notebook_red(path, tmp_path):
     true, false = PLANTS[path.stem]
     cells = notebooks.read(path).cells
     place = next(k for k, cell in enumerate(cells) if cell.cell_type == "code" and true in cell.source)
     kept = [cell for cell in cells[: place + 1] if not {"widget", "nbval-ignore-output"} & set(notebooks.tags(cell))]
     kept[-1].source = kept[-1].source.replace(true, false)
+    if path.stem == "09_clinic":  # the cell only defines the examination
+        kept.append(next(cell for cell in cells if cell.source.startswith("examine(")))
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
-    run = run_nbval(copy, kept)
+    run = run_nbval(copy, kept, "--nbval" if path in notebooks.PART_1 else "--nbval-lax")
     assert run.returncode == 1, run.stdout
     assert "1 failed" in run.stdout
-    assert "WrongStep" in run.stdout
+    assert "WrongStep" in run.stdout or "AssertionError" in run.stdout

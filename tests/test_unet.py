@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,7 @@ def test_the_papers_cifar10_network_has_35_7_million_parameters():
         {"image_size": 30, "channel_mults": (1, 1), "attention": ()},
         {"in_channels": 3, "image_size": 32, "blocks": 2, "attention": (32, 16)},
         {"channel_mults": (1,), "image_size": 7, "attention": (7,)},
+        {"fourier": (3, 5), "patch_size": 2, "attention": ()},
     ],
 )
 def test_output_has_the_inputs_shape_and_starts_at_zero(changes):
@@ -73,6 +75,19 @@ def test_attention_reaches_across_the_image():
     x = torch.zeros(1, 1, 28, 28, requires_grad=True)
     far(x, torch.tensor([5]))[0, 0, 0, 0].backward()
     assert x.grad[0, 0, 27, 27] != 0
+
+
+def test_waves_tell_neighbouring_grey_levels_apart():
+    """What enters the first convolution: x, and then sin and cos of 2^7 pi x; a grey level is half a period."""
+    net, seen = woken(replace(SMALL, fourier=(7,))), []
+    net.conv_in.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    x = torch.full((1, 1, 28, 28), -1.0)
+    x[..., 1] += 2 / 255
+    net(x, torch.tensor([5]))
+    plain, sine, cosine = seen[0][0, :, 0, :2]
+    torch.testing.assert_close(plain, x[0, 0, 0, :2])
+    assert sine.tolist() == pytest.approx([0, math.sin(256 * math.pi / 255)], abs=1e-4)
+    assert cosine.tolist() == pytest.approx([1, math.cos(256 * math.pi / 255)], abs=1e-4)
 
 
 def test_dropout_only_in_training():
