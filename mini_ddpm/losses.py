@@ -47,16 +47,15 @@ def vlb_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Te
     Returns:
         (B,) bits/dim. Source: DDPM, Eq. 5; L_vlb of Improved DDPM, Eq. 4 to 7.
     """
-    x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
-    prediction = replace(diffusion, clip=None).predict(model, x_t, t)
-    return bound_term(diffusion, prediction, x_0, x_t, t, t - 1)
+    return _bound_loss(replace(diffusion, clip=None), model, x_0, t, eps)
 
 
 def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """L_hybrid = L_simple + 0.001 T L_t. The bound teaches the variance only: the mean is detached in it.
 
-    T L_t estimates the sum over all t. The published code multiplies its term by T/1000, which is the
-    same factor, 0.001 T.
+    The variance is taught beside the mean that sampling will use, so predicted x_0 are clamped in that part.
+    T L_t estimates the sum over all t. The published code multiplies its term by T/1000, which is the same
+    factor, 0.001 T.
 
     Returns:
         (B,). Source: Improved DDPM, Eq. 16.
@@ -65,8 +64,13 @@ def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
     output = model(x_t, t)
     mean_detached = torch.cat([output[:, :C].detach(), output[:, C:]], dim=1)
     simple = simple_loss(diffusion, lambda x_t, t: output, x_0, t, eps)
-    bound = vlb_loss(diffusion, lambda x_t, t: mean_detached, x_0, t, eps)
+    bound = _bound_loss(diffusion, lambda x_t, t: mean_detached, x_0, t, eps)
     return simple + 0.001 * diffusion.schedule.T * bound  # Eq. 16, Improved DDPM
+
+
+def _bound_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
+    return bound_term(diffusion, diffusion.predict(model, x_t, t), x_0, x_t, t, t - 1)
 
 
 # --- the bound ------------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def wide(output):
 def test_the_bound_teaches_hybrid_its_variance_only():
     x_0, _, eps = draw()
     t = torch.tensor([1, 2, 3, 10, 100, 500, 900, 1000])
-    diffusion = Diffusion(LINEAR, variance=learned_range)
+    diffusion = Diffusion(LINEAR, variance=learned_range, clip=None)
     output = (0.1 * torch.randn(8, 4, 16, 16)).requires_grad_()
     (hybrid,) = torch.autograd.grad(hybrid_loss(diffusion, wide(output), x_0, t, eps).sum(), output)
     (simple,) = torch.autograd.grad(simple_loss(diffusion, wide(output), x_0, t, eps).sum(), output)
@@ -188,10 +188,24 @@ def test_the_bound_teaches_hybrid_its_variance_only():
 
 def test_hybrid_is_the_sum_of_its_parts():
     x_0, t, eps = draw()
-    diffusion = Diffusion(LINEAR, variance=learned_range)
+    diffusion = Diffusion(LINEAR, variance=learned_range, clip=None)
     model = wide(0.1 * torch.randn(8, 4, 16, 16))
     parts = [loss(diffusion, model, x_0, t, eps) for loss in (hybrid_loss, simple_loss, vlb_loss)]
     torch.testing.assert_close(parts[0], parts[1] + parts[2])  # 0.001 T = 1
+
+
+def test_hybrid_teaches_the_variance_beside_the_clamped_mean():
+    """All data are 1 and x_t so large that x_0, unclamped, is 1.5: clamped there is no error left to allow for."""
+    x_0, eps, t = torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), torch.tensor([3])
+    a = float(LINEAR.at(3))
+    answer = (a**0.5 * 1.0 - a**0.5 * 1.5) / (1 - a) ** 0.5  # the noise that x_0 = 1.5 implies
+    output = torch.cat([torch.full((1, 1, 2, 2), answer), torch.zeros(1, 1, 2, 2)], dim=1).requires_grad_()
+    slopes = []
+    for clip in (1.0, None):
+        diffusion = Diffusion(LINEAR, variance=learned_range, clip=clip)
+        (gradient,) = torch.autograd.grad(hybrid_loss(diffusion, wide(output), x_0, t, eps).sum(), output)
+        slopes.append(float(gradient[:, 1].sum()))
+    assert slopes[0] > 0 > slopes[1]  # the one wants less variance, the other more
 
 
 def test_clamping_is_not_for_training():
