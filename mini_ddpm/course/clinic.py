@@ -172,7 +172,7 @@ FAULTS = {
         sampling.ancestral_step, "if s == 0:", "if s < 0:", chance_in_the_last_step, lambda gap: gap == 0, trains=False
     ),
     "t = 1 skipped": Fault(
-        training.train,
+        losses.UniformTimes.draw,
         "randint(1, T + 1,",
         "randint(2, T + 1,",
         first_time,
