@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 # One process a core, each with one thread. Notebooks are run as they are on a reader's machine, but for the budget.
-PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 .PHONY: help setup lab train test test-browser check format bench bench-steps bench-quality clean

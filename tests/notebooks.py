@@ -25,3 +25,6 @@ def text_of(cell: nbformat.NotebookNode) -> str:
     """All text that a code cell has printed or displayed."""
     outputs = [output.get("text") or "".join(map(str, output.get("data", {}).values())) for output in cell.outputs]
     return "\n".join(outputs)
+
+
+DERIVING = [path for path in ALL if path in PART_1 or any("derivation" in tags(cell) for cell in code_cells(path))]
