@@ -55,7 +55,7 @@ def cli() -> None:
 @click.option("--steps", type=int, callback=positive(), help="Number of steps; the preset's by default.")
 @click.option("--seed", type=int, default=0, help="Of the initial weights, the data order and the noise.")
 @click.option("--out", type=Path, help="The run folder; runs/PRESET by default.")
-@click.option("--resume", type=Path, help="A run folder to go on with.")
+@click.option("--resume", type=Path, help="A run folder to go on with, to its end or to another --steps.")
 @device_option
 def train(
     preset: str,
@@ -72,9 +72,9 @@ def train(
     if minutes is not None and steps is not None:
         raise ValueError("give --minutes or --steps, not both")
     if resume is not None:
-        if data_name or minutes or steps or out:
-            raise ValueError("--resume goes on as the run began: leave out --data, --minutes, --steps and --out")
-        run = runs.resume(resume, chosen)
+        if data_name or minutes or out:
+            raise ValueError("--resume goes on as the run began: leave out --data, --minutes and --out")
+        run = runs.resume(resume, chosen, steps)
     else:
         config = presets.preset(preset)
         training = replace(config.training, seed=seed, steps=steps or config.training.steps)

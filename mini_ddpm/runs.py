@@ -106,11 +106,20 @@ def start(config: RunConfig, folder: Path, device: torch.device, minutes: float 
     return run
 
 
-def resume(folder: Path, device: torch.device) -> Run:
-    """Go on with a run where its checkpoint stands."""
+def resume(folder: Path, device: torch.device, steps: int | None = None) -> Run:
+    """Go on with a run where its checkpoint stands; to a new number of `steps`, which the learning rate then follows.
+
+    Raises:
+        ValueError: the run is already beyond `steps`.
+    """
     config = read_config(folder / CHECKPOINT)
+    if steps is not None:
+        config = replace(config, training=replace(config.training, steps=steps))
     run = _fresh(config, folder, device)
     load_checkpoint(folder / CHECKPOINT, run.state)
+    if run.state.step > config.training.steps:
+        raise ValueError(f"{folder} is at step {run.state.step:,} already, beyond --steps {steps:,}")
+    write_json(folder / "config.json", config.to_json())
     return run
 
 

@@ -140,6 +140,15 @@ def test_resume_finishes_and_can_be_repeated(run, tmp_path):
     assert (tmp_path / "r" / "samples.png").read_bytes() == before
 
 
+def test_a_run_can_be_made_longer(run, tmp_path):
+    assert run("train", "--preset", "tiny", "--steps", 3, "--out", "r", "--device", "cpu")[0] == 0
+    status, out, _ = run("train", "--resume", "r", "--steps", 5, "--device", "cpu")
+    assert status == 0
+    assert "r: 5 steps" in out
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["training"]["steps"] == 5
+    assert runs.resume(tmp_path / "r", runs.pick_device("cpu")).state.step == 5
+
+
 def test_presets_and_fetch(run):
     status, out, _ = run("presets")
     assert status == 0
@@ -161,7 +170,8 @@ BAD = [
     (["train", "--minutes", "1", "--steps", "5"], "not both"),
     (["train", "--device", "abacus"], "'abacus' is not available"),
     (["train", "--resume", "nowhere"], "nowhere/checkpoint.safetensors does not exist"),
-    (["train", "--resume", "RUN", "--steps", "50"], "--resume goes on as the run began"),
+    (["train", "--resume", "RUN", "--minutes", "50"], "--resume goes on as the run began"),
+    (["train", "--resume", "RUN", "--steps", "1"], "beyond --steps 1"),
     (["sample", "nowhere"], "nowhere is neither a run folder nor a shipped model"),
     (["sample", "RUN", "--sampler", "magic"], "unknown sampler 'magic': choose one of ancestral, ddim"),
     (["sample", "RUN", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
