@@ -169,7 +169,7 @@ PRESETS = {
         _LAPTOP,
         data="mnist",
         unet=replace(_LAPTOP.unet, base_channels=32, learned_variance=True, fourier=(3, 5, 7)),
-        training=replace(_LAPTOP.training, steps=20_000, learning_rate=1.5e-3, ema_decay=0.999),
+        training=replace(_LAPTOP.training, steps=28_000, learning_rate=1.5e-3, ema_decay=0.999),
         sampling=SampleConfig("ancestral", steps=100),
         T=4000,
         variance="learned-range",

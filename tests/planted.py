@@ -115,7 +115,7 @@ def of_sums(node: Expr) -> Iterator[tuple[str, Expr]]:
         index, first, last = node.limits[0]
         yield "lower limit", node.func(node.function, (index, first + 1, last))
         yield "upper limit", node.func(node.function, (index, first, last - 1))
-        yield "sum dropped", node.function.xreplace({index: first})
+        yield "sum dropped", node.function.subs(index, first)
 
 
 def of_densities(node: Expr) -> Iterator[tuple[str, Expr]]:

@@ -127,6 +127,7 @@ def test_an_exported_model_draws_the_same(trained, run, tmp_path, monkeypatch):
 def test_shipped_model_by_name_needs_no_network(run, monkeypatch):
     monkeypatch.setenv("MINI_DDPM_DATA", "nowhere")
     assert run("sample", "mnist", "--n", 1, "--steps", 2)[0] == 0
+    assert run("sample", "mnist-improved", "--n", 1, "--steps", 2)[0] == 0
     assert run("evaluate", "mnist", "--n", 10, "--steps", 2)[0] == 0
 
 

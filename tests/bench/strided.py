@@ -1,7 +1,7 @@
 """FD-judge against the number of sampling steps, for four choices of variance, with the shipped `mnist-improved`.
 
-    .venv/bin/python tests/bench/strided.py               # two hours on a CPU core, most of it for the full chain
-    .venv/bin/python tests/bench/strided.py --n 20 --steps 10 25
+    .venv/bin/python tests/bench/strided.py               # an hour on a CPU core, most of it for the full chain
+    .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 25 50 100 250       # another hour
 
 Digits are drawn with labels and without guidance. Rows that are already in the file are kept, so that an
 interrupted call goes on. Results go to data/bench/strided.json, which notebook 10 shows.
@@ -13,8 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mini_ddpm import evaluation, runs
-from mini_ddpm.data import load, to_model
+from mini_ddpm import runs
 from mini_ddpm.files import write_json
 from mini_ddpm.presets import SampleConfig
 
@@ -37,26 +36,22 @@ def main() -> None:
     asked = parser.parse_args()
 
     trained = runs.open_run(asked.run, runs.pick_device(None))
-    reference = evaluation.load_reference()
-    real, _ = evaluation.judge_features(reference.judge, to_model(load("mnist-5k", "test").images[: asked.n]))
-    settings = {
-        "run": asked.run,
-        "n": asked.n,
-        "seed": asked.seed,
-        "real": evaluation.frechet_distance(real, reference.moments),
-        "machine": runs.machine(trained.device),
-    }
+    settings = {"run": asked.run, "seed": asked.seed, "machine": runs.machine(trained.device)}
     rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
-    done = {(row["choice"], row["steps"]) for row in rows}
+    done = {(row["choice"], row["steps"], row["n"]) for row in rows}
     for steps in asked.steps:
         for choice, (variance, sampling) in CHOICES.items():
-            if (choice, steps) in done:
+            if (choice, steps, asked.n) in done:
                 continue
             config = replace(trained.config, variance=variance, sampling=replace(sampling, steps=steps))
             begin = time.perf_counter()
-            figures = runs.evaluate(replace(trained, config=config, diffusion=config.diffusion), asked.n, asked.seed)
+            figures = runs.evaluate(
+                replace(trained, config=config, diffusion=config.diffusion.to(trained.device)), asked.n, asked.seed
+            )
             kept = {name: figures[name] for name in ("fd_judge", "accuracy", "diversity")}
-            rows.append({"choice": choice, "steps": steps, **kept, "seconds": time.perf_counter() - begin})
+            rows.append(
+                {"choice": choice, "steps": steps, "n": asked.n, **kept, "seconds": time.perf_counter() - begin}
+            )
             write_json(asked.out, {**settings, "rows": rows})
             print(rows[-1], flush=True)
 
