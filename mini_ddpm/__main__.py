@@ -10,6 +10,8 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data, evaluation, presets, runs
+from mini_ddpm.classifier import Classifier, accuracy_per_t, save_classifier
+from mini_ddpm.classifier import train_classifier as classifier_steps
 from mini_ddpm.files import write_json
 from mini_ddpm.judge import Judge
 from mini_ddpm.judge import train_judge as judge_steps
@@ -20,7 +22,8 @@ def sampling_options(command: Callable) -> Callable:
     """The options that change how a run draws."""
     for option in (
         click.option("--variance", help="fixed-small, fixed-large or learned-range; ancestral steps use it."),
-        click.option("--guidance", type=float, help="How closely to follow the label; 1 for no guidance."),
+        click.option("--guidance", type=float, help="How closely to follow the label; none: 1 (0 with --classifier)."),
+        click.option("--classifier", help="A file, or mnist-classifier, to guide the unlabelled network."),
         click.option("--eta", type=float, help="ddim's noise, 0 to 1."),
         click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default."),
         click.option("--sampler", help="ancestral or ddim; the run's by default."),
@@ -115,7 +118,7 @@ def sample(
     trained = configured(run, device, changes)
     labels = runs.default_labels(trained, n)
     if label is not None:
-        classes = trained.config.unet.classes
+        classes = trained.classes
         if not 0 <= label < classes:
             what = f"a label from 0 to {classes - 1}" if classes else "no labels"
             raise ValueError(f"--label {label} is out of range: {run} knows {what}")
@@ -198,10 +201,39 @@ def train_judge(epochs: int, seed: int, out: Path) -> None:
     click.echo(f"wrote {out}: test accuracy {reference.accuracy:.2%}, FD of real test images {reference.fd_test:.4f}")
 
 
+@cli.command()
+@click.option("--preset", default="mnist", help="Whose data, schedule and network it fits; of the network, half.")
+@click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
+@click.option("--steps", type=int, default=6000, callback=positive(), help="Number of steps of 64 images.")
+@click.option("--clean", is_flag=True, help="Train on clean images only, to see why that can't guide.")
+@click.option("--seed", type=int, default=0)
+@click.option("--out", type=Path, default=Path("runs/classifier.safetensors"))
+@device_option
+def train_classifier(
+    preset: str, data_name: str | None, steps: int, clean: bool, seed: int, out: Path, device: str | None
+) -> None:
+    """Train a classifier of noisy images, for `sample --classifier`; print its accuracy at each noise level."""
+    config, chosen = presets.preset(preset), runs.pick_device(device)
+    config = replace(config, data=data_name or config.data)
+    train, test = (data.load(config.data, part).to(chosen) for part in ("train", "test"))
+    torch.manual_seed(seed)
+    schedule = config.diffusion.schedule.to(chosen)
+    guide = Classifier(config, int(train.labels.max()) + 1).to(chosen)
+    for step in tqdm(classifier_steps(guide, train, schedule, steps, noised=not clean), total=steps, unit="step"):
+        if not torch.isfinite(step.loss):
+            raise runs.DivergedError(f"the loss became {float(step.loss)} at step {step.step}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_classifier(out, guide, config, noised=not clean)
+    times = [schedule.T * k // 10 for k in range(11)]
+    for t, accuracy in zip(times, accuracy_per_t(guide, schedule, test, times), strict=True):
+        click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
+    click.echo(f"wrote {out}")
+
+
 def configured(run: str, device: str | None, changes: dict[str, str | float | None]) -> Trained:
     """Open a run and change how it samples where asked to."""
-    trained = runs.open_run(run, runs.pick_device(device))
     given = {key: v for key, v in changes.items() if v is not None}
+    trained = runs.open_run(run, runs.pick_device(device), given.pop("classifier", None))
     variance = given.pop("variance", trained.config.variance)
     config = replace(trained.config, sampling=replace(trained.config.sampling, **given), variance=variance)
     return replace(trained, config=config, diffusion=config.diffusion.to(trained.device))

@@ -70,6 +70,24 @@ def class_spread(features: Tensor, classes: Tensor) -> float:
     return float(sum((g - g.mean(dim=0)).square().sum() for g in groups) / len(features))
 
 
+def precision_recall(features: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
+    """Fidelity and variety of generated `features` (n, d), apart, against those of real images (m, d).
+
+    Precision is the share of generated points that real ones surround, recall the share of real points that
+    generated ones surround: within the distance of some point to its k-th neighbour among its own.
+    Both depend on n and m.
+
+    Returns:
+        Precision and recall, in 0..1. Source: 1904.06991, Eq. 1 and 2.
+    """
+
+    def covered(points: Tensor, others: Tensor) -> float:
+        radius = torch.cdist(others, others).kthvalue(k + 1, dim=1).values  # the nearest is the point itself
+        return float((torch.cdist(points, others) <= radius).any(dim=1).double().mean())
+
+    return covered(features, real), covered(real, features)
+
+
 def nearest_distance(images: Tensor, others: Tensor) -> float:
     """Median over `images` of the distance to the nearest of `others`: small means copied.
 

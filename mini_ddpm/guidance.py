@@ -1,10 +1,22 @@
-"""Guidance: turn a model into one that follows its label more closely."""
+"""Guidance: follow a label more closely than the model alone would.
+
+Two of these wrap a model, `(x_t, t) -> prediction`. `classifier_step` wraps the reverse step: it shifts the mean of
+a Gaussian by an amount that depends on its variance. In all of them a larger scale means less variety.
+"""
+
+import math
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from mini_ddpm.diffusion import Diffusion, Variance, like
 from mini_ddpm.losses import Model
+from mini_ddpm.sampling import Step, StepFunction, draw, reverse_gaussian, times
 from mini_ddpm.unet import UNet
+
+LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)
 
 
 def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
@@ -32,3 +44,60 @@ def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
         return torch.cat([with_label[:, :C] + guidance, with_label[:, C:]], dim=1)
 
     return guided
+
+
+def classifier_gradient(classifier: LogClassifier, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
+    """Gradient of log p(y | x_t) with respect to x_t, (B, C, H, W), for labels y (B,); no weight gets a gradient."""
+    with torch.enable_grad():
+        x_t = x_t.detach().requires_grad_()
+        log_p = F.log_softmax(classifier(x_t, t), dim=1)
+        return torch.autograd.grad(log_p.gather(1, y[:, None]).sum(), x_t)[0]
+
+
+def classifier_step(classifier: LogClassifier, y: Tensor, scale: float, at_mean: bool = True) -> StepFunction:
+    """An ancestral step whose mean is shifted by `scale * variance * gradient` of log p(y | x).
+
+    The derivation expands log p(y | x_s) around the mean, so the gradient belongs there, at time s. ADM's Algorithm 1
+    and its published code take it at x_t, at time t: `at_mean=False`.
+
+    Args:
+        y: (B,) int64 labels.
+
+    Source: ADM (2105.05233), Eq. 3 to 10 and Algorithm 1.
+    """
+
+    def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+        mean, sigma, x_0 = reverse_gaussian(diffusion, model, x_t, t, s)
+        where, when = (mean, s) if at_mean else (x_t, t)
+        g = classifier_gradient(classifier, where, times(x_t, when), y)
+        return Step(s, draw(mean + scale * sigma**2 * g, sigma, s), x_0)  # Eq. 10, ADM
+
+    return guided
+
+
+def classifier_guided(diffusion: Diffusion, model: Model, classifier: LogClassifier, y: Tensor, scale: float) -> Model:
+    """Shift the predicted noise by `- scale sqrt(1 - alpha_bar_t) * gradient` of log p(y | x_t): for DDIM steps.
+
+    A network may predict x_0 or v instead: targets are linear in (x_0, eps), so the target of the shifts is added.
+
+    Args:
+        y: (B,) int64 labels.
+
+    Source: ADM, Eq. 14 and Algorithm 2.
+    """
+
+    def guided(x_t: Tensor, t: Tensor) -> Tensor:
+        out, alpha_bar_t = model(x_t, t), diffusion.schedule.at(t)
+        g = classifier_gradient(classifier, x_t, t, y)
+        eps_shift = -scale * like((1 - alpha_bar_t).sqrt(), g) * g  # Eq. 14, ADM
+        x_0_shift = -like(((1 - alpha_bar_t) / alpha_bar_t).sqrt(), g) * eps_shift  # at the same x_t
+        shift = diffusion.parameterization.target(x_0_shift, eps_shift, alpha_bar_t)
+        C = x_t.shape[1]
+        return torch.cat([out[:, :C] + shift, out[:, C:]], dim=1)
+
+    return guided
+
+
+def tempered(variance: Variance, temperature: float) -> Variance:
+    """The same variance with noise `temperature` times as large: below 1, less variety. To compare guidance with."""
+    return lambda *pair: variance(*pair) + 2 * math.log(temperature)

@@ -178,10 +178,14 @@ PRESETS = {
     # the smallest thing that trains: seconds, for tests and a first look
     "tiny": replace(
         _LAPTOP,
-        unet=replace(_LAPTOP.unet, base_channels=8, channel_mults=(1, 1)),
+        unet=replace(_LAPTOP.unet, base_channels=8, channel_mults=(1, 1), groups=4),
         training=replace(_LAPTOP.training, steps=30, batch_size=16),
         sampling=SampleConfig("ddim", steps=5),
     ),
     # the DDPM paper's CIFAR-10 recipe (appendix B): days on a GPU
     "cifar10-ddpm": RunConfig(data="cifar10", unet=UNetConfig(dropout=0.1), training=TrainConfig()),
+    # the same with labels, one in ten dropped: for classifier-free guidance
+    "cifar10-conditional": RunConfig(
+        data="cifar10", unet=UNetConfig(dropout=0.1, classes=10), training=TrainConfig(label_dropout=0.1)
+    ),
 }

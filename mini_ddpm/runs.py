@@ -21,15 +21,16 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from mini_ddpm import evaluation
+from mini_ddpm.classifier import Classifier, load_classifier
 from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.evaluation import Bound
 from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_tensors, write_whole
-from mini_ddpm.guidance import classifier_free
+from mini_ddpm.guidance import classifier_free, classifier_guided, classifier_step
 from mini_ddpm.losses import Model
 from mini_ddpm.presets import RunConfig
-from mini_ddpm.sampling import Step, sample
+from mini_ddpm.sampling import Step, StepFunction, sample
 from mini_ddpm.training import (
     TrainState,
     TrainStep,
@@ -223,16 +224,22 @@ def read_metrics(folder: Path, step: int | None = None) -> list[dict[str, float]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: its configuration, its reverse process, and the averaged weights."""
+    """A trained network: its configuration, its reverse process, the averaged weights, and what guides it if given."""
 
     config: RunConfig
     diffusion: Diffusion
     model: UNet
+    classifier: Classifier | None = None
 
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
         return next(self.model.parameters()).device
+
+    @property
+    def classes(self) -> int:
+        """How many labels can be asked for; 0 for none."""
+        return self.config.unet.classes if self.classifier is None else self.classifier.head.out_features
 
 
 def read_config(path: Path) -> RunConfig:
@@ -250,17 +257,22 @@ def find(run: str) -> Path:
         return folder
     if shipped.exists():
         return shipped
-    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != "judge"))
+    others = ("judge", "mnist-classifier")
+    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem not in others))
     raise CheckpointError(f"{run} is neither a run folder nor a shipped model: train one, or use one of: {names}")
 
 
-def open_run(run: str, device: torch.device) -> Trained:
-    """Load a run folder, or a shipped model by name, for sampling."""
+def open_run(run: str, device: torch.device, classifier: str | None = None) -> Trained:
+    """Load a run folder or a shipped model for sampling, and a classifier (a file, or by name) to guide it."""
     path = find(run)
     config = read_config(path)
     model = UNet(config.unet)
     load_ema(path, model)
-    return Trained(config, config.diffusion.to(device), place(model, device).eval().requires_grad_(False))
+    guide = None
+    if classifier is not None:
+        shipped = WEIGHTS / f"{classifier}.safetensors"
+        guide = load_classifier(shipped if shipped.exists() else Path(classifier), config, device)
+    return Trained(config, config.diffusion.to(device), place(model, device).eval().requires_grad_(False), guide)
 
 
 def export(run: str, path: Path) -> None:
@@ -274,11 +286,25 @@ def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator
     """Draw n images with one label each (n,), or without labels: every step of the chain, on the device."""
     torch.manual_seed(seed)
     x_T = torch.randn(n, *image_shape(trained), device=trained.device)
-    model: Model = trained.model
-    if labels is not None:
-        model = classifier_free(trained.model, labels.to(trained.device), trained.config.sampling.guidance)
+    step, model = guided(trained, labels)
     with autocast(trained.device):
-        yield from sample(trained.config.sampling.step, trained.diffusion, model, x_T)
+        yield from sample(step, trained.diffusion, model, x_T)
+
+
+def guided(trained: Trained, labels: Tensor | None) -> tuple[StepFunction, Model]:
+    """The step and the model that follow labels (n,) in the chosen way.
+
+    With a classifier, the network itself is not told the label: all that is known of it comes from the classifier.
+    """
+    step, scale = trained.config.sampling.step, trained.config.sampling.guidance
+    if labels is None:
+        return step, trained.model
+    y = labels.to(trained.device)
+    if trained.classifier is None:
+        return step, classifier_free(trained.model, y, scale)
+    if trained.config.sampling.sampler == "ancestral":
+        return classifier_step(trained.classifier, y, scale), trained.model
+    return step, classifier_guided(trained.diffusion, trained.model, trained.classifier, y, scale)
 
 
 def image_shape(trained: Trained) -> tuple[int, int, int]:
@@ -302,8 +328,7 @@ def draw_many(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Ten
 
 def default_labels(trained: Trained, n: int) -> Tensor | None:
     """0, 1, ... in turn, so that every class is drawn equally often; None for an unconditional network."""
-    classes = trained.config.unet.classes
-    return torch.arange(n) % classes if classes else None
+    return torch.arange(n) % trained.classes if trained.classes else None
 
 
 def evaluate(trained: Trained, n: int, seed: int) -> dict:

@@ -114,6 +114,28 @@ def test_bits_per_dim_go_on_where_they_were_interrupted(trained, run, tmp_path, 
     assert "terms.safetensors holds the bound of another run" in one_line(err)
 
 
+def test_a_classifier_guides_what_it_fits(trained, run, tmp_path):
+    command = ("train-classifier", "--preset", "tiny", "--steps", 20, "--device", "cpu")
+    status, out, _ = run(*command, "--out", "c.safetensors")
+    assert status == 0
+    rows = [line.split() for line in out.splitlines() if line.startswith("t =")]
+    assert [int(row[2]) for row in rows] == list(range(0, 1001, 100))
+    assert all(0 <= float(row[-1].rstrip("%")) <= 100 for row in rows)
+    for sampler in ("ancestral", "ddim"):
+        guided = ("sample", trained, "--n", 2, "--steps", 2, "--label", 3, "--sampler", sampler)
+        for name, scale in (("a.png", 0), ("b.png", 300)):
+            assert run(*guided, "--classifier", "c.safetensors", "--guidance", scale, "--out", name)[0] == 0
+        assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+    assert run(*command, "--clean", "--out", "clean.safetensors")[0] == 0
+    for file, message in (
+        ("clean.safetensors", "was trained on clean images"),
+        ("judge", "not a noise-aware classifier"),
+    ):
+        status, _, err = run("sample", trained, "--n", 1, "--classifier", file)
+        assert status == 1
+        assert message in one_line(err)
+
+
 def test_an_exported_model_draws_the_same(trained, run, tmp_path, monkeypatch):
     assert run("export", trained, "--out", tmp_path / "mine.safetensors")[0] == 0
     assert (tmp_path / "mine.safetensors").stat().st_size < 0.2 * (trained / "checkpoint.safetensors").stat().st_size

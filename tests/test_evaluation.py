@@ -15,6 +15,7 @@ from mini_ddpm.evaluation import (
     judge_features,
     load_reference,
     nearest_distance,
+    precision_recall,
     refer,
     save_reference,
 )
@@ -75,6 +76,17 @@ def test_one_digit_over_and_over_is_not_diverse():
 def test_class_spread():
     features = torch.tensor([[0.0, 0], [2, 0], [10, 0], [10, 0]])
     assert class_spread(features, torch.tensor([0, 0, 1, 1])) == pytest.approx(0.5)
+
+
+def test_precision_and_recall():
+    """Points on a line, three neighbours on: the real ones reach from 0 to 9, the others to 5 and beyond 100."""
+    real = torch.arange(10.0)[:, None]
+    some = torch.cat([torch.arange(6.0), 100 + torch.arange(4.0)])[:, None]
+    precision, recall = precision_recall(some, real)
+    assert precision == pytest.approx(0.6)
+    assert recall == pytest.approx(0.9)  # 5's third neighbour is 2, so it reaches 8
+    assert precision_recall(real, real) == (1.0, 1.0)
+    assert precision_recall(real + 1000, real) == (0.0, 0.0)
 
 
 def test_nearest_distance():

@@ -3,8 +3,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from mini_ddpm.unet import Dropout, UNet, UNetConfig, timestep_embedding
+from mini_ddpm.unet import (
+    Attention,
+    Dropout,
+    ResidualBlock,
+    UNet,
+    UNetConfig,
+    downsample,
+    timestep_embedding,
+    upsample,
+)
 
 SMALL = UNetConfig(
     image_size=28, in_channels=1, base_channels=8, channel_mults=(1, 2), blocks=1, attention=(14,), groups=4
@@ -35,6 +45,10 @@ def test_the_papers_cifar10_network_has_35_7_million_parameters():
         {"in_channels": 3, "image_size": 32, "blocks": 2, "attention": (32, 16)},
         {"channel_mults": (1,), "image_size": 7, "attention": (7,)},
         {"fourier": (3, 5), "patch_size": 2, "attention": ()},
+        {"heads": 4, "attention": (28, 14)},
+        {"head_channels": 8},
+        {"block_resample": True, "image_size": 20, "channel_mults": (1, 2, 2), "attention": (5,)},
+        {"adaptive_norm": True, "rescale": True},
     ],
 )
 def test_output_has_the_inputs_shape_and_starts_at_zero(changes):
@@ -90,6 +104,45 @@ def test_waves_tell_neighbouring_grey_levels_apart():
     assert cosine.tolist() == pytest.approx([1, math.cos(256 * math.pi / 255)], abs=1e-4)
 
 
+def test_heads_work_each_on_their_own_channels():
+    """softmax(q k^T / sqrt(C / heads)) v, head by head, on consecutive channels."""
+    torch.manual_seed(0)
+    attention, x = Attention(8, replace(SMALL, heads=2)), torch.randn(2, 8, 3, 3)
+    attention.out.weight.data = torch.eye(8)[:, :, None, None]
+    q, k, v = attention.qkv(attention.norm(x)).flatten(2).chunk(3, dim=1)  # (2, 8, 9) each
+    heads = []
+    for own in (slice(0, 4), slice(4, 8)):
+        weights = torch.softmax(q[:, own].transpose(1, 2) @ k[:, own] / math.sqrt(4), dim=-1)
+        heads.append(v[:, own] @ weights.transpose(1, 2))
+    torch.testing.assert_close(attention(x), x + torch.cat(heads, dim=1).reshape(x.shape))
+
+
+def test_heads_by_their_channels():
+    config = replace(SMALL, head_channels=8, attention=(28, 14))
+    assert [config.heads_of(c) for c in (8, 16, 64)] == [1, 2, 8]
+    assert UNet(config).down[1].stages[0].attention.heads == 2
+
+
+def test_adaptive_norm_scales_and_shifts_the_normalised_map():
+    torch.manual_seed(0)
+    block = ResidualBlock(8, 8, replace(SMALL, adaptive_norm=True))
+    block.conv_2.weight.data.normal_()
+    x, emb = torch.randn(2, 8, 4, 4), torch.randn(2, 32)
+    scale, shift = block.embed(emb).chunk(2, dim=1)
+    h = block.norm_2(block.conv_1(F.silu(block.norm_1(x))))
+    h = h + h * scale[:, :, None, None] + shift[:, :, None, None]
+    torch.testing.assert_close(block(x, emb), x + block.conv_2(F.silu(h)))
+
+
+def test_a_silent_block_resamples_or_rescales_its_input():
+    x, emb = torch.arange(16.0).reshape(1, 1, 4, 4).expand(1, 8, 4, 4), torch.randn(1, 32)
+    torch.testing.assert_close(ResidualBlock(8, 8, replace(SMALL, rescale=True))(x, emb), x / math.sqrt(2))
+    halved = downsample(8, replace(SMALL, block_resample=True))(x, emb)
+    torch.testing.assert_close(halved[0, 0], torch.tensor([[2.5, 4.5], [10.5, 12.5]]))
+    doubled = upsample(8, replace(SMALL, block_resample=True))(halved, emb)
+    torch.testing.assert_close(doubled[0, 0, 0], torch.tensor([2.5, 2.5, 4.5, 4.5]))
+
+
 def test_dropout_only_in_training():
     net = woken(replace(SMALL, dropout=0.5))
     x, t = torch.randn(1, 1, 28, 28), torch.tensor([5])
@@ -122,6 +175,8 @@ def test_embedding_is_the_papers():
         ({"image_size": 30, "patch_size": 2}, "multiple of 4"),
         ({"base_channels": 10}, "multiple of groups"),
         ({"attention": (8,)}, "attention at 8"),
+        ({"groups": 8}, "one channel each would normalise the added time away"),
+        ({"heads": 3}, "8 channels can't be shared out among 3 heads"),
     ],
 )
 def test_impossible_shapes_are_refused(changes, message):

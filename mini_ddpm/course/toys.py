@@ -88,6 +88,15 @@ def best_model(diffusion: Diffusion, mixture: Mixture) -> Model:
     return model
 
 
+def best_classifier(diffusion: Diffusion, mixture: Mixture) -> Model:
+    """The classifier that no classifier can beat: logits (B, K) of which Gaussian of `mixture` x_t came from."""
+
+    def classifier(x_t: Tensor, t: Tensor) -> Tensor:
+        return mixture._log_joint(x_t.flatten(1), diffusion.schedule.at(t).to(x_t.dtype).reshape(-1, 1))
+
+    return classifier
+
+
 class PointNet(nn.Module):
     """A network for points, called like the U-Net: x_t (B, C, 1, 1), t (B,) -> (B, C, 1, 1). Three hidden layers."""
 

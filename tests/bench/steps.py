@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    "small": Shape(UNetConfig(32, 1, 32, (1, 2, 2), dropout=0.1), 128),
+    "small": Shape(UNetConfig(32, 1, 32, (1, 2, 2), groups=8, dropout=0.1), 128),
     "cifar10": Shape(UNetConfig(dropout=0.1), 16),
 }
 

@@ -1,0 +1,89 @@
+"""ADM's choices of architecture, each against the same base, on 4,000 digits: the table of notebook 12.
+
+    .venv/bin/python tests/bench/ablation.py               # two hours on a CPU core
+    .venv/bin/python tests/bench/ablation.py --steps 50 --seeds 0
+
+Equal training images for every row: `--steps` steps of 32. Digits are drawn with labels, without guidance. Rows
+that are already in the file are kept, so that an interrupted call goes on. Results go to data/bench/ablation.json.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mini_ddpm import evaluation, runs
+from mini_ddpm.course.architecture import flop_counter
+from mini_ddpm.data import load, to_model
+from mini_ddpm.files import write_json
+from mini_ddpm.presets import SampleConfig, preset
+from mini_ddpm.runs import Trained
+from mini_ddpm.training import train
+
+BASE = replace(preset("mnist-laptop").unet, attention=(7,))
+CHOICES = {
+    "base": {},
+    "4 heads": {"heads": 4},
+    "attention at 14 and 7": {"attention": (14, 7)},
+    "BigGAN resampling": {"block_resample": True},
+    "rescaled residuals": {"rescale": True},
+    "AdaGN": {"adaptive_norm": True},
+    "all but rescaling": {"heads": 4, "attention": (14, 7), "block_resample": True, "adaptive_norm": True},
+}
+
+
+def main() -> None:
+    """Fill the table, seed after seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--n", type=int, default=500)
+    parser.add_argument("--out", type=Path, default=Path("data/bench/ablation.json"))
+    asked = parser.parse_args()
+
+    device = runs.pick_device(None)
+    settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(device)}
+    rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
+    done = {(row["choice"], row["seed"]) for row in rows}
+    for seed in asked.seeds:
+        for choice, changes in CHOICES.items():
+            if (choice, seed) in done:
+                continue
+            rows.append({"choice": choice, "seed": seed, **measure(changes, seed, asked.steps, asked.n, device)})
+            write_json(asked.out, {**settings, "rows": rows})
+            print(rows[-1], flush=True)
+
+
+def measure(changes: dict, seed: int, steps: int, n: int, device: torch.device) -> dict:
+    """Train one network and judge what it draws."""
+    laptop = preset("mnist-laptop")
+    training = replace(laptop.training, steps=steps, seed=seed)
+    sampling = SampleConfig("ancestral", steps=25)
+    config = replace(laptop, unet=replace(BASE, **changes), training=training, sampling=sampling)
+    torch.manual_seed(seed)
+    state, process = config.new_state(device), config.diffusion.to(device)
+    data, held_out = load(config.data, "train").to(device), load(config.data, "test")
+    for _ in train(process, state, data, config.loss_fn, training):
+        pass
+
+    trained = Trained(config, process, state.ema)
+    with flop_counter() as counter:
+        state.ema(torch.zeros(1, 1, 28, 28, device=device), torch.ones(1, dtype=torch.long, device=device))
+    torch.manual_seed(0)
+    x_0 = to_model(held_out.images).to(device)
+    losses = evaluation.loss_per_t(
+        config.loss_fn, process, lambda x, t: state.ema(x, t, held_out.labels.to(device)), x_0, range(50, 1000, 100)
+    )
+    figures = runs.evaluate(trained, n, seed)
+    return {
+        **{name: figures[name] for name in ("fd_judge", "accuracy")},
+        "loss": float(losses.mean()),
+        "parameters": sum(p.numel() for p in state.ema.parameters()),
+        "gflop": counter.get_total_flops() / 1e9,
+    }
+
+
+if __name__ == "__main__":
+    main()
