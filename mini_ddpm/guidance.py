@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mini_ddpm.diffusion import Diffusion, Variance, like
+from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
-from mini_ddpm.sampling import Step, StepFunction, draw, reverse_gaussian, times
+from mini_ddpm.sampling import Step, StepFunction, times
 from mini_ddpm.unet import UNet
 
 LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)
@@ -67,10 +67,13 @@ def classifier_step(classifier: LogClassifier, y: Tensor, scale: float, at_mean:
     """
 
     def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
-        mean, sigma, x_0 = reverse_gaussian(diffusion, model, x_t, t, s)
+        x_0, rho = diffusion.predict(model, x_t, times(x_t, t))
+        mean, _ = q_posterior(x_0, x_t, diffusion.schedule.at(t), diffusion.schedule.at(s))  # Eq. 7, DDPM
+        sigma = like((diffusion.p_log_variance(t, s, rho) / 2).exp(), x_t)
         where, when = (mean, s) if at_mean else (x_t, t)
         g = classifier_gradient(classifier, where, times(x_t, when), y)
-        return Step(s, draw(mean + scale * sigma**2 * g, sigma, s), x_0)  # Eq. 10, ADM
+        mean = mean + scale * sigma**2 * g  # Eq. 10, ADM
+        return Step(s, mean if s == 0 else mean + sigma * torch.randn_like(x_t), x_0)
 
     return guided
 

@@ -32,20 +32,12 @@ def ancestral_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: i
 
     No noise is added at s = 0. Source: DDPM, Algorithm 2, for any s < t.
     """
-    mean, sigma, x_0 = reverse_gaussian(diffusion, model, x_t, t, s)
-    return Step(s, draw(mean, sigma, s), x_0)
-
-
-def reverse_gaussian(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and standard deviation of p(x_s | x_t), and the predicted x_0 (clamped)."""
     x_0, rho = diffusion.predict(model, x_t, times(x_t, t))
     mean, _ = q_posterior(x_0, x_t, diffusion.schedule.at(t), diffusion.schedule.at(s))  # Eq. 7, DDPM
-    return mean, like((diffusion.p_log_variance(t, s, rho) / 2).exp(), x_t), x_0
-
-
-def draw(mean: Tensor, sigma: Tensor, s: int) -> Tensor:
-    """x_s ~ N(mean, sigma^2); the mean itself at s = 0."""
-    return mean if s == 0 else mean + sigma * torch.randn_like(mean)
+    if s == 0:
+        return Step(s, mean, x_0)
+    sigma = (diffusion.p_log_variance(t, s, rho) / 2).exp()
+    return Step(s, mean + like(sigma, x_t) * torch.randn_like(x_t), x_0)
 
 
 def ddim_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, eta: float = 0.0) -> Step:

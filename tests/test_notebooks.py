@@ -116,6 +116,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
     "09_clinic": ("with fault.planted():", "with torch.enable_grad():"),
     "10_improved_ddpm": ("weight = sqrt(alpha_bar[t - 1])", "weight = sqrt(alpha_bar[t])"),
+    "12_guidance": ("mu + Sigma * g, Sigma)", "mu - Sigma * g, Sigma)"),
     "11_likelihood": ("edges = (levels[1:] + levels[:-1]) / 2", "edges = levels[1:]"),
 }
 
