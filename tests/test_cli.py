@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,8 +27,9 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Call the command line in this process, in an empty folder: (exit status, stdout, stderr)."""
+    """Call the command line in this process, in an empty folder: (exit status, stdout, stderr). Reports are short."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "report", partial(runs.report, n=50))
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["mini-ddpm", *map(str, arguments)])

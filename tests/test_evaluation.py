@@ -109,11 +109,11 @@ def test_jitter_keeps_the_background():
 def test_judge_trains_and_its_file_round_trips(tmp_path):
     torch.manual_seed(0)
     judge, digits = Judge(), load("mnist-5k")
-    some = ImageSet(digits.images[:1000], digits.labels[:1000])
+    some = ImageSet(digits.images[:800], digits.labels[:800])
     losses = [float(step.loss) for step in train_judge(judge, some, epochs=3, batch_size=64)]
     assert sum(losses[-8:]) / 8 < sum(losses[:8]) / 8 - 0.5
     reference = refer(judge, some, load("mnist-5k", "test"))
-    assert reference.accuracy > 0.5
+    assert reference.accuracy > 0.4
     save_reference(reference, tmp_path / "judge.safetensors")
     again = load_reference(tmp_path / "judge.safetensors")
     assert (again.fd_test, again.spread_test) == (reference.fd_test, reference.spread_test)

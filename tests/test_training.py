@@ -34,15 +34,15 @@ def same(a: Path, b: Path) -> bool:
 
 
 def test_one_batch_is_overfitted():
-    """Four images come out at 0.075; the whole set, in as many steps, at 0.20."""
+    """Four images come out at 0.16; the whole set, in as many steps, at 0.26 (two seeds, each within 0.01)."""
     torch.manual_seed(0)
-    config = replace(TINY.training, steps=400, learning_rate=4e-3, decay_from=0.5)
+    config = replace(TINY.training, steps=200, learning_rate=8e-3, decay_from=0.3)
     state = TrainState(UNet(replace(TINY.unet, base_channels=16)), config)
     digits = load("mnist-5k")
     few = ImageSet(digits.images[:4], digits.labels[:4])
     losses = [float(step.loss) for step in train(TINY.diffusion, state, few, simple_loss, config)]
     assert losses[0] > 0.7
-    assert sum(losses[-50:]) / 50 < 0.12
+    assert sum(losses[-50:]) / 50 < 0.2
 
 
 def test_every_time_is_trained():
@@ -126,7 +126,7 @@ def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
         "import sys, torch; from pathlib import Path; from dataclasses import replace\n"
         "from mini_ddpm import runs; from mini_ddpm.presets import preset\n"
         "runs.SAVE_EVERY = 0; tiny = preset('tiny')\n"
-        "config = replace(tiny, training=replace(tiny.training, steps=120))\n"
+        "config = replace(tiny, training=replace(tiny.training, steps=60))\n"
         "run = runs.start(config, Path(sys.argv[1]), torch.device('cpu'))\n"
         "print('started', flush=True); runs.fit(run)\n"
     )
@@ -139,9 +139,9 @@ def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
     process.kill()
     process.wait()
     resumed = runs.resume(tmp_path / "killed", CPU)
-    assert 0 < resumed.state.step < 120
+    assert 0 < resumed.state.step < 60
     assert runs.fit(resumed)
-    undisturbed = runs.start(tiny(120), tmp_path / "whole", CPU)
+    undisturbed = runs.start(tiny(60), tmp_path / "whole", CPU)
     assert runs.fit(undisturbed)
     assert same(tmp_path / "killed" / CHECKPOINT, tmp_path / "whole" / CHECKPOINT)
     rows, expected = (runs.read_metrics(tmp_path / name) for name in ("killed", "whole"))

@@ -251,7 +251,7 @@ def quadrature(f: Expr, limits: Tuple) -> Float:
     variable, first, last = limits
     with mpmath.workdps(DIGITS + 5):
         ends = [lambdify((), end, "mpmath")() for end in (first, last)]
-        number, error = mpmath.quad(lambdify(variable, f, "mpmath"), ends, error=True, maxdegree=10)
+        number, error = mpmath.quad(lambdify(variable, f, "mpmath", cse=True), ends, error=True, maxdegree=10)
         if not isinstance(number, mpmath.mpf) or error > abs(number) * 1e-18 + 1e-22:
             raise Unchecked(f"the integral of {f} is not known to {DIGITS} digits, only as {mpmath.nstr(number, 8)}")
         return Float(mpmath.nstr(number, DIGITS), DIGITS)
