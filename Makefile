@@ -6,7 +6,7 @@ STAMP := .venv/installed
 PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
-.PHONY: help setup lab train test test-browser check format bench bench-steps bench-quality clean
+.PHONY: help setup lab train test test-browser check format bench bench-steps bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ bench-steps: .bench-venv/installed  ## 15 minutes; ARGS="small --rounds 9" for l
 
 bench-quality: .bench-venv/installed  ## an hour; ARGS="mini_ddpm smalldiffusion" for less
 	.bench-venv/bin/python tests/bench/quality.py $(ARGS)
+
+bench-gpu: .bench-venv/installed  ## the CIFAR-10 network on a GPU, against the peers; ARGS="--tiny" tries it anywhere
+	.bench-venv/bin/python tests/bench/gpu.py $(ARGS)
 
 # Peers ask for torchvision, which would bring another torch: hence --no-deps.
 .bench-venv/installed: $(STAMP) tests/bench/peers.txt tests/bench/peers-alone.txt

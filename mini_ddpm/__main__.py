@@ -1,7 +1,8 @@
 """The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import click
 import torch
 from tqdm.auto import tqdm
 
-from mini_ddpm import data, evaluation, presets, runs
+from mini_ddpm import data, evaluation, extractors, parallel, presets, runs
 from mini_ddpm.classifier import Classifier, accuracy_per_t, save_classifier
 from mini_ddpm.classifier import train_classifier as classifier_steps
 from mini_ddpm.files import write_json
-from mini_ddpm.judge import Judge
+from mini_ddpm.judge import CifarJudge, Judge, JudgeStep, train_cifar_judge
 from mini_ddpm.judge import train_judge as judge_steps
 from mini_ddpm.runs import Trained
 
@@ -32,6 +33,10 @@ def sampling_options(command: Callable) -> Callable:
     return command
 
 
+compile_option = click.option(
+    "--compile", "fast", is_flag=True, help="Compile the network first: a minute, then faster; for GPUs."
+)
+raw_option = click.option("--raw", is_flag=True, help="The weights as training left them, not their average.")
 device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
 
 
@@ -59,6 +64,7 @@ def cli() -> None:
 @click.option("--seed", type=int, default=0, help="Of the initial weights, the data order and the noise.")
 @click.option("--out", type=Path, help="The run folder; runs/PRESET by default.")
 @click.option("--resume", type=Path, help="A run folder to go on with, to its end or to another --steps.")
+@compile_option
 @device_option
 def train(
     preset: str,
@@ -68,6 +74,7 @@ def train(
     seed: int,
     out: Path | None,
     resume: Path | None,
+    fast: bool,
     device: str | None,
 ) -> None:
     """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
@@ -77,14 +84,17 @@ def train(
     if resume is not None:
         if data_name or minutes or out:
             raise ValueError("--resume goes on as the run began: leave out --data, --minutes and --out")
-        run = runs.resume(resume, chosen, steps)
+        run = runs.resume(resume, chosen, steps, fast)
     else:
         config = presets.preset(preset)
         training = replace(config.training, seed=seed, steps=steps or config.training.steps)
         config = replace(config, data=data_name or config.data, training=training)
-        run = runs.start(config, out or Path("runs") / preset, chosen, minutes)
+        run = runs.start(config, out or Path("runs") / preset, chosen, minutes, fast)
     total = run.config.training.steps
-    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(chosen)}")
+    several = f"{parallel.size()} processes, each on " * (parallel.size() > 1)
+    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {several}{runs.machine(chosen)}")
+    if run.compiled:
+        click.echo(run.compiled)
     if not runs.fit(run):
         click.echo(
             f"stopped at step {run.state.step:,} of {total:,}; go on with: mini-ddpm train --resume {run.folder}"
@@ -103,6 +113,7 @@ def train(
 @click.option("--seed", type=int, default=0, help="The same seed draws the same images.")
 @click.option("--out", type=Path, default=Path("samples.png"), help="The picture.")
 @click.option("--gif", is_flag=True, help="Also write the way from noise to images, beside the picture.")
+@raw_option
 @device_option
 def sample(
     run: str,
@@ -111,11 +122,12 @@ def sample(
     seed: int,
     out: Path,
     gif: bool,
+    raw: bool,
     device: str | None,
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN, a run folder or a shipped model (mnist)."""
-    trained = configured(run, device, changes)
+    trained = configured(run, device, raw, changes)
     labels = runs.default_labels(trained, n)
     if label is not None:
         classes = trained.classes
@@ -137,6 +149,9 @@ def sample(
 @click.option("--out", type=Path, help="Also write the figures to this JSON file.")
 @click.option("--bits", type=int, callback=positive(), help="Instead: bits/dim of this many test images. T steps each.")
 @click.option("--terms", type=Path, help="With --bits: keep every term of the bound here, and go on from here.")
+@click.option("--extractor", help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception.")
+@raw_option
+@compile_option
 @device_option
 def evaluate(
     run: str,
@@ -145,15 +160,44 @@ def evaluate(
     out: Path | None,
     bits: int | None,
     terms: Path | None,
+    extractor: str | None,
+    raw: bool,
+    fast: bool,
     device: str | None,
     **changes: str | float | None,
 ) -> None:
-    """Draw digits with RUN and let the judge measure them, or bound the likelihood of real test images."""
-    trained = configured(run, device, changes)
-    figures = runs.evaluate(trained, n, seed) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
-    if out is not None:
+    """Draw images with RUN and let a judge measure them, or bound the likelihood of real test images."""
+    trained = configured(run, device, raw, changes)
+    if fast and bits is not None:
+        raise ValueError("--compile is for drawing: leave it out with --bits")
+    if fast:
+        trained, how = runs.compiled(trained, min(n, runs.batch_of(trained.device)))
+        click.echo(how)
+    if bits is None:
+        figures = runs.evaluate(trained, n, seed, extractor) | ({"weights": "raw"} if raw else {})
+    else:
+        figures = runs.bits_per_dim(trained, bits, seed, terms)
+    if out is not None and parallel.rank() == 0:
         write_json(out, figures)
     show(figures)
+
+
+@cli.command()
+@click.option("--n", type=int, default=10_000, callback=positive(1), help="How many images.")
+@click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
+@click.option("--seed", type=int, default=0, help="Of the noise.")
+@click.option("--out", type=Path, help="Also write the figures to this JSON file.")
+@device_option
+def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | None) -> None:
+    """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
+    chosen = runs.pick_device(device)
+    torch.manual_seed(seed)
+    rows = evaluation.floors(extractors.get(extractor, chosen), n)
+    for name, figures in rows.items():
+        click.echo(f"\n{name}")
+        show(figures)
+    if out is not None and parallel.rank() == 0:
+        write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
 
 
 @cli.command()
@@ -161,8 +205,7 @@ def evaluate(
 @click.option("--out", type=Path, required=True, help="The file to write.")
 def export(run: str, out: Path) -> None:
     """Write RUN's averaged weights in half precision, to share."""
-    runs.export(run, out)
-    click.echo(f"wrote {out}")
+    click.echo("wrote " + ", ".join(map(str, runs.export(run, out))))
 
 
 @cli.command()
@@ -180,25 +223,39 @@ def list_presets() -> None:
     """List the configurations."""
     for name, config in presets.PRESETS.items():
         training = config.training
-        click.echo(f"{name:14} {config.data:9} {training.steps:>7,} steps of {training.batch_size} images")
+        click.echo(f"{name:20} {config.data:9} {training.steps:>7,} steps of {training.batch_size} images")
 
 
 @cli.command("train-judge")
-@click.option("--epochs", type=int, default=12, callback=positive(), help="Passes over full MNIST.")
-@click.option("--seed", type=int, default=0, help="Of the weights, the order and the jitter.")
-@click.option("--out", type=Path, default=evaluation.JUDGE_FILE, help="The judge's file.")
-def train_judge(epochs: int, seed: int, out: Path) -> None:
-    """Remake the judge from full MNIST (a quarter of an hour on two cores)."""
-    train, test = data.load("mnist", "train"), data.load("mnist", "test")
+@click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (80).")
+@click.option("--epochs", type=int, callback=positive(), help="Passes over the training images; 12 for mnist, 11.")
+@click.option("--seed", type=int, default=0, help="Of the weights, the order and the changes to the images.")
+@click.option("--out", type=Path, help="The judge's file; the shipped one by default.")
+@device_option
+def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
+    """Remake the judge of digits or of CIFAR-10 from the full data set."""
+    presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
+    train, test = (data.load(data_name, part) for part in ("train", "test"))
     torch.manual_seed(seed)
-    judge = Judge()
+    if data_name == "mnist":
+        judge, out = Judge(), out or evaluation.JUDGE_FILE
+        follow(judge_steps(judge, train, epochs or 12))
+        reference = evaluation.refer(judge, train, test)
+        evaluation.save_reference(reference, out)
+        click.echo(f"wrote {out}: test accuracy {reference.accuracy:.2%}, FD of real images {reference.fd_test:.4f}")
+    else:
+        colour, out = CifarJudge(), out or extractors.CIFAR_JUDGE_FILE
+        follow(train_cifar_judge(colour, train.to(runs.pick_device(device)), epochs or 11))
+        accuracy = evaluation.save_cifar_judge(colour.cpu(), train, test, out)
+        click.echo(f"wrote {out}: test accuracy {accuracy:.2%}")
+
+
+def follow(steps: Iterator[JudgeStep]) -> None:
+    """Train to the end behind a progress bar."""
     with tqdm(desc="judge", unit="step") as bar:
-        for step in judge_steps(judge, train, epochs):
+        for step in steps:
             bar.total = step.steps
             bar.update()
-    reference = evaluation.refer(judge, train, test)
-    evaluation.save_reference(reference, out)
-    click.echo(f"wrote {out}: test accuracy {reference.accuracy:.2%}, FD of real test images {reference.fd_test:.4f}")
 
 
 @cli.command()
@@ -230,10 +287,10 @@ def train_classifier(
     click.echo(f"wrote {out}")
 
 
-def configured(run: str, device: str | None, changes: dict[str, str | float | None]) -> Trained:
+def configured(run: str, device: str | None, raw: bool, changes: dict[str, str | float | None]) -> Trained:
     """Open a run and change how it samples where asked to."""
     given = {key: v for key, v in changes.items() if v is not None}
-    trained = runs.open_run(run, runs.pick_device(device), given.pop("classifier", None))
+    trained = runs.open_run(run, runs.pick_device(device), given.pop("classifier", None), averaged=not raw)
     variance = given.pop("variance", trained.config.variance)
     config = replace(trained.config, sampling=replace(trained.config.sampling, **given), variance=variance)
     return replace(trained, config=config, diffusion=config.diffusion.to(trained.device))
@@ -246,9 +303,15 @@ def show(figures: dict) -> None:
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage)."""
+    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage).
+
+    Of several processes that torchrun started, only the first one prints, but for errors.
+    """
     try:
-        cli.main(prog_name="mini-ddpm", standalone_mode=False)
+        with parallel.job():
+            if parallel.rank():
+                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            cli.main(prog_name="mini-ddpm", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"mini-ddpm: {error.format_message()} (see mini-ddpm --help)", err=True)
         sys.exit(error.exit_code)

@@ -22,6 +22,9 @@ from torch import Tensor
 EMBEDDED = Path(__file__).parent.parent / "data" / "mnist-5k.npz"
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"
 EMBEDDED_TRAIN = 4000  # the file interleaves the digits, so both parts are balanced
+EMBEDDED_CIFAR10 = EMBEDDED.with_name("cifar10-100.npz")
+EMBEDDED_CIFAR10_SHA256 = "b8b8dac573aea7f64c879bc0ef94c589476050a5abd3685c6154645d0ad7ad49"
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -106,17 +109,27 @@ def fetch(name: str) -> Path | None:
     return DATASETS[name].folder()
 
 
-# --- MNIST-5k, in the repository ----------------------------------------------------------------------
+# --- in the repository: MNIST-5k, and some of CIFAR-10 ------------------------------------------------
 
 
 def _load_mnist_5k(split: str) -> ImageSet:
-    if not EMBEDDED.exists():
-        raise DataError(f"{EMBEDDED} is missing: run from a clone, and restore it with `git checkout -- data`")
-    if hashlib.sha256(EMBEDDED.read_bytes()).hexdigest() != EMBEDDED_SHA256:
-        raise DataError(f"{EMBEDDED} is damaged (checksum): restore it with `git checkout -- data`")
-    with np.load(EMBEDDED, allow_pickle=False) as file:
-        part = slice(None, EMBEDDED_TRAIN) if split == "train" else slice(EMBEDDED_TRAIN, None)
-        return _image_set(file["images"][part, None], file["labels"][part])
+    images, labels = _embedded(EMBEDDED, EMBEDDED_SHA256)
+    part = slice(None, EMBEDDED_TRAIN) if split == "train" else slice(EMBEDDED_TRAIN, None)
+    return _image_set(images[part, None], labels[part])
+
+
+def some_cifar10() -> ImageSet:
+    """100 of CIFAR-10's test images, the ten classes in turn: to look at, without a download. (100, 3, 32, 32)."""
+    return _image_set(*_embedded(EMBEDDED_CIFAR10, EMBEDDED_CIFAR10_SHA256))
+
+
+def _embedded(path: Path, sha256: str) -> tuple[np.ndarray, np.ndarray]:
+    if not path.exists():
+        raise DataError(f"{path} is missing: run from a clone, and restore it with `git checkout -- data`")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise DataError(f"{path} is damaged (checksum): restore it with `git checkout -- data`")
+    with np.load(path, allow_pickle=False) as file:
+        return file["images"], file["labels"]
 
 
 # --- full MNIST ---------------------------------------------------------------------------------------

@@ -1,28 +1,33 @@
-"""How good are generated digits? Measured in the features of a judge trained on real ones.
+"""How good are generated images? Measured in the features of a network trained on real ones.
 
 FD-judge is the Fréchet distance between two clouds of judge features. It is not FID: other features,
 other numbers. It depends on n, so `fd_ratio` divides it by the distance of as many real test images:
 1 means as close to the training set as unseen real digits are.
+
+Digits have one judge; colour images are measured with any of `extractors.EXTRACTORS`.
 """
 
+import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 from tqdm.auto import tqdm
 
-from mini_ddpm.data import ImageSet, to_model
+from mini_ddpm.data import ImageSet, load, to_model, to_pixels
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, q_sample
+from mini_ddpm.extractors import CIFAR_JUDGE_FILE, Extractor, as_extractor
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
-from mini_ddpm.judge import Judge
+from mini_ddpm.judge import CifarJudge, Judge
 from mini_ddpm.losses import Loss, Model, bound_term, prior_term
 
 JUDGE_FILE = Path(__file__).parent.parent / "data" / "weights" / "judge.safetensors"
-N = 2000  # images in every comparison; the real ones are the first 2,000 of MNIST's test set
+N = 2000  # images in every comparison by default; the real ones are the first of the test set
 
 
 @dataclass(frozen=True)
@@ -44,24 +49,45 @@ class Reference:
     accuracy: float
 
 
-def frechet_metric(moments: dict[str, Tensor] | None = None) -> FrechetInceptionDistance:
-    """torchmetrics' Fréchet distance over features (n, 128) instead of images, its real side given by `moments`.
+def frechet_metric(d: int) -> FrechetInceptionDistance:
+    """torchmetrics' Fréchet distance, over features (n, d) instead of images.
 
-    Source: Heusel et al. 2017 (1706.08500), Eq. 6, with the judge in Inception's place.
+    Source: Heusel et al. 2017 (1706.08500), Eq. 6, with any extractor in Inception's place.
     """
     identity = nn.Identity()
-    identity.num_features = Judge.num_features
-    metric = FrechetInceptionDistance(identity, normalize=True)
-    for name, value in (moments or {}).items():
-        setattr(metric, name, value.clone())
-    return metric
+    identity.num_features = d
+    return FrechetInceptionDistance(identity, normalize=True, sync_on_compute=False)  # all processes know all rows
+
+
+def moments_of(features: Tensor) -> dict[str, Tensor]:
+    """The metric's sums over features (n, d): all it needs to know of real images."""
+    metric = frechet_metric(features.shape[1])
+    metric.update(features.double(), real=True)
+    return {name: getattr(metric, name) for name in MOMENTS}
 
 
 def frechet_distance(features: Tensor, moments: dict[str, Tensor]) -> float:
-    """FD-judge of features (n, 128) against the images that `moments` sums up."""
-    metric = frechet_metric(moments)
+    """Fréchet distance of features (n, d) to the images that `moments` sums up."""
+    metric = frechet_metric(features.shape[1])
+    for name, value in moments.items():
+        setattr(metric, name, value.clone())
     metric.update(features.double(), real=False)
     return float(metric.compute())
+
+
+def kernel_distance(features: Tensor, real: Tensor, subsets: int = 50) -> float:
+    """Kernel distance of `features` (n, d) to those of real images (m, d); 0 on average for equal distributions.
+
+    Squared maximum mean discrepancy with the kernel (1 + x.y / d)^3, a mean over random subsets of at most 1,000.
+    Unlike the Fréchet distance it does not depend on n on average. Source: Binkowski et al. 2018 (1801.01401).
+    """
+    size = min(1000, len(features), len(real))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchmetrics warns that it keeps the features
+        metric = KernelInceptionDistance(nn.Identity(), subsets, size, sync_on_compute=False)
+    metric.update(features, real=False)
+    metric.update(real, real=True)
+    return float(metric.compute()[0])
 
 
 def class_spread(features: Tensor, classes: Tensor) -> float:
@@ -133,6 +159,100 @@ def evaluate_images(
     if labels is not None:
         figures = {"accuracy": float((predicted == labels.cpu()).double().mean()), **figures}
     return figures
+
+
+# --- colour images --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RealImages:
+    """CIFAR-10 in the features of one extractor.
+
+    Attributes:
+        extractor: turns images into features.
+        moments: the metric's sums over the features of all training images.
+        test: (m, d) features of test images.
+    """
+
+    extractor: Extractor
+    moments: dict[str, Tensor]
+    test: Tensor
+
+    def measure(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+        """Figures for images (n, 3, 32, 32), uint8, or in [-1, 1] and then rounded to 8 bits; drawn with labels (n,).
+
+        Returns:
+            accuracy: share that the extractor reads as its label, if it knows these classes.
+            FD-<name>: Fréchet distance to all training images; it falls with n.
+            FD-<name> of test images: the same for as many real ones, up to the 10,000 there are.
+            KD-<name>, precision-<name>, recall-<name>: against as many test images, at most 10,000 of either.
+
+        Raises:
+            ValueError: fewer than 5 images, of which no point has a third neighbour to reach.
+        """
+        if len(images) < 5:
+            raise ValueError(f"precision and recall need at least 5 images, not {len(images)}")
+        pixels = images if images.dtype == torch.uint8 else to_pixels(images)
+        features, name = self.extractor.of(pixels), self.extractor.name
+        precision, recall = precision_recall(features[:10_000], self.test[: len(features)])
+        read = None if labels is None or self.extractor.classes is None else self.extractor.classes(features)
+        accuracy = {} if read is None else {"accuracy": float((read == labels.cpu()).double().mean())}
+        return {
+            **accuracy,
+            f"FD-{name}": frechet_distance(features, self.moments),
+            f"FD-{name} of test images": frechet_distance(self.test[: len(features)], self.moments),
+            f"KD-{name}": kernel_distance(features, self.test[: len(features)]),
+            f"precision-{name}": precision,
+            f"recall-{name}": recall,
+        }
+
+
+def real_images(extractor: Extractor, n: int) -> RealImages:
+    """CIFAR-10 as `extractor` sees it, to be compared with n images.
+
+    The judge's file holds the moments, and the features of 2,000 test images; for more, and for other extractors, the
+    data set is loaded.
+    """
+    kept = read_tensors(CIFAR_JUDGE_FILE)[0] if extractor.name == "cifar10-judge" else {}
+    moments = {key: kept[key] for key in MOMENTS} if kept else moments_of(extractor.of(load("cifar10").images))
+    if kept and n <= len(kept["test"]):
+        return RealImages(extractor, moments, kept["test"][:n].float())
+    return RealImages(extractor, moments, extractor.of(load("cifar10", "test").images[:n]))
+
+
+def floors(extractor: Extractor, n: int) -> dict[str, dict[str, float]]:
+    """The figures of n images that no network has drawn: real ones, and test images with noise.
+
+    A perfect model could not do better than the first two; noise of a few grey levels says how sensitive a figure is.
+    """
+    real, train, test = real_images(extractor, n), load("cifar10").images, load("cifar10", "test").images[:n]
+    half = len(train) // 2
+    one_half = replace(real, moments=moments_of(extractor.of(train[:half])))
+    name = f"FD-{extractor.name}"
+    rows = {
+        "test images against training images": {name: frechet_distance(real.test, real.moments)},
+        "half of the training images against the other": one_half.measure(train[half : half + n]),
+    }
+    for level in (2, 5, 10, 20, 40):
+        noisy = (test + level * torch.randn(test.shape)).round().clamp(0, 255).byte()
+        rows[f"test images with noise of {level} grey levels"] = real.measure(noisy)
+    return rows
+
+
+def save_cifar_judge(judge: CifarJudge, train: ImageSet, test: ImageSet, path: Path = CIFAR_JUDGE_FILE) -> float:
+    """Round a judge to half precision, measure CIFAR-10 with it as it then is, and write all of it to one file.
+
+    Returns:
+        Its accuracy on the test images, in 0..1.
+    """
+    judge.half().float()
+    extractor = as_extractor(judge, test.images.device)
+    features = extractor.of(test.images)
+    accuracy = float((extractor.classes(features) == test.labels.cpu()).double().mean())
+    weights = {f"judge.{name}": v.half() if v.is_floating_point() else v for name, v in judge.state_dict().items()}
+    measured = {**moments_of(extractor.of(train.images)), "test": features[:N].half()}
+    write_tensors(path, weights | measured, {"accuracy": accuracy})
+    return accuracy
 
 
 @torch.no_grad()
@@ -208,9 +328,7 @@ def bound(diffusion: Diffusion, model: Model, images: Tensor) -> Bound:
 
 def refer(judge: Judge, train: ImageSet, test: ImageSet) -> Reference:
     """Measure real digits, full MNIST train and test, in the features of a trained judge."""
-    real = frechet_metric()
-    real.update(judge_features(judge, to_model(train.images))[0].double(), real=True)
-    moments = {name: getattr(real, name) for name in MOMENTS}
+    moments = moments_of(judge_features(judge, to_model(train.images))[0])
     features, predicted = judge_features(judge, to_model(test.images))
     return Reference(
         judge,

@@ -48,12 +48,59 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict) -> Non
     write_whole(path, lambda file: save_file(tensors, file, header))
 
 
+def write_shards(path: Path, tensors: dict[str, Tensor], metadata: dict, limit: int = 15_000_000) -> list[Path]:
+    """Write tensors to one file, or, if they take more than `limit` bytes, to several of at most that size.
+
+    Shard 2 of 5 of `model.safetensors` is `model-00002-of-00005.safetensors`. Each holds the metadata.
+
+    Raises:
+        ValueError: one tensor alone is larger than the limit.
+    """
+    shards: list[dict[str, Tensor]] = [{}]
+    room = whole = limit - 500_000  # for names and metadata
+    for name, value in tensors.items():
+        if value.nbytes > whole:
+            raise ValueError(f"{name} alone takes {value.nbytes:,} bytes, more than a shard of {limit:,} can hold")
+        if value.nbytes > room:
+            shards.append({})
+            room = whole
+        shards[-1][name] = value
+        room -= value.nbytes
+    n = len(shards)
+    paths = [path] if n == 1 else [path.with_stem(f"{path.stem}-{i:05}-of-{n:05}") for i in range(1, n + 1)]
+    for shard, content in zip(paths, shards, strict=True):
+        write_tensors(shard, content, metadata)
+    for old in {path, *_shards(path)} - set(paths):  # of an earlier, larger or smaller model
+        old.unlink(missing_ok=True)
+    return paths
+
+
+def _shards(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.stem}-[0-9]*-of-[0-9]*{path.suffix}"))
+
+
+def shards_of(path: Path) -> list[Path]:
+    """The shards of a file that `write_shards` divided, in order; none if there are none.
+
+    Raises:
+        CheckpointError: some are missing.
+    """
+    found = _shards(path)
+    expected = int(found[0].stem[-5:]) if found else 0
+    if len(found) != expected:
+        raise CheckpointError(f"{path} is in {expected} shards, but {len(found)} of them are there: get the others")
+    return found
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Read what `write_tensors` wrote, onto the CPU.
+    """Read what `write_tensors` or `write_shards` wrote, onto the CPU.
 
     Raises:
         CheckpointError: the file is missing, truncated, or not safetensors.
     """
+    if not path.exists() and (shards := shards_of(path)):
+        parts = [read_tensors(shard) for shard in shards]
+        return {name: value for tensors, _ in parts for name, value in tensors.items()}, parts[0][1]
     try:
         with safe_open(path, framework="pt") as file:
             tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -184,7 +184,44 @@ PRESETS = {
     ),
     # the DDPM paper's CIFAR-10 recipe (appendix B): days on a GPU
     "cifar10-ddpm": RunConfig(data="cifar10", unet=UNetConfig(dropout=0.1), training=TrainConfig()),
-    # the same with labels, one in ten dropped: for classifier-free guidance
+    # Improved DDPM's CIFAR-10 recipe (appendix A, and its published flags): days on a GPU
+    "cifar10-improved": RunConfig(
+        data="cifar10",
+        unet=UNetConfig(blocks=3, attention=(16, 8), heads=4, adaptive_norm=True, dropout=0.3, learned_variance=True),
+        training=TrainConfig(steps=500_000, learning_rate=1e-4, warmup_steps=0),
+        sampling=SampleConfig("ancestral", steps=100),
+        schedule="cosine",
+        T=4000,
+        variance="learned-range",
+        loss="hybrid",
+    ),
+    # DDPM's network in 25 minutes of one H100-class GPU: `train --preset cifar10-25min --minutes 25 --compile`
+    "cifar10-25min": RunConfig(
+        data="cifar10",
+        unet=UNetConfig(dropout=0.1),
+        training=TrainConfig(
+            steps=20_000,
+            batch_size=512,
+            learning_rate=8e-4,
+            betas=(0.9, 0.99),
+            warmup_steps=500,
+            decay_from=0.4,
+            ema_decay=0.9995,
+        ),
+        sampling=SampleConfig("ddim", steps=50),
+        schedule="cosine",
+        parameterization="v",
+        variance="fixed-small",
+    ),
+    # what a CPU can do with CIFAR-10 in an hour: colours and outlines
+    "cifar10-laptop": replace(
+        _LAPTOP,
+        data="cifar10",
+        unet=replace(_LAPTOP.unet, image_size=32, in_channels=3, base_channels=32, attention=(8,)),
+        training=replace(_LAPTOP.training, steps=10_000, learning_rate=1.5e-3, ema_decay=0.999),
+        sampling=SampleConfig("ddim", steps=50, guidance=2.0),
+    ),
+    # the same as cifar10-ddpm with labels, one in ten dropped: for classifier-free guidance
     "cifar10-conditional": RunConfig(
         data="cifar10", unet=UNetConfig(dropout=0.1, classes=10), training=TrainConfig(label_dropout=0.1)
     ),

@@ -8,25 +8,34 @@ import csv
 import json
 import math
 import platform
+import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from mini_ddpm import evaluation
+from mini_ddpm import evaluation, extractors, parallel
 from mini_ddpm.classifier import Classifier, load_classifier
 from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.evaluation import Bound
-from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_tensors, write_whole
+from mini_ddpm.files import (
+    CheckpointError,
+    read_tensors,
+    shards_of,
+    write_json,
+    write_shards,
+    write_tensors,
+    write_whole,
+)
 from mini_ddpm.guidance import classifier_free, classifier_guided, classifier_step
 from mini_ddpm.losses import Model
 from mini_ddpm.presets import RunConfig
@@ -36,7 +45,7 @@ from mini_ddpm.training import (
     TrainStep,
     autocast,
     load_checkpoint,
-    load_ema,
+    load_weights,
     place,
     save_checkpoint,
     steps_in,
@@ -48,7 +57,7 @@ WEIGHTS = Path(__file__).parent.parent / "data" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
 LOG_EVERY = 10  # steps a row of metrics.csv averages over
 SAVE_EVERY = 30  # seconds between checkpoints
-BATCH = 250  # images drawn at a time
+BATCH = {"cuda": 1000}  # images drawn at a time; elsewhere 250
 CHUNK = 50  # images whose bound is computed at a time
 
 
@@ -57,14 +66,18 @@ class DivergedError(ValueError):
 
 
 def pick_device(name: str | None) -> torch.device:
-    """The device of that name, or the best there is: CUDA, then Apple's MPS, then the CPU."""
+    """The device of that name, or the best there is: CUDA, then Apple's MPS, then the CPU.
+
+    Of several processes on a machine with GPUs, each has its own.
+    """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
+        device = parallel.own_device(torch.device(name))
+        torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {name!r} is not available here: {str(error).splitlines()[0]}") from None
-    return torch.device(name)
+    return device
 
 
 # --- training -----------------------------------------------------------------------------------------
@@ -72,12 +85,16 @@ def pick_device(name: str | None) -> torch.device:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder being trained: its configuration, the state so far, and the images on the device."""
+    """A run folder being trained: its configuration, the state so far, and the images on the device.
+
+    `compiled` says how compiling went; empty where it was not asked for.
+    """
 
     folder: Path
     config: RunConfig
     state: TrainState
     data: ImageSet
+    compiled: str = ""
 
     def steps(self) -> Iterator[TrainStep]:
         """The training loop of this run, from wherever its state is."""
@@ -85,29 +102,37 @@ class Run:
         return train(diffusion, self.state, self.data, self.config.loss_fn, self.config.training)
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(self.folder / CHECKPOINT, self.state, self.config.to_json())
+        """Write the checkpoint: the first process does, and the others wait for it."""
+        if parallel.rank() == 0:
+            save_checkpoint(self.folder / CHECKPOINT, self.state, self.config.to_json())
+        parallel.wait_for_all()
 
 
-def start(config: RunConfig, folder: Path, device: torch.device, minutes: float | None = None) -> Run:
+def start(
+    config: RunConfig, folder: Path, device: torch.device, minutes: float | None = None, fast: bool = False
+) -> Run:
     """Make a run folder. A budget in `minutes` is turned into a number of steps, by timing some first.
+
+    `fast` compiles the network.
 
     Raises:
         ValueError: the folder already holds a run, or the configuration does not fit the data.
     """
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
-    run = _fresh(config, folder, device)
+    run = _fresh(config, folder, device, fast)
+    folder.mkdir(parents=True, exist_ok=True)
+    run.save()
     if minutes is not None:
         steps = steps_in(minutes, run.steps())
-        run = _fresh(replace(config, training=replace(config.training, steps=steps)), folder, device)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", run.config.to_json())
-    run.save()
+        run = replace(run, config=replace(config, training=replace(config.training, steps=steps)))
+        load_checkpoint(folder / CHECKPOINT, run.state, config.training.seed)  # as if no step had been taken
+        run.save()
+    _write_config(run)
     return run
 
 
-def resume(folder: Path, device: torch.device, steps: int | None = None) -> Run:
+def resume(folder: Path, device: torch.device, steps: int | None = None, fast: bool = False) -> Run:
     """Go on with a run where its checkpoint stands; to a new number of `steps`, which the learning rate then follows.
 
     Raises:
@@ -116,16 +141,23 @@ def resume(folder: Path, device: torch.device, steps: int | None = None) -> Run:
     config = read_config(folder / CHECKPOINT)
     if steps is not None:
         config = replace(config, training=replace(config.training, steps=steps))
-    run = _fresh(config, folder, device)
-    load_checkpoint(folder / CHECKPOINT, run.state)
+    run = _fresh(config, folder, device, fast)
+    load_checkpoint(folder / CHECKPOINT, run.state, config.training.seed)
     if run.state.step > config.training.steps:
         raise ValueError(f"{folder} is at step {run.state.step:,} already, beyond --steps {steps:,}")
-    write_json(folder / "config.json", config.to_json())
+    _write_config(run)
     return run
 
 
-def _fresh(config: RunConfig, folder: Path, device: torch.device) -> Run:
-    data = load(config.data, "train").to(device)
+def _write_config(run: Run) -> None:
+    if parallel.rank() == 0:
+        write_json(run.folder / "config.json", run.config.to_json())
+
+
+def _fresh(config: RunConfig, folder: Path, device: torch.device, fast: bool) -> Run:
+    batch_size = parallel.share_of(config.training.batch_size)
+    with parallel.first_alone():
+        data = load(config.data, "train").to(device)
     expected = (config.unet.in_channels, config.unet.image_size, config.unet.image_size)
     if data.images.shape[1:] != expected:
         raise ValueError(
@@ -133,44 +165,86 @@ def _fresh(config: RunConfig, folder: Path, device: torch.device) -> Run:
             f"{tuple(data.images.shape[1:])}: choose another --preset or --data"
         )
     torch.manual_seed(config.training.seed)
-    return Run(folder, config, config.new_state(device), data)
+    state = config.new_state(device)
+    if parallel.rank():
+        parallel.seed_apart(config.training.seed, 0)
+    state.network, how = parallel.wrap(state.model), ""
+    if fast:
+        state.network, how = parallel.compiled(state.network, _example(config, batch_size, device))
+    return Run(folder, config, state, data, how)
 
 
-def fit(run: Run) -> bool:
-    """Train to the end, logging and saving on the way; True unless Ctrl-C stopped it (the run is saved).
+def _example(config: RunConfig, n: int, device: torch.device) -> Callable[[nn.Module], Tensor]:
+    """A call of a network with n images, as training and sampling make it, for the compiler."""
+    x, t = torch.zeros(n, *image_shape(config), device=device), torch.ones(n, dtype=torch.int64, device=device)
+    y = t - 1 if config.unet.classes else None
+
+    def call(network: nn.Module) -> Tensor:
+        with autocast(device):
+            return network(x, t, y)
+
+    return call
+
+
+def fit(run: Run, until: int | None = None) -> bool:
+    """Train to the end, logging and saving on the way; True unless Ctrl-C or SIGTERM stopped it (the run is saved).
+
+    Args:
+        until: a step to pause at, saved; the next call goes on from there. The end by default.
 
     Raises:
         DivergedError: the loss is not a number; the checkpoint is the last good one.
+        LostProcessError: another process of the job has died.
     """
+    try:
+        return _fit(run, run.config.training.steps if until is None else until)
+    except RuntimeError as error:
+        if parallel.size() == 1 or isinstance(error, torch.OutOfMemoryError):
+            raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun is about to send it: first the message
+        raise parallel.LostProcessError(
+            f"another process stopped ({str(error).splitlines()[0][:100]}): {run.folder / CHECKPOINT} is whole; "
+            f"go on with --resume {run.folder}, on any number of processes"
+        ) from None
+
+
+def _fit(run: Run, until: int) -> bool:
+    if run.state.step >= until:
+        return True
     rows = read_metrics(run.folder, run.state.step)
     begin = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
     logged, saved = time.perf_counter(), time.perf_counter()
     losses: list[Tensor] = []
-    total = run.config.training.steps
-    bar = tqdm(total=total, initial=run.state.step, unit="step", desc=str(run.folder))
+    silent = parallel.rank() > 0
+    bar = tqdm(
+        total=run.config.training.steps, initial=run.state.step, unit="step", desc=str(run.folder), disable=silent
+    )
     with _interrupts() as interrupted, bar:
         for step in run.steps():
             losses.append(step.loss)
             bar.update()
-            stop = interrupted()  # asked once a step: a later Ctrl-C must not leave before saving
-            last = step.step == total or stop
-            if step.step % LOG_EVERY and not last:
+            stop, time_to_log = False, step.step % LOG_EVERY == 0
+            if parallel.size() == 1 or time_to_log:  # asked once: a later Ctrl-C must not leave before saving
+                stop = parallel.anyone(interrupted())
+            last = step.step == until or stop
+            if not (time_to_log or last):
                 continue
             now = time.perf_counter()
             rows.append(_row(run, step, losses, now - begin, now - logged))
             bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}", images_per_s=f"{rows[-1]['images_per_second']:.0f}")
             logged, losses = now, []
-            if last or now - saved > SAVE_EVERY:
-                write_metrics(run.folder, rows)
+            if last or parallel.anyone(now - saved > SAVE_EVERY):
+                if parallel.rank() == 0:
+                    write_metrics(run.folder, rows)
                 run.save()
                 saved = now
-            if stop:
-                return False
+            if last:
+                return not stop
     return True
 
 
 def _row(run: Run, step: TrainStep, losses: list[Tensor], seconds: float, elapsed: float) -> dict[str, float]:
-    loss = float(torch.stack(losses).mean())
+    loss = float(parallel.mean(torch.stack(losses).mean()))
     if not math.isfinite(loss) or not math.isfinite(step.grad_norm):
         raise DivergedError(
             f"the loss became {loss} at step {step.step}: {run.folder / CHECKPOINT} is the last good state; "
@@ -188,13 +262,15 @@ def _row(run: Run, step: TrainStep, losses: list[Tensor], seconds: float, elapse
 
 @contextmanager
 def _interrupts() -> Iterator:
-    """Turn Ctrl-C into a question the loop asks between steps, so that no step is left half done."""
+    """Turn Ctrl-C, and SIGTERM, into a question the loop asks between steps, so that no step is left half done."""
     pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, frame: pressed.append(number)) for number in signals]
     try:
         yield lambda: bool(pressed)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
@@ -251,23 +327,31 @@ def read_config(path: Path) -> RunConfig:
 
 
 def find(run: str) -> Path:
-    """The checkpoint of a run folder, or of a shipped model by name."""
+    """The checkpoint of a run folder, or of a shipped model by name, the same for one that is in shards."""
     folder, shipped = Path(run) / CHECKPOINT, WEIGHTS / f"{run}.safetensors"
     if folder.exists():
         return folder
-    if shipped.exists():
+    if shipped.exists() or shards_of(shipped):
         return shipped
-    others = ("judge", "mnist-classifier")
-    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem not in others))
+    names = ", ".join(shipped_models())
     raise CheckpointError(f"{run} is neither a run folder nor a shipped model: train one, or use one of: {names}")
 
 
-def open_run(run: str, device: torch.device, classifier: str | None = None) -> Trained:
-    """Load a run folder or a shipped model for sampling, and a classifier (a file, or by name) to guide it."""
+def shipped_models() -> list[str]:
+    """Names of the diffusion models in the repository; the other weights there are classifiers."""
+    names = {re.sub(r"-\d+-of-\d+$", "", path.stem) for path in WEIGHTS.glob("*.safetensors")}
+    return sorted(name for name in names if not name.endswith(("judge", "classifier")))
+
+
+def open_run(run: str, device: torch.device, classifier: str | None = None, averaged: bool = True) -> Trained:
+    """Load a run folder or a shipped model for sampling, and a classifier (a file, or by name) to guide it.
+
+    `averaged=False` takes the weights as training left them; shipped models hold their averages only.
+    """
     path = find(run)
     config = read_config(path)
     model = UNet(config.unet)
-    load_ema(path, model)
+    load_weights(path, model, averaged)
     guide = None
     if classifier is not None:
         shipped = WEIGHTS / f"{classifier}.safetensors"
@@ -275,17 +359,29 @@ def open_run(run: str, device: torch.device, classifier: str | None = None) -> T
     return Trained(config, config.diffusion.to(device), place(model, device).eval().requires_grad_(False), guide)
 
 
-def export(run: str, path: Path) -> None:
-    """Write the averaged weights of a run in half precision: a model to share, not to train on."""
+def export(run: str, path: Path) -> list[Path]:
+    """Write the averaged weights of a run in half precision: a model to share, not to train on.
+
+    Returns:
+        The files: `path`, or its shards of at most 15 MB.
+    """
     tensors, metadata = read_tensors(find(run))
     weights = {name: tensor.half() for name, tensor in tensors.items() if name.startswith("ema.")}
-    write_tensors(path, weights, {"config": metadata["config"]})
+    return write_shards(path, weights, {"config": metadata["config"]})
+
+
+def compiled(trained: Trained, n: int) -> tuple[Trained, str]:
+    """The run with its network compiled for n images at a time, and a line that says how that went."""
+    if trained.config.unet.classes and trained.classifier is None and trained.config.sampling.guidance != 1:
+        n *= 2  # classifier-free guidance asks for two predictions in one call
+    network, how = parallel.compiled(trained.model, _example(trained.config, n, trained.device))
+    return replace(trained, model=network), how
 
 
 def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator[Step]:
     """Draw n images with one label each (n,), or without labels: every step of the chain, on the device."""
     torch.manual_seed(seed)
-    x_T = torch.randn(n, *image_shape(trained), device=trained.device)
+    x_T = torch.randn(n, *image_shape(trained.config), device=trained.device)
     step, model = guided(trained, labels)
     with autocast(trained.device):
         yield from sample(step, trained.diffusion, model, x_T)
@@ -307,23 +403,29 @@ def guided(trained: Trained, labels: Tensor | None) -> tuple[StepFunction, Model
     return step, classifier_guided(trained.diffusion, trained.model, trained.classifier, y, scale)
 
 
-def image_shape(trained: Trained) -> tuple[int, int, int]:
+def image_shape(config: RunConfig) -> tuple[int, int, int]:
     """(C, H, W) of what the network draws."""
-    unet = trained.config.unet
-    return unet.in_channels, unet.image_size, unet.image_size
+    return config.unet.in_channels, config.unet.image_size, config.unet.image_size
+
+
+def batch_of(device: torch.device) -> int:
+    """How many images are drawn at a time."""
+    return BATCH.get(device.type, 250)
 
 
 def draw_many(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Tensor:
-    """Draw n images in batches, with a progress bar: (n, C, H, W) in [-1, 1] on the CPU."""
-    images = torch.empty(n, *image_shape(trained))
-    with tqdm(total=n * (len(trained.diffusion.timesteps) - 1), unit="image-step", desc="sampling") as bar:
-        for first in range(0, n, BATCH):
-            part = slice(first, min(first + BATCH, n))
-            size = part.stop - first
-            for state in draw(trained, None if labels is None else labels[part], size, seed + first):
-                images[part] = state.x_t.cpu()  # the last one stays
-                bar.update(size)
-    return images
+    """Draw n images in batches, with a progress bar: (n, C, H, W) in [-1, 1] on the CPU. Processes share the work."""
+    steps = len(trained.diffusion.timesteps) - 1
+    work = n * steps // parallel.size()
+    with tqdm(total=work, unit="image-step", desc="sampling", **parallel.quiet()) as bar:
+
+        def batch(first: int, last: int) -> Tensor:
+            chosen = None if labels is None else labels[first:last]
+            for state in draw(trained, chosen, last - first, seed + first):
+                bar.update(len(state.x_t))
+            return state.x_t  # at t = 0
+
+        return parallel.in_turns(n, batch_of(trained.device), image_shape(trained.config), batch)
 
 
 def default_labels(trained: Trained, n: int) -> Tensor | None:
@@ -331,22 +433,40 @@ def default_labels(trained: Trained, n: int) -> Tensor | None:
     return torch.arange(n) % trained.classes if trained.classes else None
 
 
-def evaluate(trained: Trained, n: int, seed: int) -> dict:
-    """Draw n digits and measure them: the figures of `evaluation.evaluate_images` and how they came about."""
-    if trained.config.unet.in_channels != 1 or trained.config.unet.image_size != 28:
-        raise ValueError("the judge reads 28x28 grey digits only: evaluate a run on mnist or mnist-5k")
-    reference = evaluation.load_reference()
-    labels = default_labels(trained, n)
-    images = draw_many(trained, labels, n, seed)
-    known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
-    figures = evaluation.evaluate_images(images, labels, reference, known, unknown)
-    chosen = trained.config.sampling
+def evaluate(trained: Trained, n: int, seed: int, extractor: str | None = None) -> dict:
+    """Draw n images and measure them: the figures, and how they came about. Processes share the work.
+
+    Digits are measured by `evaluation.evaluate_images`, colour images by `evaluation.RealImages.measure`.
+
+    Args:
+        extractor: for colour images, one of `extractors.EXTRACTORS`; the project's own judge by default.
+
+    Raises:
+        ValueError: no judge reads images of this shape, or the extractor can't be had.
+    """
+    labels, shape = default_labels(trained, n), image_shape(trained.config)
+    begin = time.perf_counter()
+    if shape == (1, 28, 28) and extractor is None:
+        reference = evaluation.load_reference()
+        images = draw_many(trained, labels, n, seed)
+        took = time.perf_counter() - begin
+        known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
+        figures = evaluation.evaluate_images(images, labels, reference, known, unknown)
+    elif shape == (3, 32, 32):
+        real = evaluation.real_images(extractors.get(extractor or "cifar10-judge", trained.device), n)
+        begin = time.perf_counter()
+        images = draw_many(trained, labels, n, seed)
+        took = time.perf_counter() - begin
+        figures = real.measure(images, labels)
+    else:
+        raise ValueError("extractors measure colour images of 32x32, and the judge digits of 28x28: not these images")
     how = {
         "n": n,
-        **asdict(chosen),
+        **asdict(trained.config.sampling),
         "variance": trained.config.variance,
         "seed": seed,
         "train_seed": trained.config.training.seed,
+        "sampling_seconds": round(took, 1),
     }
     return {**figures, **how, "machine": machine(trained.device)}
 
@@ -385,7 +505,13 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
 
 
 def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) -> dict:
-    """Sum up `bound_of_test_images`: bits/dim, its standard error over images, its parts, how they came about."""
+    """Sum up `bound_of_test_images`: bits/dim, its standard error over images, its parts, how they came about.
+
+    Raises:
+        ValueError: several processes were started; the work is not shared.
+    """
+    if parallel.size() > 1:
+        raise ValueError("bits/dim are computed by one process: leave out torchrun")
     found = bound_of_test_images(trained, n, seed, path)
     bits, terms = found.bits_per_dim, found.terms.mean(dim=0)
     return {
@@ -416,21 +542,19 @@ def _cpu_name() -> str:
 
 
 def report(run: Run, n: int = evaluation.N) -> dict:
-    """Fill a trained run's folder: samples.png, loss.png, denoising.gif and (for digits) evaluation.json."""
+    """Fill a trained run's folder: samples.png, loss.png, denoising.gif and evaluation.json."""
     folder = run.folder
     rows = read_metrics(folder)
-    minutes = rows[-1]["seconds"] / 60
-    figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], minutes)
-    write_whole(folder / "loss.png", lambda path: figure.savefig(path, dpi=120))
-
     trained = open_run(str(folder), run.state.device)
-    steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
-    save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
+    if parallel.rank() == 0:
+        figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], rows[-1]["seconds"] / 60)
+        write_whole(folder / "loss.png", lambda path: figure.savefig(path, dpi=120))
+        steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
+        save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
 
-    if trained.config.data not in ("mnist", "mnist-5k"):
-        return {}
     figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
-    write_json(folder / "evaluation.json", figures)
+    if parallel.rank() == 0:
+        write_json(folder / "evaluation.json", figures)
     return figures
 
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
@@ -32,7 +33,7 @@ class TrainConfig:
 
     Attributes:
         steps: length of the run; every schedule below depends on the step alone.
-        batch_size: images a step.
+        batch_size: images a step, over all processes.
         learning_rate: of AdamW, reached after `warmup_steps` and kept until `decay_from`.
         betas: AdamW's decay rates of the first and second moment.
         weight_decay: AdamW's; 0 makes it Adam.
@@ -71,11 +72,12 @@ class TrainConfig:
 class TrainState:
     """What a run has learned so far: `model`, its moving average `ema`, `optimizer`, `times`, and `step`.
 
-    `times` draws the timesteps to train on, and may learn from their losses.
+    `times` draws the timesteps to train on, and may learn from their losses. `network` is what a step calls: `model`
+    itself, or wrapped (compiled, or sharing its gradients with other processes).
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig, times: Times | None = None) -> None:
-        self.model = model
+        self.model = self.network = model
         self.times = UniformTimes() if times is None else times
         self.ema = copy.deepcopy(model).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(
@@ -112,13 +114,14 @@ def train(
     """
     model, device, T = state.model.train(), state.device, diffusion.schedule.T
     weights, averages = list(model.parameters()), list(state.ema.parameters())
+    B = parallel.share_of(config.batch_size)
     while state.step < config.steps:
         state.step += 1
-        x_0, y = data.batch(torch.randint(len(data), (config.batch_size,), device=device))
-        t, weight = state.times.draw(T, config.batch_size, device)
+        x_0, y = data.batch(torch.randint(len(data), (B,), device=device))
+        t, weight = state.times.draw(T, B, device)
         eps = torch.randn_like(x_0)
         with autocast(device):
-            conditioned = partial(model, y=drop_labels(y, model.config.classes, config.label_dropout))
+            conditioned = partial(state.network, y=drop_labels(y, model.config.classes, config.label_dropout))
             losses = loss_fn(diffusion, conditioned, x_0, t, eps)  # (B,)
             loss = (weight * losses).mean()
         state.times.record(t, losses.detach())
@@ -166,17 +169,17 @@ def has_bf16(device: torch.device) -> bool:
 def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int:
     """How many steps fit in `minutes`, from timing about 3% of them on a state to be thrown away.
 
-    The time spent here is part of the minutes.
+    The time spent here is part of the minutes. All processes take as many steps and agree on the answer.
     """
     begin = time.perf_counter()
     ends = []
     for step in steps:
         float(step.loss)  # wait for the device
         ends.append(time.perf_counter())
-        if len(ends) > warmup + 2 and ends[-1] - begin > 60 * minutes * 0.03:
+        if parallel.anyone(len(ends) > warmup + 2 and ends[-1] - begin > 60 * minutes * 0.03):
             break
     duration = statistics.median(after - before for before, after in pairwise(ends[warmup:]))
-    return max(1, int((60 * minutes - (ends[-1] - begin)) / duration))
+    return parallel.first_says(max(1, int((60 * minutes - (ends[-1] - begin)) / duration)))
 
 
 # --- checkpoints ---------------------------------------------------------------------------------------
@@ -198,8 +201,10 @@ def save_checkpoint(path: Path, state: TrainState, config: dict) -> None:
     write_tensors(path, tensors, {"config": config, "step": state.step})
 
 
-def load_checkpoint(path: Path, state: TrainState) -> None:
+def load_checkpoint(path: Path, state: TrainState, seed: int = 0) -> None:
     """Put a saved run back into `state`, and torch's random state with it.
+
+    Where that was saved by another process or on another kind of device, the noise to come is seeded anew, from `seed`.
 
     Raises:
         CheckpointError: the file is missing, damaged, or of another network.
@@ -212,12 +217,16 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
             raise CheckpointError(f"{path} holds losses of T={T} timesteps, which do not match this run's schedule")
         state.times.load_state_dict(_under("times.", tensors))
         state.step = metadata["step"]
+        state.optimizer.state.clear()
         for name, weight in state.model.named_parameters() if state.step else ():
             moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
             # the fused optimiser needs its moments in the memory layout of the weight
             moments = {key: torch.empty_like(weight).copy_(value).detach() for key, value in moments.items()}
             step = tensors[f"optimizer.step.{name}"].to(state.device)
             state.optimizer.state[weight] = {"step": step, **moments}
+        if parallel.rank() or f"random.{state.device.type}" not in tensors:
+            parallel.seed_apart(seed, state.step)
+            return
         torch.set_rng_state(tensors["random.cpu"])
         if state.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], state.device)
@@ -226,11 +235,17 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
         raise CheckpointError(f"{path} is not a training checkpoint of this network: {reason}") from None
 
 
-def load_ema(path: Path, model: nn.Module) -> None:
-    """Put the averaged weights of a checkpoint into `model`, whatever precision they were stored in."""
-    tensors, _ = read_tensors(path)
+def load_weights(path: Path, model: nn.Module, averaged: bool = True) -> None:
+    """Put the weights of a checkpoint, averaged or as they are, into `model`, in whatever precision they were stored.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, of another network, or without the weights asked for.
+    """
+    weights = _under("ema." if averaged else "model.", read_tensors(path)[0])
+    if not weights and not averaged:
+        raise CheckpointError(f"{path} holds averaged weights only: the others are in the checkpoint of its run")
     try:
-        model.load_state_dict(_under("ema.", tensors))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not fit the network its config describes: {error}") from None
 

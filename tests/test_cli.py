@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mini_ddpm import __main__, runs
+from mini_ddpm import __main__, data, evaluation, parallel, runs
+from mini_ddpm.data import some_cifar10
 from mini_ddpm.files import read_tensors, write_tensors
 from mini_ddpm.presets import SampleConfig, preset
 
@@ -95,6 +96,86 @@ def test_evaluate(trained, run, tmp_path):
     assert "fd_ratio" in out
     figures = json.loads((tmp_path / "e.json").read_text())
     assert (figures["n"], figures["steps"], figures["sampler"]) == (100, 2, "ddim")
+
+
+@pytest.fixture
+def colour_run(tmp_path, monkeypatch):
+    """An untrained network for CIFAR-10, in a run folder."""
+    monkeypatch.setattr(runs, "load", lambda *args: some_cifar10())
+    tiny = preset("tiny")
+    config = replace(tiny, data="cifar10", unet=replace(tiny.unet, image_size=32, in_channels=3))
+    runs.start(config, tmp_path / "colour", runs.pick_device("cpu"))
+    return "colour"
+
+
+def test_evaluate_colour_images(colour_run, run, tmp_path):
+    command = ("evaluate", colour_run, "--n", 20, "--steps", 2)
+    status, out, _ = run(*command, "--out", "e.json")
+    assert status == 0
+    assert "FD-cifar10-judge" in out
+    assert "FID" not in out
+    figures = json.loads((tmp_path / "e.json").read_text())
+    assert 0 <= figures["accuracy"] <= 1
+    assert figures["FD-cifar10-judge"] > figures["FD-cifar10-judge of test images"]
+    assert {"KD-cifar10-judge", "precision-cifar10-judge", "recall-cifar10-judge", "sampling_seconds"} < figures.keys()
+    assert "weights" not in figures
+    assert run(*command, "--raw", "--out", "raw.json")[0] == 0
+    assert json.loads((tmp_path / "raw.json").read_text())["weights"] == "raw"
+
+
+def test_what_can_not_be_measured_is_said(colour_run, trained, run):
+    judged = "extractors measure colour images of 32x32, and the judge digits of 28x28"
+    assert judged in one_line(run("evaluate", trained, "--extractor", "cifar10-judge")[2])
+    assert "unknown extractor 'vgg'" in one_line(run("evaluate", colour_run, "--extractor", "vgg")[2])
+    assert "needs torch-fidelity" in one_line(run("evaluate", colour_run, "--extractor", "inception")[2])
+    few = run("evaluate", colour_run, "--n", 4, "--steps", 1)[2]
+    assert "need at least 5 images, not 4" in one_line(few)
+
+
+def test_floors(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "load", lambda *args: some_cifar10())
+    status, out, _ = run("floors", "--n", 50, "--out", "f.json", "--device", "cpu")
+    assert status == 0
+    assert "half of the training images against the other" in out
+    found = json.loads((tmp_path / "f.json").read_text())
+    assert (found["n"], found["seed"]) == (50, 0)
+    assert len(found["rows"]) == 7
+
+
+def test_train_judge_of_cifar10(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda *args: some_cifar10())
+    status, out, _ = run("train-judge", "--data", "cifar10", "--epochs", 2, "--out", "j.safetensors", "--device", "cpu")
+    assert status == 0
+    assert "wrote j.safetensors: test accuracy" in out
+    kept, card = read_tensors(tmp_path / "j.safetensors")
+    assert f"test accuracy {card['accuracy']:.2%}" in out
+    assert kept["test"].shape == (100, 256)
+
+
+def test_compile_reaches_training_and_sampling(run, tmp_path, monkeypatch):
+    """Both call what the compiler gave back, and say so. (What it gives back is tested in test_parallel.)"""
+    calls = []
+
+    def compiled(network, example):
+        def fast(*arguments, **options):
+            calls.append(len(arguments[0]))
+            return network(*arguments, **options)
+
+        assert example(network).shape[1:] == (1, 28, 28)
+        calls.append("compiled")
+        fast.config = network.config
+        fast.parameters = network.parameters
+        return fast, "compiled in 1.0 s"
+
+    monkeypatch.setattr(parallel, "compiled", compiled)
+    status, out, _ = run("train", "--preset", "tiny", "--steps", 3, "--out", "r", "--compile", "--device", "cpu")
+    assert status == 0
+    assert "compiled in 1.0 s" in out
+    assert calls == ["compiled", 16, 16, 16]
+    calls.clear()
+    status, out, _ = run("evaluate", "r", "--n", 10, "--steps", 2, "--guidance", 2, "--compile", "--device", "cpu")
+    assert "compiled in 1.0 s" in out
+    assert calls == ["compiled", 20, 20]  # with and without the label in one call
 
 
 def test_bits_per_dim_go_on_where_they_were_interrupted(trained, run, tmp_path, monkeypatch):
@@ -210,6 +291,11 @@ BAD = [
     (["evaluate", "RUN", "--variance", "huge"], "unknown variance 'huge': choose one of fixed-small"),
     (["evaluate", "RUN", "--bits", "0"], "--bits must be more than 0"),
     (["evaluate", "judge"], "judge.safetensors is not a checkpoint"),
+    (["evaluate", "RUN", "--raw", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
+    (["sample", "mnist", "--raw"], "holds averaged weights only"),
+    (["floors", "--extractor", "vgg"], "unknown extractor 'vgg'"),
+    (["floors", "--n", "1"], "--n must be more than 1"),
+    (["train-judge", "--data", "faces"], "unknown judge's data set 'faces': choose one of mnist, cifar10"),
     (["fetch", "imagenet"], "unknown data set 'imagenet'"),
     (["fetch", "mnist"], "MINI_DDPM_DATA"),
     (["export", "nowhere", "--out", "x"], "neither a run folder nor a shipped model"),

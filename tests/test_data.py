@@ -101,6 +101,14 @@ def test_flips_only_where_asked():
     assert torch.equal(flipped[~mirrored], to_model(image)[~mirrored])
 
 
+def test_some_of_cifar10_is_at_hand():
+    some = data.some_cifar10()
+    assert some.images.shape == (100, 3, 32, 32)
+    assert torch.equal(some.labels, torch.arange(10).repeat(10))
+    assert len(data.CIFAR10_CLASSES) == 10
+    assert not some.flip
+
+
 def test_damaged_embedded_file(tmp_path, monkeypatch):
     broken = tmp_path / "mnist-5k.npz"
     monkeypatch.setattr(data, "EMBEDDED", broken)

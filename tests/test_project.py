@@ -18,7 +18,7 @@ CONDA_NAMES = {"torch": "pytorch"}
 def requirements():
     """name -> bound, of every dependency in pyproject.toml."""
     extras = PROJECT["optional-dependencies"].values()
-    every = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+    every = [*PROJECT["dependencies"], *(line for extra in extras for line in extra if "mini-ddpm" not in line)]
     return {re.split(r"[<>=!~]", line)[0].lower(): re.sub(r"^[\w.-]+", "", line) for line in every}
 
 
@@ -44,7 +44,7 @@ def test_environment_agrees_with_pyproject(line):
 def test_environment_installs_this_package():
     (pip,) = [entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
     assert pip == ["-e .[notebooks,test]"]
-    assert set(PROJECT["optional-dependencies"]) == {"notebooks", "test", "browser"}
+    assert set(PROJECT["optional-dependencies"]) == {"notebooks", "features", "fid", "test", "browser"}
 
 
 def test_every_dependency_has_a_tested_version():
@@ -60,7 +60,7 @@ def test_every_dependency_has_a_tested_version():
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
-    targets = "help setup lab train test test-browser check format bench bench-steps bench-quality clean"
+    targets = "help setup lab train test test-browser check format bench bench-steps bench-quality bench-gpu clean"
     assert listed == set(targets.split())
 
 
@@ -73,8 +73,9 @@ def test_readme_links_lead_somewhere():
 
 def test_the_symbolic_part_and_the_package_import_one_way():
     """The layout's arrows: each module imports only what stands before it."""
-    order = ["schedules", "diffusion", "losses", "unet", "data", "files", "training", "sampling", "judge", "evaluation"]
+    order = ["schedules", "diffusion", "losses", "unet", "data", "files", "parallel", "training", "sampling", "judge"]
+    order += ["extractors", "evaluation"]
     for i, module in enumerate(order):
         text = (ROOT / "mini_ddpm" / f"{module}.py").read_text()
-        imported = re.findall(r"^from mini_ddpm\.(\w+)", text, re.MULTILINE)
+        imported = re.findall(r"^from mini_ddpm(?:\.| import )(\w+)", text, re.MULTILINE)
         assert set(imported) <= set(order[:i]), f"{module} imports {imported}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mini_ddpm import files, runs
 from mini_ddpm.data import ImageSet, load
@@ -15,6 +16,7 @@ from mini_ddpm.diffusion import Diffusion, predict_x_0
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.losses import simple_loss
 from mini_ddpm.presets import preset
+from mini_ddpm.sampling import sample
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 from mini_ddpm.training import TrainConfig, TrainState, drop_labels, load_checkpoint, train
 from mini_ddpm.unet import UNet
@@ -80,6 +82,32 @@ def test_average_reaches_its_decay():
     assert config.ema_decay_at(100_000) == 0.999
 
 
+def test_presets_are_the_papers_recipes():
+    """DDPM, section 4 and appendix B; Improved DDPM, appendix A and its published flags."""
+    ddpm, improved, short = (preset(f"cifar10-{name}") for name in ("ddpm", "improved", "25min"))
+    t = ddpm.training
+    assert (t.steps, t.batch_size, t.learning_rate, t.warmup_steps) == (800_000, 128, 2e-4, 5000)
+    assert (t.clip_norm, t.ema_decay, t.weight_decay, t.decay_from) == (1.0, 0.9999, 0.0, 1.0)
+    assert (ddpm.unet.dropout, ddpm.schedule, ddpm.T) == (0.1, "linear", 1000)
+    assert (ddpm.parameterization, ddpm.loss, ddpm.variance) == ("eps", "simple", "fixed-large")
+    assert (improved.schedule, improved.T, improved.loss, improved.variance) == (
+        "cosine",
+        4000,
+        "hybrid",
+        "learned-range",
+    )
+    assert (improved.training.steps, improved.training.learning_rate) == (500_000, 1e-4)
+    assert (improved.unet.blocks, improved.unet.attention, improved.unet.heads) == (3, (16, 8), 4)
+    assert not short.unet.classes
+    for config in (ddpm, improved, short, preset("cifar10-laptop")):
+        with torch.device("meta"):  # shapes only
+            network = UNet(config.unet)
+            out = network(torch.empty(1, 3, 32, 32), torch.ones(1, dtype=torch.long))
+        assert out.shape == (1, 6 if config is improved else 3, 32, 32)
+        assert config.loss_fn is not None
+        assert config.diffusion.timesteps[0] == config.T
+
+
 def test_learning_rate_rises_stays_and_falls():
     config = TrainConfig(steps=100, learning_rate=1.0, warmup_steps=10, decay_from=0.5)
     assert [config.learning_rate_at(step) for step in (1, 5, 10, 30, 50)] == [0.1, 0.5, 1.0, 1.0, 1.0]
@@ -115,6 +143,32 @@ def test_labels_are_dropped_at_the_rate_asked_for():
     assert float((dropped == 10).float().mean()) == pytest.approx(0.1, abs=0.01)
     assert torch.equal(dropped[dropped != 10], y[dropped != 10])
     assert torch.equal(drop_labels(y, 10, 0.0), y)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses every operation for which the host would have to wait for a GPU to answer."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func.overloadpacket.__name__ not in self.WAITING, f"{func} waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("preset_name", ["tiny", "mnist-improved"])
+def test_no_step_waits_for_the_device(preset_name):
+    """Neither L_simple nor L_hybrid; sampling neither."""
+    chosen = preset(preset_name)
+    config = replace(chosen.training, steps=2, batch_size=2)
+    state, data, process = chosen.new_state(CPU), load("mnist-5k"), replace(chosen.diffusion, steps=2)
+    with NoWaiting():
+        for _ in train(process, state, data, chosen.loss_fn, config):
+            pass
+        for step in sample(chosen.sampling.step, process, state.ema, torch.randn(2, 1, 28, 28)):
+            last = step
+    assert last.t == 0
+    with pytest.raises(AssertionError, match="waits for the device"), NoWaiting():
+        float(torch.ones(()))
 
 
 # --- run folders ----------------------------------------------------------------------------------------
@@ -193,13 +247,14 @@ def test_hybrid_without_a_variance_to_learn_is_refused():
         replace(TINY, variance="learned-range")
 
 
-def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch, number):
     run = runs.start(tiny(60), tmp_path / "run", CPU)
     real = run.config.loss_fn
 
     def interrupting(*args):
         if run.state.step == 23:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return real(*args)
 
     monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", interrupting)
@@ -301,3 +356,48 @@ def test_files_are_whole_or_absent(tmp_path):
     with pytest.raises(OSError, match="device full"):
         files.write_whole(tmp_path / "x.json", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_model_is_written_in_shards(tmp_path):
+    path = tmp_path / "model.safetensors"
+    tensors = {f"layer.{i}": torch.full((100_000,), float(i)) for i in range(12)}  # 400 kB each
+    paths = files.write_shards(path, tensors, {"config": {"a": 1}}, limit=1_500_000)
+    assert [p.name for p in paths] == [f"model-0000{i}-of-00006.safetensors" for i in range(1, 7)]
+    assert all(p.stat().st_size <= 1_500_000 for p in paths)
+    again, metadata = read_tensors(path)
+    assert metadata == {"config": {"a": 1}}
+    assert again.keys() == tensors.keys()
+    assert all(torch.equal(again[name], tensors[name]) for name in tensors)
+    paths[3].unlink()
+    with pytest.raises(CheckpointError, match="is in 6 shards, but 5 of them are there"):
+        read_tensors(path)
+    files.write_shards(path, {"layer": torch.ones(3)}, {})  # a smaller model takes its place
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ValueError, match=r"huge alone takes 4,000,000 bytes, more than a shard of 1,500,000 can hold"):
+        files.write_shards(path, {"huge": torch.ones(1_000_000)}, {}, limit=1_500_000)
+
+
+def test_weights_as_training_left_them(tmp_path):
+    run = runs.start(tiny(20), tmp_path / "run", CPU)
+    assert runs.fit(run)
+    raw = runs.open_run(str(tmp_path / "run"), CPU, averaged=False).model
+    averaged = runs.open_run(str(tmp_path / "run"), CPU).model
+    assert torch.equal(raw.conv_in.weight, run.state.model.conv_in.weight)
+    assert not torch.equal(raw.conv_in.weight, averaged.conv_in.weight)
+    with pytest.raises(CheckpointError, match="averaged weights only"):
+        runs.open_run("mnist", CPU, averaged=False)
+
+
+def test_a_checkpoint_of_another_kind_of_device_goes_on_with_new_noise(tmp_path):
+    """As one that a GPU left, opened without it: everything but the noise to come is as it was."""
+    run = runs.start(tiny(10), tmp_path, CPU)
+    assert runs.fit(run)
+    tensors, metadata = read_tensors(tmp_path / CHECKPOINT)
+    tensors["random.cuda"] = tensors.pop("random.cpu")
+    write_tensors(tmp_path / CHECKPOINT, tensors, metadata)
+    resumed = runs.resume(tmp_path, CPU, steps=20)
+    first = torch.randn(5)
+    assert torch.equal(resumed.state.model.conv_in.weight, run.state.model.conv_in.weight)
+    torch.manual_seed(0)
+    assert not torch.equal(torch.randn(5), first)  # not the noise with which the run began
+    assert runs.fit(resumed)

