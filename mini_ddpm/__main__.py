@@ -227,7 +227,7 @@ def list_presets() -> None:
 
 
 @cli.command("train-judge")
-@click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (80).")
+@click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
 @click.option("--epochs", type=int, callback=positive(), help="Passes over the training images; 12 for mnist, 11.")
 @click.option("--seed", type=int, default=0, help="Of the weights, the order and the changes to the images.")
 @click.option("--out", type=Path, help="The judge's file; the shipped one by default.")

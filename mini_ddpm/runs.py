@@ -215,10 +215,8 @@ def _fit(run: Run, until: int) -> bool:
     begin = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
     logged, saved = time.perf_counter(), time.perf_counter()
     losses: list[Tensor] = []
-    silent = parallel.rank() > 0
-    bar = tqdm(
-        total=run.config.training.steps, initial=run.state.step, unit="step", desc=str(run.folder), disable=silent
-    )
+    total = run.config.training.steps
+    bar = tqdm(total=total, initial=run.state.step, unit="step", desc=str(run.folder), **parallel.quiet())
     with _interrupts() as interrupted, bar:
         for step in run.steps():
             losses.append(step.loss)
