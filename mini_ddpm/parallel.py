@@ -20,6 +20,11 @@ class LostProcessError(ValueError):
     """Another process of the job stopped answering."""
 
 
+def is_lost(error: RuntimeError) -> bool:
+    """Whether the error says that another process stopped answering. Gloo raises no class of its own."""
+    return size() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error))
+
+
 def rank() -> int:
     """Number of this process, from 0. The first one writes files and prints."""
     return dist.get_rank() if dist.is_initialized() else 0
@@ -43,6 +48,7 @@ def job() -> Iterator[None]:
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=timedelta(hours=12))  # some wait while others draw
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))  # torchrun says 1
     yield
     dist.destroy_process_group()
 
@@ -104,9 +110,11 @@ def first_alone() -> Iterator[None]:
     """The first process goes ahead, and downloads what is missing; the others follow when it is through."""
     if rank():
         wait_for_all()
-    yield
-    if rank() == 0:
-        wait_for_all()
+    try:
+        yield
+    finally:  # where the first one failed, the others fail with the same message
+        if rank() == 0:
+            wait_for_all()
 
 
 def in_turns(n: int, batch: int, shape: tuple[int, ...], compute: Callable[[int, int], Tensor]) -> Tensor:

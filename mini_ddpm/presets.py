@@ -218,7 +218,7 @@ PRESETS = {
         _LAPTOP,
         data="cifar10",
         unet=replace(_LAPTOP.unet, image_size=32, in_channels=3, base_channels=32, attention=(8,)),
-        training=replace(_LAPTOP.training, steps=10_000, learning_rate=1.5e-3, ema_decay=0.999),
+        training=replace(_LAPTOP.training, steps=20_000, learning_rate=1.5e-3, ema_decay=0.999),
         sampling=SampleConfig("ddim", steps=50, guidance=2.0),
     ),
     # the same as cifar10-ddpm with labels, one in ten dropped: for classifier-free guidance

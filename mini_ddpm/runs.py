@@ -55,8 +55,9 @@ from mini_ddpm.unet import UNet
 
 WEIGHTS = Path(__file__).parent.parent / "data" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
+UNTRAINED = "untrained.safetensors"  # while steps are timed
 LOG_EVERY = 10  # steps a row of metrics.csv averages over
-SAVE_EVERY = 30  # seconds between checkpoints
+SAVE_EVERY = 30  # seconds between checkpoints; if saving takes longer than one, as many times that long
 BATCH = {"cuda": 1000}  # images drawn at a time; elsewhere 250
 CHUNK = 50  # images whose bound is computed at a time
 
@@ -101,10 +102,10 @@ class Run:
         diffusion = self.config.diffusion.to(self.state.device)
         return train(diffusion, self.state, self.data, self.config.loss_fn, self.config.training)
 
-    def save(self) -> None:
+    def save(self, name: str = CHECKPOINT) -> None:
         """Write the checkpoint: the first process does, and the others wait for it."""
         if parallel.rank() == 0:
-            save_checkpoint(self.folder / CHECKPOINT, self.state, self.config.to_json())
+            save_checkpoint(self.folder / name, self.state, self.config.to_json())
         parallel.wait_for_all()
 
 
@@ -122,12 +123,14 @@ def start(
         raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
     run = _fresh(config, folder, device, fast)
     folder.mkdir(parents=True, exist_ok=True)
-    run.save()
     if minutes is not None:
+        run.save(UNTRAINED)
         steps = steps_in(minutes, run.steps())
         run = replace(run, config=replace(config, training=replace(config.training, steps=steps)))
-        load_checkpoint(folder / CHECKPOINT, run.state, config.training.seed)  # as if no step had been taken
-        run.save()
+        load_checkpoint(folder / UNTRAINED, run.state, config.training.seed)  # as if no step had been taken
+    run.save()
+    if parallel.rank() == 0:
+        (folder / UNTRAINED).unlink(missing_ok=True)
     _write_config(run)
     return run
 
@@ -156,8 +159,7 @@ def _write_config(run: Run) -> None:
 
 def _fresh(config: RunConfig, folder: Path, device: torch.device, fast: bool) -> Run:
     batch_size = parallel.share_of(config.training.batch_size)
-    with parallel.first_alone():
-        data = load(config.data, "train").to(device)
+    data = load(config.data, "train").to(device)
     expected = (config.unet.in_channels, config.unet.image_size, config.unet.image_size)
     if data.images.shape[1:] != expected:
         raise ValueError(
@@ -194,12 +196,13 @@ def fit(run: Run, until: int | None = None) -> bool:
 
     Raises:
         DivergedError: the loss is not a number; the checkpoint is the last good one.
-        LostProcessError: another process of the job has died.
+        LostProcessError: another process of the job has died. Seen with gloo; with NCCL, torchrun may be first to
+            end this process.
     """
     try:
         return _fit(run, run.config.training.steps if until is None else until)
     except RuntimeError as error:
-        if parallel.size() == 1 or isinstance(error, torch.OutOfMemoryError):
+        if not parallel.is_lost(error):
             raise
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun is about to send it: first the message
         raise parallel.LostProcessError(
@@ -213,7 +216,7 @@ def _fit(run: Run, until: int) -> bool:
         return True
     rows = read_metrics(run.folder, run.state.step)
     begin = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
-    logged, saved = time.perf_counter(), time.perf_counter()
+    logged, saved, saving = time.perf_counter(), time.perf_counter(), 0.0
     losses: list[Tensor] = []
     total = run.config.training.steps
     bar = tqdm(total=total, initial=run.state.step, unit="step", desc=str(run.folder), **parallel.quiet())
@@ -231,11 +234,12 @@ def _fit(run: Run, until: int) -> bool:
             rows.append(_row(run, step, losses, now - begin, now - logged))
             bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}", images_per_s=f"{rows[-1]['images_per_second']:.0f}")
             logged, losses = now, []
-            if last or parallel.anyone(now - saved > SAVE_EVERY):
+            if last or parallel.anyone(now - saved > SAVE_EVERY * max(1, saving)):
                 if parallel.rank() == 0:
                     write_metrics(run.folder, rows)
                 run.save()
-                saved = now
+                saved = time.perf_counter()
+                saving = saved - now
             if last:
                 return not stop
     return True

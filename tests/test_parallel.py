@@ -12,9 +12,11 @@ import parallel_worker
 import pytest
 import torch
 import torch._inductor.config as inductor
+import torch.distributed as dist
 from torch import nn
 
 from mini_ddpm import parallel, runs
+from mini_ddpm.data import DataError
 from mini_ddpm.evaluation import frechet_distance, kernel_distance, moments_of
 from mini_ddpm.files import read_tensors
 from mini_ddpm.presets import preset
@@ -132,6 +134,25 @@ def test_a_batch_that_can_not_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(parallel, "size", lambda: 3)
     with pytest.raises(ValueError, match="16 images can't be shared out evenly among 3 processes"):
         runs._fresh(preset("tiny"), Path("nowhere"), CPU, fast=False)
+
+
+def test_only_a_lost_process_is_called_one(monkeypatch):
+    """Another error of a job of two processes keeps its own words."""
+    monkeypatch.setattr(parallel, "size", lambda: 2)
+    assert parallel.is_lost(RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"))
+    assert parallel.is_lost(dist.DistNetworkError("peer"))
+    assert not parallel.is_lost(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not parallel.is_lost(RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"))
+    monkeypatch.setattr(parallel, "size", lambda: 1)
+    assert not parallel.is_lost(dist.DistNetworkError("peer"))
+
+
+def test_the_first_process_lets_the_others_go_on_even_if_it_fails(monkeypatch):
+    waits = []
+    monkeypatch.setattr(parallel, "wait_for_all", lambda: waits.append(1))
+    with pytest.raises(DataError, match="no network"), parallel.first_alone():
+        raise DataError("no network")
+    assert waits == [1]
 
 
 # --- compiling ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -289,6 +290,33 @@ def test_minutes_become_steps(tmp_path):
     assert 5 < run.config.training.steps < 2000
     assert runs.read_config(tmp_path / CHECKPOINT).training.steps == run.config.training.steps
     assert run.state.step == 0
+
+
+def test_interrupted_while_steps_are_timed_there_is_no_run(tmp_path, monkeypatch):
+    """A checkpoint there would go on with the preset's length, not with the minutes."""
+
+    def pressed(minutes, steps):
+        next(steps)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "steps_in", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            runs.start(tiny(10**6), tmp_path, CPU, minutes=0.1)
+    assert not (tmp_path / CHECKPOINT).exists()
+    run = runs.start(tiny(10**6), tmp_path, CPU, minutes=0.1)
+    assert run.config.training.steps < 2000
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == [CHECKPOINT]
+
+
+def test_saving_takes_a_small_part_of_the_time(tmp_path, monkeypatch):
+    """A network whose checkpoint takes 2 seconds to write is saved every 60 seconds, not every 30."""
+    run, saves = runs.start(tiny(300), tmp_path, CPU), []
+    monkeypatch.setattr(runs.Run, "save", lambda run: saves.append(run.state.step))
+    clock = SimpleNamespace(perf_counter=lambda: run.state.step + 2 * len(saves))  # a step takes a second
+    monkeypatch.setattr(runs, "time", clock)
+    assert runs.fit(run)
+    assert saves == [40, 110, 180, 250, 300]
 
 
 def test_full_disk_leaves_the_old_checkpoint(tmp_path):
