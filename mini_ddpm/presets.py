@@ -213,7 +213,7 @@ PRESETS = {
         parameterization="v",
         variance="fixed-small",
     ),
-    # what a CPU can do with CIFAR-10 in an hour: colours and outlines
+    # what a CPU can do with CIFAR-10 in an hour or two: colours, ground and sky, some outlines
     "cifar10-laptop": replace(
         _LAPTOP,
         data="cifar10",

@@ -1,6 +1,6 @@
 """Train a CIFAR-10 preset, and keep what notebook 13 shows of it: loss, rate, and samples as training went on.
 
-    .venv/bin/python tests/bench/record.py cifar10-laptop --steps 1200           # ten minutes on a CPU core
+    .venv/bin/python tests/bench/record.py cifar10-laptop                        # an hour or two on two CPU cores
     .venv/bin/python tests/bench/record.py cifar10-25min --minutes 25 --compile  # on an H100-class GPU
 
 The run goes to runs/PRESET, and an interrupted call goes on from there. Its averaged weights go to
