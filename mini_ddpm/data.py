@@ -19,8 +19,6 @@ import pooch
 import torch
 from torch import Tensor
 
-from mini_ddpm import parallel
-
 EMBEDDED = Path(__file__).parent.parent / "data" / "mnist-5k.npz"
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"
 EMBEDDED_TRAIN = 4000  # the file interleaves the digits, so both parts are balanced
@@ -92,8 +90,7 @@ def load(name: str, split: str = "train") -> ImageSet:
     """A data set by name: `mnist-5k`, `mnist` or `cifar10`; split `train` or `test`.
 
     Sizes: mnist-5k 4,000 / 1,000 images of (1, 28, 28), class-balanced; mnist 60,000 / 10,000 of
-    (1, 28, 28); cifar10 50,000 / 10,000 of (3, 32, 32), flipped in training. Of several processes, which must call
-    this together, the first downloads.
+    (1, 28, 28); cifar10 50,000 / 10,000 of (3, 32, 32), flipped in training.
 
     Raises:
         DataError: unknown name or split, damaged file, or nothing cached and no network.
@@ -102,8 +99,7 @@ def load(name: str, split: str = "train") -> ImageSet:
         raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
     if split not in ("train", "test"):
         raise DataError(f"unknown split {split!r}: choose train or test")
-    with parallel.first_alone():
-        return DATASETS[name].load(split)
+    return DATASETS[name].load(split)
 
 
 def fetch(name: str) -> Path | None:

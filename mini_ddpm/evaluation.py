@@ -19,6 +19,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 from tqdm.auto import tqdm
 
+from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, load, to_model, to_pixels
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, q_sample
 from mini_ddpm.extractors import CIFAR_JUDGE_FILE, Extractor, as_extractor
@@ -214,10 +215,15 @@ def real_images(extractor: Extractor, n: int) -> RealImages:
     data set is loaded.
     """
     kept = read_tensors(CIFAR_JUDGE_FILE)[0] if extractor.name == "cifar10-judge" else {}
-    moments = {key: kept[key] for key in MOMENTS} if kept else moments_of(extractor.of(load("cifar10").images))
+    moments = {key: kept[key] for key in MOMENTS} if kept else moments_of(extractor.of(_cifar10("train").images))
     if kept and n <= len(kept["test"]):
         return RealImages(extractor, moments, kept["test"][:n].float())
-    return RealImages(extractor, moments, extractor.of(load("cifar10", "test").images[:n]))
+    return RealImages(extractor, moments, extractor.of(_cifar10("test").images[:n]))
+
+
+def _cifar10(split: str) -> ImageSet:
+    with parallel.first_alone():
+        return load("cifar10", split)
 
 
 def floors(extractor: Extractor, n: int) -> dict[str, dict[str, float]]:
@@ -226,7 +232,7 @@ def floors(extractor: Extractor, n: int) -> dict[str, dict[str, float]]:
     A perfect model could not do better than the first two; noise of a few grey levels says how sensitive a distance is.
     What compares an image with test images (KD, precision, recall) is left out where it would meet itself.
     """
-    real, train, test = real_images(extractor, n), load("cifar10").images, load("cifar10", "test").images[:n]
+    real, train, test = real_images(extractor, n), _cifar10("train").images, _cifar10("test").images[:n]
     half = len(train) // 2
     one_half = replace(real, moments=moments_of(extractor.of(train[:half])))
     name = f"FD-{extractor.name}"

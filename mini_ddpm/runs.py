@@ -159,7 +159,8 @@ def _write_config(run: Run) -> None:
 
 def _fresh(config: RunConfig, folder: Path, device: torch.device, fast: bool) -> Run:
     batch_size = parallel.share_of(config.training.batch_size)
-    data = load(config.data, "train").to(device)
+    with parallel.first_alone():
+        data = load(config.data, "train").to(device)
     expected = (config.unet.in_channels, config.unet.image_size, config.unet.image_size)
     if data.images.shape[1:] != expected:
         raise ValueError(
