@@ -57,7 +57,7 @@ WEIGHTS = Path(__file__).parent.parent / "data" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
 UNTRAINED = "untrained.safetensors"  # while steps are timed
 LOG_EVERY = 10  # steps a row of metrics.csv averages over
-SAVE_EVERY = 30  # seconds between checkpoints; if saving takes longer than one, as many times that long
+SAVE_EVERY = 30  # seconds between checkpoints, or as many times the seconds that saving takes, if more
 BATCH = {"cuda": 1000}  # images drawn at a time; elsewhere 250
 CHUNK = 50  # images whose bound is computed at a time
 
