@@ -149,7 +149,12 @@ def sample(
 @click.option("--out", type=Path, help="Also write the figures to this JSON file.")
 @click.option("--bits", type=int, callback=positive(), help="Instead: bits/dim of this many test images. T steps each.")
 @click.option("--terms", type=Path, help="With --bits: keep every term of the bound here, and go on from here.")
-@click.option("--extractor", help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception.")
+@click.option(
+    "--extractor",
+    "names",
+    multiple=True,
+    help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception. Give several to draw once.",
+)
 @raw_option
 @compile_option
 @device_option
@@ -160,7 +165,7 @@ def evaluate(
     out: Path | None,
     bits: int | None,
     terms: Path | None,
-    extractor: str | None,
+    names: tuple[str, ...],
     raw: bool,
     fast: bool,
     device: str | None,
@@ -174,7 +179,7 @@ def evaluate(
         trained, how = runs.compiled(trained, min(n, runs.batch_of(trained.device)))
         click.echo(how)
     if bits is None:
-        figures = runs.evaluate(trained, n, seed, extractor) | ({"weights": "raw"} if raw else {})
+        figures = runs.evaluate(trained, n, seed, names) | ({"weights": "raw"} if raw else {})
     else:
         figures = runs.bits_per_dim(trained, bits, seed, terms)
     if out is not None and parallel.rank() == 0:

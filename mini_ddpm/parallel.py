@@ -1,6 +1,6 @@
 """Several processes that train, draw and measure together, one a GPU, as `torchrun` starts them; and compiled networks.
 
-    torchrun --nproc-per-node 4 -m mini_ddpm train --preset cifar10-ddpm
+    torchrun --nproc-per-node 4 -m mini_ddpm -- train --preset cifar10-ddpm
 
 In a process of its own `size()` is 1, and every function here gives back what it was given.
 """

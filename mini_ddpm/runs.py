@@ -11,7 +11,7 @@ import platform
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -436,31 +436,32 @@ def default_labels(trained: Trained, n: int) -> Tensor | None:
     return torch.arange(n) % trained.classes if trained.classes else None
 
 
-def evaluate(trained: Trained, n: int, seed: int, extractor: str | None = None) -> dict:
+def evaluate(trained: Trained, n: int, seed: int, names: Sequence[str] = ()) -> dict:
     """Draw n images and measure them: the figures, and how they came about. Processes share the work.
 
     Digits are measured by `evaluation.evaluate_images`, colour images by `evaluation.RealImages.measure`.
 
     Args:
-        extractor: for colour images, one of `extractors.EXTRACTORS`; the project's own judge by default.
+        names: for colour images, any of `extractors.EXTRACTORS`; the project's own judge by default.
 
     Raises:
         ValueError: no judge reads images of this shape, or the extractor can't be had.
     """
     labels, shape = default_labels(trained, n), image_shape(trained.config)
     begin = time.perf_counter()
-    if shape == (1, 28, 28) and extractor is None:
+    if shape == (1, 28, 28) and not names:
         reference = evaluation.load_reference()
         images = draw_many(trained, labels, n, seed)
         took = time.perf_counter() - begin
         known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
         figures = evaluation.evaluate_images(images, labels, reference, known, unknown)
     elif shape == (3, 32, 32):
-        real = evaluation.real_images(extractors.get(extractor or "cifar10-judge", trained.device), n)
+        chosen = [extractors.get(name, trained.device) for name in names or ["cifar10-judge"]]
+        real = [evaluation.real_images(extractor, n) for extractor in chosen]
         begin = time.perf_counter()
         images = draw_many(trained, labels, n, seed)
         took = time.perf_counter() - begin
-        figures = real.measure(images, labels)
+        figures = {key: value for seen in real for key, value in seen.measure(images, labels).items()}
     else:
         raise ValueError("extractors measure colour images of 32x32, and the judge digits of 28x28: not these images")
     how = {
@@ -534,7 +535,8 @@ def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) 
 def machine(device: torch.device) -> str:
     """What this is running on, in one line."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
-    return f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {platform.system()}"
+    several = f"{parallel.size()} processes, each on " if parallel.size() > 1 else ""
+    return f"{several}{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {platform.system()}"
 
 
 def _cpu_name() -> str:

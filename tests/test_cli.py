@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mini_ddpm import __main__, data, evaluation, parallel, runs
+from mini_ddpm import __main__, data, evaluation, extractors, parallel, runs
 from mini_ddpm.data import some_cifar10
 from mini_ddpm.files import read_tensors, write_tensors
 from mini_ddpm.presets import SampleConfig, preset
@@ -121,6 +121,21 @@ def test_evaluate_colour_images(colour_run, run, tmp_path):
     assert "weights" not in figures
     assert run(*command, "--raw", "--out", "raw.json")[0] == 0
     assert json.loads((tmp_path / "raw.json").read_text())["weights"] == "raw"
+
+
+def test_several_extractors_measure_the_same_drawing(colour_run, run, tmp_path, monkeypatch):
+    mean = extractors.Extractor("mean", 3, lambda images: images.float().mean(dim=(2, 3)))
+    monkeypatch.setitem(extractors.EXTRACTORS, "mean", lambda device: mean)
+    monkeypatch.setattr(evaluation, "load", lambda *args: some_cifar10())
+    draw_many, drawn = runs.draw_many, []
+    monkeypatch.setattr(runs, "draw_many", lambda *args: drawn.append(draw_many(*args)) or drawn[-1])
+    both = ("--extractor", "cifar10-judge", "--extractor", "mean")
+    status, *_ = run("evaluate", colour_run, "--n", 20, "--steps", 2, *both, "--out", "e.json")
+    assert status == 0
+    assert len(drawn) == 1
+    figures = json.loads((tmp_path / "e.json").read_text())
+    assert {"accuracy", "FD-cifar10-judge", "FD-mean", "KD-mean", "recall-mean"} < figures.keys()
+    assert figures["FD-mean"] != figures["FD-cifar10-judge"]
 
 
 def test_what_can_not_be_measured_is_said(colour_run, trained, run):

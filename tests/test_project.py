@@ -1,13 +1,19 @@
 """The files around the package hold together."""
 
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
 
+import notebooks
 import pytest
 import yaml
 from rattler import MatchSpec
+from torch.distributed.run import get_args_parser
+
+from mini_ddpm.__main__ import cli
+from mini_ddpm.presets import preset
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -69,6 +75,52 @@ def test_readme_links_lead_somewhere():
         text = (ROOT / page).read_text()
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert target.startswith("http") or ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def commands_in(text):
+    """Commands of this package that Markdown tells its readers to type: in `...`, or a line of a block.
+
+    A command's bare name is a mention, and one with placeholders (RUN, [--n 2000]) is a synopsis.
+    """
+    shown = re.findall(r"`((?:torchrun|mini-ddpm|\.venv/bin/mini-ddpm) [^`]+)`", text)
+    shown += re.findall(r"^(?:!|\.venv/bin/)?((?:torchrun|mini-ddpm) .+)$", text, flags=re.MULTILINE)
+    words = [shlex.split(line, comments=True) for line in shown]
+    placeholder = re.compile(r"^[A-Z]+$|[\[\]|]|\.\.\.")
+    return [command for command in words if len(command) > 2 and not any(map(placeholder.search, command))]
+
+
+def all_commands():
+    """(page, words) of each command in README, the data's pages and the notebooks."""
+    pages = [(path, path.read_text()) for path in [ROOT / "README.md", *ROOT.glob("data/**/*.md")]]
+    for path in notebooks.ALL:
+        prose = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
+        pages.append((path, "\n\n".join(prose)))
+    return [(str(path.relative_to(ROOT)), command) for path, text in pages for command in commands_in(text)]
+
+
+@pytest.mark.parametrize(("page", "command"), [pytest.param(*c, id=f"{c[0]}: {' '.join(c[1])}") for c in all_commands()])
+def test_commands_are_understood(page, command):
+    if command[0] == "torchrun":
+        given = get_args_parser().parse_args(command[1:])
+        assert (given.module, given.training_script) == (True, "mini_ddpm")
+        command = ["mini-ddpm", *(word for word in given.training_script_args if word != "--")]
+    name, *options = command[1:]
+    given = cli.commands[name].make_context(name, options).params
+    assert given.get("preset_name") is None or preset(given["preset_name"])
+
+
+def test_pages_show_commands():
+    found = [" ".join(command) for _, command in all_commands()]
+    assert len(found) > 15
+    assert any(command.startswith("torchrun") and " --n " in command for command in found)
+
+
+def test_the_synopsis_lists_every_option():
+    synopsis = re.search(r"## The command line\n+```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    for usage in re.split(r"^mini-ddpm ", synopsis, flags=re.MULTILINE)[1:]:
+        name, listed = usage.split()[0], set(re.findall(r"--[a-z]+", usage))
+        offered = {flag for option in cli.commands[name].params for flag in option.opts if flag.startswith("--")}
+        assert listed <= offered, f"{name}: {listed - offered}"
 
 
 def test_the_symbolic_part_and_the_package_import_one_way():
