@@ -176,7 +176,7 @@ def evaluate(
     if fast and bits is not None:
         raise ValueError("--compile is for drawing: leave it out with --bits")
     if fast:
-        trained, how = runs.compiled(trained, min(n, runs.batch_of(trained.device)))
+        trained, how = runs.compiled(trained, min(n, runs.BATCH))
         click.echo(how)
     if bits is None:
         figures = runs.evaluate(trained, n, seed, names) | ({"weights": "raw"} if raw else {})

@@ -65,6 +65,7 @@ def main() -> None:
         run.save()
         resumed = runs.resume(folder / "run", CPU, steps=6)
         trained = runs.open_run(str(folder / "run"), CPU)
+        runs.BATCH = 2  # three batches: two here, one there
         images = runs.draw_many(trained, None, 5, seed=0)
         seen = {"gradient": gradient, "first": first, "then": noise(resumed), "images": images}
         torch.manual_seed(0)

@@ -65,7 +65,7 @@ def test_processes_stay_together(seen):
 
 def test_drawing_does_not_depend_on_the_number_of_processes(seen, monkeypatch):
     processes, folder = seen
-    monkeypatch.setattr(runs, "BATCH", {})
+    monkeypatch.setattr(runs, "BATCH", 2)
     alone = runs.draw_many(runs.open_run(str(folder), CPU), None, 5, seed=0)
     torch.testing.assert_close(processes[0]["images"], alone)
 

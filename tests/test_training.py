@@ -319,6 +319,25 @@ def test_saving_takes_a_small_part_of_the_time(tmp_path, monkeypatch):
     assert saves == [40, 110, 120]
 
 
+def test_the_clock_waits_for_the_device(tmp_path, monkeypatch):
+    """A GPU returns from a step at once; the time is known when its loss is read, here 90 seconds later."""
+    run, done = runs.start(tiny(20), tmp_path, CPU), []
+
+    class Late(torch.Tensor):
+        def __float__(self):
+            done.append(True)
+            return 0.5
+
+    steps = runs.Run.steps
+    late = lambda run: (step._replace(loss=step.loss.as_subclass(Late)) for step in steps(run))  # noqa: E731
+    monkeypatch.setattr(runs.Run, "steps", late)
+    monkeypatch.setattr(runs, "time", SimpleNamespace(perf_counter=lambda: run.state.step + 90 * bool(done)))
+    assert runs.fit(run)
+    first, second = runs.read_metrics(tmp_path)
+    assert (first["seconds"], second["seconds"]) == (100, 110)
+    assert first["images_per_second"] == pytest.approx(second["images_per_second"] / 10)
+
+
 def test_full_disk_leaves_the_old_checkpoint(tmp_path):
     """A real failing write: the process may not write files larger than 100 kB."""
     run = runs.start(TINY, tmp_path, CPU)
