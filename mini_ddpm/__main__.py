@@ -91,8 +91,7 @@ def train(
         config = replace(config, data=data_name or config.data, training=training)
         run = runs.start(config, out or Path("runs") / preset, chosen, minutes, fast)
     total = run.config.training.steps
-    several = f"{parallel.size()} processes, each on " * (parallel.size() > 1)
-    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {several}{runs.machine(chosen)}")
+    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(chosen)}")
     if run.compiled:
         click.echo(run.compiled)
     if not runs.fit(run):
