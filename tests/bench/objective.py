@@ -1,6 +1,6 @@
 """L against L_simple, the finding of DDPM's Tables 1 and 2, on 4,000 digits: a table of notebook 14.
 
-    .venv/bin/python tests/bench/objective.py               # half an hour on two CPU cores
+    .venv/bin/python tests/bench/objective.py               # three quarters of an hour on a CPU core
     .venv/bin/python tests/bench/objective.py --steps 50 --n 20 --bits 2 --seeds 0
 
 The paper's process (linear, T = 1000, fixed-large) and the laptop's network, which predicts the noise: only the loss
