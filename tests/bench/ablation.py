@@ -18,7 +18,7 @@ from mini_ddpm import evaluation, runs
 from mini_ddpm.course.architecture import flop_counter
 from mini_ddpm.data import load, to_model
 from mini_ddpm.files import write_json
-from mini_ddpm.presets import SampleConfig, preset
+from mini_ddpm.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.runs import Trained
 from mini_ddpm.training import train
 
@@ -45,7 +45,7 @@ def main() -> None:
 
     device = runs.pick_device(None)
     settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(device)}
-    rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
+    rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["seed"]) for row in rows}
     for seed in asked.seeds:
         for choice, changes in CHOICES.items():
@@ -56,31 +56,50 @@ def main() -> None:
             print(rows[-1], flush=True)
 
 
+def kept_rows(path: Path, settings: dict) -> list[dict]:
+    """The rows that are in the file already; ends the program if they were made with other settings."""
+    if not path.exists():
+        return []
+    stored = json.loads(path.read_text())
+    rows = stored.pop("rows")
+    if stored != settings:
+        raise SystemExit(f"{path} was made with {stored}, not {settings}: choose another --out, or remove it")
+    return rows
+
+
+def trained_with(config: RunConfig, device: torch.device) -> Trained:
+    """A network trained from scratch, with its averaged weights."""
+    torch.manual_seed(config.training.seed)
+    state, process = config.new_state(device), config.diffusion.to(device)
+    for _ in train(process, state, load(config.data, "train").to(device), config.loss_fn, config.training):
+        pass
+    return Trained(config, process, state.ema)
+
+
 def measure(changes: dict, seed: int, steps: int, n: int, device: torch.device) -> dict:
     """Train one network and judge what it draws."""
     laptop = preset("mnist-laptop")
     training = replace(laptop.training, steps=steps, seed=seed)
     sampling = SampleConfig("ancestral", steps=25)
     config = replace(laptop, unet=replace(BASE, **changes), training=training, sampling=sampling)
-    torch.manual_seed(seed)
-    state, process = config.new_state(device), config.diffusion.to(device)
-    data, held_out = load(config.data, "train").to(device), load(config.data, "test")
-    for _ in train(process, state, data, config.loss_fn, training):
-        pass
-
-    trained = Trained(config, process, state.ema)
+    trained = trained_with(config, device)
     with flop_counter() as counter:
-        state.ema(torch.zeros(1, 1, 28, 28, device=device), torch.ones(1, dtype=torch.long, device=device))
+        trained.model(torch.zeros(1, 1, 28, 28, device=device), torch.ones(1, dtype=torch.long, device=device))
     torch.manual_seed(0)
+    held_out = load(config.data, "test")
     x_0 = to_model(held_out.images).to(device)
     losses = evaluation.loss_per_t(
-        config.loss_fn, process, lambda x, t: state.ema(x, t, held_out.labels.to(device)), x_0, range(50, 1000, 100)
+        config.loss_fn,
+        trained.diffusion,
+        lambda x, t: trained.model(x, t, held_out.labels.to(device)),
+        x_0,
+        range(50, 1000, 100),
     )
     figures = runs.evaluate(trained, n, seed)
     return {
         **{name: figures[name] for name in ("fd_judge", "accuracy")},
         "loss": float(losses.mean()),
-        "parameters": sum(p.numel() for p in state.ema.parameters()),
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
         "gflop": counter.get_total_flops() / 1e9,
     }
 

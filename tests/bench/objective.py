@@ -10,19 +10,15 @@ data/bench/objective.json, and the first seed's digits to objective-vlb.png and 
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from ablation import kept_rows, trained_with
 
 from mini_ddpm import runs
 from mini_ddpm.course.figures import image_grid
-from mini_ddpm.data import load
 from mini_ddpm.files import write_json, write_whole
 from mini_ddpm.presets import RunConfig, SampleConfig, preset
-from mini_ddpm.runs import Trained
-from mini_ddpm.training import train
 
 LOSSES = {"L": "vlb", "L_simple": "simple"}
 COLUMNS = 20
@@ -41,7 +37,7 @@ def main() -> None:
 
     device, laptop = runs.pick_device(None), preset("mnist-laptop")
     settings = {"steps": asked.steps, "n": asked.n, "bits": asked.bits, "machine": runs.machine(device)}
-    rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
+    rows = kept_rows(asked.out, settings)
     done = {(row["loss"], row["seed"]) for row in rows}
     for seed in asked.seeds:
         for name, loss in LOSSES.items():
@@ -59,15 +55,6 @@ def main() -> None:
             rows.append({"loss": name, "seed": seed, **figures})
             write_json(asked.out, {**settings, "rows": rows})
             print(rows[-1], flush=True)
-
-
-def trained_with(config: RunConfig, device: torch.device) -> Trained:
-    """A network trained from scratch, with its averaged weights."""
-    torch.manual_seed(config.training.seed)
-    state, process = config.new_state(device), config.diffusion.to(device)
-    for _ in train(process, state, load(config.data, "train").to(device), config.loss_fn, config.training):
-        pass
-    return Trained(config, process, state.ema)
 
 
 if __name__ == "__main__":
