@@ -91,10 +91,11 @@ def efficientnet_lite0(device: torch.device) -> Extractor:
         ValueError: the package is not installed.
     """
     network = load_efficientnet().to(device, memory_format=torch.channels_last)
+    at_once = 5 if device.type == "cpu" else 100  # few enough for a CPU's cache: three times as fast as 100
 
     def features(images: Tensor) -> Tensor:
-        parts = enlarged(images.to(device)).split(100)
-        return torch.cat([network.extract_features(part).mean(dim=(2, 3)) for part in parts])
+        parts = images.to(device).split(at_once)
+        return torch.cat([network.extract_features(enlarged(part)).mean(dim=(2, 3)) for part in parts])
 
     return Extractor("efficientnet-lite0", 1280, features)
 
