@@ -16,6 +16,7 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    exp,
     expand,
     integrate,
     log,
@@ -359,6 +360,7 @@ def test_a_refusal_in_a_chain_hints_at_a_missing_mean():
 # --- attacks: false lines that looked true to an earlier checker, and true ones that did not -------------
 
 h = Function("h", real=True)
+DIVERGING = Integral(exp(y**2 / 2), (y, -oo, oo))
 FALSE_LINES = [
     (Min(snr(t), 5), snr(t)),  # values must not all be small
     (Min(beta[t], Rational(999, 1000)), beta[t]),
@@ -368,8 +370,21 @@ FALSE_LINES = [
     (sqrt((y - m) ** 2), y - m),
     ((2 * pi) ** (-20), 2 * (2 * pi) ** (-20)),  # small is not zero
     (Integral(h(z) * z, (z, 0, 1)), Integral(h(z), (z, 0, 1)) / 2),  # h is not a constant
+    (DIVERGING, DIVERGING + 1),  # not even as much as a tolerance that grows with the number
+    (Integral(1 / z**2, (z, 0, 1)), Integral(1 / z**2, (z, 0, 1)) + 1),
+    (Integral(1 / z, (z, -1, 1)), Integer(0)),
+    (
+        Sum(beta[t] * Sum(alpha[t] * alpha[s], (s, 1, t)), (t, 1, T)),
+        Sum(beta[t] * Sum(alpha[s] ** 2, (s, 1, t)), (t, 1, T)),
+    ),
+    (Integral(y * Integral(exp(-(y**2) * z**2), (z, 0, 1)), (y, 0, 1)), Integral(exp(-(y**4)), (y, 0, 1)) / 2),
 ]
 TRUE_LINES = [
+    (
+        Sum(beta[t] * Sum(alpha[t] * alpha[s], (s, 1, t)), (t, 1, T)),
+        Sum(beta[t] * alpha[t] * Sum(alpha[s], (s, 1, t)), (t, 1, T)),
+    ),
+    (Integral(y * 10**6, (y, 0, 10**12)), Integer(5 * 10**29)),  # a large number is not a diverging integral
     (Integral(normal_density(y, 0, 1 - alpha_bar[t]), (y, -oo, oo)), Integer(1)),
     (Expectation((x[t] - y) ** 2, y, 0, 1 - alpha_bar[t]), x[t] ** 2 + 1 - alpha_bar[t]),
     (sqrt(snr(t)), sqrt(alpha_bar[t]) / sqrt(1 - alpha_bar[t])),
@@ -386,6 +401,11 @@ def test_false_lines_are_refused(old, new):
 @pytest.mark.parametrize(("old", "new"), TRUE_LINES, ids=str)
 def test_true_lines_are_accepted(old, new):
     assert marks(Derivation(FORWARD, old).step(new)) in (["proved"], ["checked"])
+
+
+def test_two_integrals_at_once_have_no_value():
+    with pytest.raises(Unchecked, match="only an integral over one variable, with both limits"):
+        Derivation(FORWARD, Integral(exp(-(y**2) - z**2), (y, -oo, oo), (z, -oo, oo))).step(pi)
 
 
 @pytest.mark.parametrize(("left", "right"), [(alpha_bar[t], Rational(1, 2)), (snr(t), 1), (x[0] ** 2, 5)])

@@ -7,10 +7,12 @@ have the same value in every world; two that are not differ in some world, almos
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import mpmath
 from sympy import (
     Basic,
+    Dummy,
     Expr,
     Float,
     Indexed,
@@ -246,14 +248,21 @@ def symbol_hint(old: Expr, new: Expr) -> str:
     return "the same symbols on both lines: compare them term by term"
 
 
-def quadrature(f: Expr, limits: Tuple) -> Float:
-    """An integral with numbers in it."""
-    variable, first, last = limits
+def quadrature(f: Expr, *limits: Tuple) -> Float:
+    """An integral over one variable, between numbers or infinities."""
+    variable, *ends = limits[0]
+    if len(limits) > 1 or len(ends) != 2 or (f.free_symbols | Tuple(*ends).free_symbols) - {variable}:
+        raise Unchecked(f"only an integral over one variable, with both limits, has a value: {Integral(f, *limits)}")
     with mpmath.workdps(DIGITS + 5):
-        ends = [lambdify((), end, "mpmath")() for end in (first, last)]
-        number, error = mpmath.quad(lambdify(variable, f, "mpmath", cse=True), ends, error=True, maxdegree=10)
-        if not isinstance(number, mpmath.mpf) or error > abs(number) * 1e-18 + 1e-22:
-            raise Unchecked(f"the integral of {f} is not known to {DIGITS} digits, only as {mpmath.nstr(number, 8)}")
+        integrand = lambdify(variable, N(f, DIGITS + 10), "mpmath")  # N: constants are not worked out at every point
+        interval = [lambdify((), end, "mpmath")() for end in ends]
+        try:
+            number, error = mpmath.quad(integrand, interval, error=True, maxdegree=10)
+        except ZeroDivisionError:
+            raise Unchecked(f"{f} has no value somewhere between {ends[0]} and {ends[1]}") from None
+        # an error of 1 stands for any above it: the integral diverges
+        if not isinstance(number, mpmath.mpf) or error >= 1 or error > abs(number) * 1e-18 + 1e-22:
+            raise Unchecked(f"the integral of {f} is not known to {DIGITS} digits: does it converge?")
         return Float(mpmath.nstr(number, DIGITS), DIGITS)
 
 
@@ -266,8 +275,16 @@ def _done(node: Basic) -> Expr:
 
 
 def rename_bound(expr: Expr) -> Expr:
-    """Give bound indices other names: t may be bound in a sum and free beside it."""
-    return expr.replace(lambda node: isinstance(node, ExprWithLimits), lambda node: node.as_dummy())
+    """Give bound indices names of their own: t may be bound in a sum and free beside it, or in a sum around it."""
+    return expr.replace(lambda node: isinstance(node, ExprWithLimits), _renamed)
+
+
+def _renamed(node: ExprWithLimits) -> ExprWithLimits:
+    outside = {index: Dummy() for index in node.variables if index in node.free_symbols}  # as t in Sum(f(t), (t, 1, t))
+    taken = {symbol.name for symbol in node.atoms(Symbol) - set(node.variables)}
+    free_names = (name for k in count() if (name := f"_{k}") not in taken)
+    inside = {index: Symbol(name) for index, name in zip(node.variables, free_names, strict=False)}
+    return node.subs(outside).xreplace(inside).xreplace({dummy: index for index, dummy in outside.items()})
 
 
 def free_indices(expr: Expr) -> set[Symbol]:
