@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -49,6 +50,18 @@ def positive(minimum: float = 0) -> Callable:
         return value
 
     return check
+
+
+def file_option(name: str, **settings: Any) -> Callable:
+    """An option for a file to write. One that can't be written is refused before the work, not after it."""
+
+    def with_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    file = click.Path(dir_okay=False, writable=True, path_type=Path)
+    return click.option(name, type=file, callback=with_folder, **settings)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -110,7 +123,7 @@ def train(
 @sampling_options
 @click.option("--label", type=int, help="Draw only this class.")
 @click.option("--seed", type=int, default=0, help="The same seed draws the same images.")
-@click.option("--out", type=Path, default=Path("samples.png"), help="The picture.")
+@file_option("--out", default=Path("samples.png"), help="The picture.")
 @click.option("--gif", is_flag=True, help="Also write the way from noise to images, beside the picture.")
 @raw_option
 @device_option
@@ -145,9 +158,9 @@ def sample(
 @click.option("--n", type=int, default=evaluation.N, callback=positive(1), help="How many images.")
 @sampling_options
 @click.option("--seed", type=int, default=0, help="Of the noise.")
-@click.option("--out", type=Path, help="Also write the figures to this JSON file.")
+@file_option("--out", help="Also write the figures to this JSON file.")
 @click.option("--bits", type=int, callback=positive(), help="Instead: bits/dim of this many test images. T steps each.")
-@click.option("--terms", type=Path, help="With --bits: keep every term of the bound here, and go on from here.")
+@file_option("--terms", help="With --bits: keep every term of the bound here, and go on from here.")
 @click.option(
     "--extractor",
     "names",
@@ -181,16 +194,16 @@ def evaluate(
         figures = runs.evaluate(trained, n, seed, names) | ({"weights": "raw"} if raw else {})
     else:
         figures = runs.bits_per_dim(trained, bits, seed, terms)
+    show(figures)
     if out is not None and parallel.rank() == 0:
         write_json(out, figures)
-    show(figures)
 
 
 @cli.command()
 @click.option("--n", type=int, default=10_000, callback=positive(1), help="How many images.")
 @click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
 @click.option("--seed", type=int, default=0, help="Of the noise.")
-@click.option("--out", type=Path, help="Also write the figures to this JSON file.")
+@file_option("--out", help="Also write the figures to this JSON file.")
 @device_option
 def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | None) -> None:
     """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
@@ -206,7 +219,7 @@ def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | No
 
 @cli.command()
 @click.argument("run")
-@click.option("--out", type=Path, required=True, help="The file to write.")
+@file_option("--out", required=True, help="The file to write.")
 def export(run: str, out: Path) -> None:
     """Write RUN's averaged weights in half precision, to share."""
     click.echo("wrote " + ", ".join(map(str, runs.export(run, out))))
@@ -234,7 +247,7 @@ def list_presets() -> None:
 @click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
 @click.option("--epochs", type=int, callback=positive(), help="Passes over the training images; 12 for mnist, 11.")
 @click.option("--seed", type=int, default=0, help="Of the weights, the order and the changes to the images.")
-@click.option("--out", type=Path, help="The judge's file; the shipped one by default.")
+@file_option("--out", help="The judge's file; the shipped one by default.")
 @device_option
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
@@ -268,7 +281,7 @@ def follow(steps: Iterator[JudgeStep]) -> None:
 @click.option("--steps", type=int, default=6000, callback=positive(), help="Number of steps of 64 images.")
 @click.option("--clean", is_flag=True, help="Train on clean images only, to see why that can't guide.")
 @click.option("--seed", type=int, default=0)
-@click.option("--out", type=Path, default=Path("runs/classifier.safetensors"))
+@file_option("--out", default=Path("runs/classifier.safetensors"))
 @device_option
 def train_classifier(
     preset: str, data_name: str | None, steps: int, clean: bool, seed: int, out: Path, device: str | None
@@ -283,7 +296,6 @@ def train_classifier(
     for step in tqdm(classifier_steps(guide, train, schedule, steps, noised=not clean), total=steps, unit="step"):
         if not torch.isfinite(step.loss):
             raise runs.DivergedError(f"the loss became {float(step.loss)} at step {step.step}")
-    out.parent.mkdir(parents=True, exist_ok=True)
     save_classifier(out, guide, config, noised=not clean)
     times = [schedule.T * k // 10 for k in range(11)]
     for t, accuracy in zip(times, accuracy_per_t(guide, schedule, test, times), strict=True):

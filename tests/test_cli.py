@@ -310,6 +310,9 @@ BAD = [
     (["sample", "mnist", "--raw"], "holds averaged weights only"),
     (["floors", "--extractor", "vgg"], "unknown extractor 'vgg'"),
     (["floors", "--n", "1"], "--n must be more than 1"),
+    (["floors", "--out", "."], "File '.' is a directory"),
+    (["evaluate", "RUN", "--out", "."], "File '.' is a directory"),
+    (["train-judge", "--out", "."], "File '.' is a directory"),
     (["train-judge", "--data", "faces"], "unknown judge's data set 'faces': choose one of mnist, cifar10"),
     (["fetch", "imagenet"], "unknown data set 'imagenet'"),
     (["fetch", "mnist"], "MINI_DDPM_DATA"),
@@ -338,7 +341,13 @@ def test_an_unconditional_model_knows_no_labels(trained, run, tmp_path):
     assert run("sample", "plain", "--n", 2, "--steps", 2)[0] == 0
 
 
-def test_unwritable_picture(trained, run):
-    status, _, err = run("sample", trained, "--n", 1, "--steps", 1, "--out", "no/such/folder/picture.png")
+def test_the_folder_of_a_file_is_made(trained, run, tmp_path):
+    assert run("sample", trained, "--n", 1, "--steps", 1, "--out", "new/folder/picture.png")[0] == 0
+    assert (tmp_path / "new/folder/picture.png").exists()
+
+
+def test_a_file_that_can_not_be_written_is_refused_before_the_work(trained, run, monkeypatch):
+    monkeypatch.setattr(runs, "draw", None)
+    status, _, err = run("sample", trained, "--out", trained / "config.json" / "picture.png")
     assert status == 1
-    assert "picture.png" in one_line(err)
+    assert "config.json" in one_line(err)
