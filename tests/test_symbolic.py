@@ -6,8 +6,10 @@ import sys
 import pytest
 from sympy import (
     Abs,
+    Derivative,
     Eq,
     Function,
+    IndexedBase,
     Integer,
     Integral,
     Max,
@@ -355,11 +357,15 @@ def test_a_refusal_in_a_chain_hints_at_a_missing_mean():
         CHAINS.refute(-ELBO, first + steps)
     with pytest.raises(WrongStep, match="limits of sums"):
         CHAINS.refute(-ELBO, E_q(first + steps.xreplace({Integer(1): Integer(2)})))
+    nothing = E_q(Sum(log(q(x[t], x[t - 1])), (t, 3, T - 1)))  # in a chain of two steps
+    with pytest.raises(WrongStep, match="values:   0 before"):
+        CHAINS.refute(nothing, -E_q(log(q(x[2], x[1]))))
 
 
 # --- attacks: false lines that looked true to an earlier checker, and true ones that did not -------------
 
 h = Function("h", real=True)
+c = IndexedBase("c", real=True)
 DIVERGING = Integral(exp(y**2 / 2), (y, -oo, oo))
 FALSE_LINES = [
     (Min(snr(t), 5), snr(t)),  # values must not all be small
@@ -378,6 +384,10 @@ FALSE_LINES = [
         Sum(beta[t] * Sum(alpha[s] ** 2, (s, 1, t)), (t, 1, T)),
     ),
     (Integral(y * Integral(exp(-(y**2) * z**2), (z, 0, 1)), (y, 0, 1)), Integral(exp(-(y**4)), (y, 0, 1)) / 2),
+    (Sum(beta[s], (s, 3, 1)), -beta[2]),  # an empty sum is 0, not what telescoping would leave
+    (Derivative(alpha_bar[t], alpha[t]), Integer(0)),
+    (Derivative(alpha_bar[t], beta[t]), Integer(0)),  # by what is defined: no value
+    (Derivative(h(y), y), h(y)),
 ]
 TRUE_LINES = [
     (
@@ -389,6 +399,10 @@ TRUE_LINES = [
     (Expectation((x[t] - y) ** 2, y, 0, 1 - alpha_bar[t]), x[t] ** 2 + 1 - alpha_bar[t]),
     (sqrt(snr(t)), sqrt(alpha_bar[t]) / sqrt(1 - alpha_bar[t])),
     (log(snr(t)), log(alpha_bar[t]) - log(1 - alpha_bar[t])),
+    (Sum(beta[t] * alpha[s], (s, 1, t), (t, 1, T)), Sum(beta[t] * Sum(alpha[s], (s, 1, t)), (t, 1, T))),
+    (Sum(beta[s], (s, 3, 1)), Integer(0)),
+    (Derivative(alpha_bar[t], alpha[t]), alpha_bar[t - 1]),
+    (Derivative(kl(m, r, z, u), m), (m - z) / u),
 ]
 
 
@@ -401,6 +415,30 @@ def test_false_lines_are_refused(old, new):
 @pytest.mark.parametrize(("old", "new"), TRUE_LINES, ids=str)
 def test_true_lines_are_accepted(old, new):
     assert marks(Derivation(FORWARD, old).step(new)) in (["proved"], ["checked"])
+
+
+NOISED = forward_process()
+NOISED.define(x[t], sqrt(alpha_bar[t]) * y + sqrt(1 - alpha_bar[t]) * z)
+NOISED.define(c[t], Sum(alpha[s] * beta[t], (s, 1, t)))
+
+
+@pytest.mark.parametrize(
+    ("old", "wrong", "right"),
+    [
+        (Expectation(x[t] ** 2, z), x[t] ** 2, alpha_bar[t] * y**2 + 1 - alpha_bar[t]),
+        (Derivative(x[t], z), Integer(0), sqrt(1 - alpha_bar[t])),
+        (
+            Sum(c[t], (t, 1, T)),
+            Sum(Sum(alpha[s] * beta[s], (s, 1, t)), (t, 1, T)),
+            Sum(beta[t] * Sum(alpha[s], (s, 1, t)), (t, 1, T)),
+        ),
+    ],
+    ids=str,
+)
+def test_a_definition_may_depend_on_what_is_bound_around_it(old, wrong, right):
+    with pytest.raises(WrongStep):
+        Derivation(NOISED, old).step(wrong)
+    assert marks(Derivation(NOISED, old).step(right)) in (["proved"], ["checked"])
 
 
 def test_two_integrals_at_once_have_no_value():

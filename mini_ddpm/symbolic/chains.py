@@ -34,7 +34,16 @@ from sympy import (
 from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.notation import T, t, x
-from mini_ddpm.symbolic.theory import DIGITS, Theory, Unchecked, WrongStep, free_indices, number_hint, rename_bound
+from mini_ddpm.symbolic.theory import (
+    DIGITS,
+    Theory,
+    Unchecked,
+    WrongStep,
+    free_indices,
+    number_hint,
+    rename_bound,
+    written_out,
+)
 
 State = dict[int, int]  # time -> state, along one path
 
@@ -106,7 +115,7 @@ class ChainTheory(Theory):
         """The value of an expression in a world, along one fixed path where it depends on the path."""
         chain = _chain(world)
         expr = rename_bound(self.unfold_fully(expr))
-        expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)}).doit()
+        expr = written_out(expr.xreplace({index: self._index(index, world) for index in free_indices(expr)}))
         path = chain.paths[_hash(str(world)) % len(chain.paths)]
         with mpmath.workdps(DIGITS):
             return Float(mpmath.nstr(chain.interpret(expr)(path), DIGITS), DIGITS), {}

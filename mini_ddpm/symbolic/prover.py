@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sympy import (
+    Derivative,
     Dummy,
     Expr,
     Indexed,
@@ -37,6 +38,8 @@ def proves_zero(expr: Expr) -> bool:
     """True if some normal form of the expression is 0; False says nothing."""
     if expr.has(Integral):  # a mean stands for an integral; nothing else is proved about integrals
         return expand(expr.replace(lambda node: hasattr(node, "integral"), lambda node: node.integral())) == 0
+    if expr.has(Derivative):  # not worked out in this form
+        return False
     if expr.has(Sum, Product):
         expr = expand(sums.normal_form(expand(expr)))
     if expr == 0:

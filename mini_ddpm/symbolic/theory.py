@@ -11,13 +11,16 @@ from itertools import count
 
 import mpmath
 from sympy import (
+    Add,
     Basic,
+    Derivative,
     Dummy,
     Expr,
     Float,
     Indexed,
     Integer,
     Integral,
+    Mul,
     N,
     Product,
     Rational,
@@ -75,7 +78,8 @@ class Definition:
     def unfold(self, node: Basic) -> Expr:
         """The right side for this instance of the left side."""
         places = {} if isinstance(self.lhs, Symbol) else dict(zip(_places(self.lhs), _places(node), strict=True))
-        return rename_bound(self.rhs).xreplace(places)
+        outside = frozenset(symbol.name for symbol in node.free_symbols)
+        return rename_bound(self.rhs, outside).xreplace(places)
 
     def _repr_latex_(self) -> str:
         return rf"$${tex(self.lhs)} := {tex(self.rhs)}$$"
@@ -138,19 +142,27 @@ class Theory:
 
     def evaluate_with_values(self, expr: Expr, world: int) -> tuple[Float, dict[Expr, Rational]]:
         """The number, and the values of the primitive quantities that it was computed from."""
+        try:
+            unfolded = self._at(expr, world)
+            leaves = {leaf: _value(leaf, world) for leaf in primitives(unfolded)}
+            number = N(unfolded.xreplace(leaves).replace(Integral, quadrature), DIGITS)
+        except ValueError as error:  # SymPy's, as of an integral without limits
+            raise Unchecked(f"{expr} has no value: {error or 'SymPy can not work it out'}") from None
+        if not (number.is_number and number.is_real and number.is_finite):
+            raise Unchecked(f"no real number in world {world}: {unfolded} is {number}")
+        return number, leaves
+
+    def _at(self, expr: Expr, world: int) -> Expr:
+        """The expression with the integers of a world for its indices, and without anything that is defined."""
         expr, before = rename_bound(expr), None
         while expr != before:
             before = expr
             expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
-            expr = self.unfold_fully(expr.replace(_is_finite_sum, _done).doit(integrals=False))
+            expr = self.unfold_fully(written_out(expr))
         for integral in expr.atoms(Integral):
             if any(leaf.has(*integral.variables) for leaf in primitives(integral.function) if not leaf.is_Symbol):
                 raise Unchecked(f"an undefined function of the integration variable has no value: {integral}")
-        leaves = {leaf: _value(leaf, world) for leaf in primitives(expr)}
-        number = N(expr.xreplace(leaves).replace(Integral, quadrature), DIGITS)
-        if not (number.is_number and number.is_real and number.is_finite):
-            raise Unchecked(f"no real number in world {world}: {expr} is {number}")
-        return number, leaves
+        return expr.doit(integrals=False)  # means and derivatives last: their variable may be in a definition
 
     def _index(self, index: Symbol, world: int) -> Integer:
         if index.name not in self.indices:
@@ -183,6 +195,7 @@ class Theory:
         return any(proves_zero(view) for view in self._views(old - new, facts))
 
     def _views(self, expr: Expr, facts: Sequence) -> Iterator[Expr]:
+        expr = expr.replace(_binds, self._opened)  # or `doit` would take for constant what is not
         yield expr
         yield expr.doit(integrals=False)
         used = use(facts, expr)
@@ -191,6 +204,14 @@ class Theory:
         yield unfolded
         yield odds(sums.normal_form(used))
         yield odds(sums.normal_form(unfolded))
+
+    def _opened(self, node: Expr) -> Expr:
+        """A mean or a derivative, its inside unfolded if a definition there depends on its variable."""
+        f, *rest = node.args
+        variables = node.variables if isinstance(node, Derivative) else rest[:1]
+        parts = f.atoms(Symbol, Indexed, AppliedUndef) - set(variables)
+        hidden = any(self.unfold_fully(part).has(*variables) for part in parts)
+        return node.func(self.unfold_fully(f), *rest) if hidden else node
 
     def hint(self, old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
         """Where to look for the mistake, from the values (before, here) in all worlds."""
@@ -225,7 +246,7 @@ def number_hint(pairs: list[tuple[Float, Float]]) -> str:
     """What kind of mistake would explain the numbers?"""
     if all(holds(a, -b, "=") for a, b in pairs):
         return "a sign: the two are opposite in every world"
-    ratios = [b / a for a, b in pairs if a != 0 and b != 0]
+    ratios = [b / a for a, b in pairs if a and b]  # to SymPy, 0.0 != 0
     if len(ratios) == len(pairs) and all(holds(r, ratios[0], "=") for r in ratios):
         return f"a constant factor: here / before = {nsimplify(ratios[0], tolerance=1e-15)} in every world"
     if all(holds(a - b, pairs[0][0] - pairs[0][1], "=") for a, b in pairs):
@@ -266,22 +287,36 @@ def quadrature(f: Expr, *limits: Tuple) -> Float:
         return Float(mpmath.nstr(number, DIGITS), DIGITS)
 
 
+def _binds(node: Basic) -> bool:
+    return isinstance(node, Derivative) or hasattr(node, "integral")
+
+
+def written_out(expr: Expr) -> Expr:
+    """Every sum and product between integers as its terms; none if the first index is above the last."""
+    while (longer := expr.replace(_is_finite_sum, _terms)) != expr:
+        expr = longer
+    return expr
+
+
 def _is_finite_sum(node: Basic) -> bool:
-    return isinstance(node, (Sum, Product)) and not node.free_symbols & set(node.variables)
+    return isinstance(node, (Sum, Product)) and all(end.is_Integer for end in node.limits[-1][1:])
 
 
-def _done(node: Basic) -> Expr:
-    return node.doit()
+def _terms(node: Sum | Product) -> Expr:
+    *inner, (index, first, last) = node.limits
+    term = node.func(node.function, *inner) if inner else node.function
+    terms = [term.xreplace({index: Integer(k)}) for k in range(first, last + 1)]
+    return Add(*terms) if isinstance(node, Sum) else Mul(*terms)
 
 
-def rename_bound(expr: Expr) -> Expr:
+def rename_bound(expr: Expr, taken: frozenset[str] = frozenset()) -> Expr:
     """Give bound indices names of their own: t may be bound in a sum and free beside it, or in a sum around it."""
-    return expr.replace(lambda node: isinstance(node, ExprWithLimits), _renamed)
+    return expr.replace(lambda node: isinstance(node, ExprWithLimits), lambda node: _renamed(node, taken))
 
 
-def _renamed(node: ExprWithLimits) -> ExprWithLimits:
+def _renamed(node: ExprWithLimits, taken: frozenset[str]) -> ExprWithLimits:
     outside = {index: Dummy() for index in node.variables if index in node.free_symbols}  # as t in Sum(f(t), (t, 1, t))
-    taken = {symbol.name for symbol in node.atoms(Symbol) - set(node.variables)}
+    taken = taken | {symbol.name for symbol in node.atoms(Symbol) - set(node.variables)}
     free_names = (name for k in count() if (name := f"_{k}") not in taken)
     inside = {index: Symbol(name) for index, name in zip(node.variables, free_names, strict=False)}
     return node.subs(outside).xreplace(inside).xreplace({dummy: index for index, dummy in outside.items()})
