@@ -441,9 +441,20 @@ def test_a_definition_may_depend_on_what_is_bound_around_it(old, wrong, right):
     assert marks(Derivation(NOISED, old).step(right)) in (["proved"], ["checked"])
 
 
-def test_two_integrals_at_once_have_no_value():
-    with pytest.raises(Unchecked, match="only an integral over one variable, with both limits"):
-        Derivation(FORWARD, Integral(exp(-(y**2) - z**2), (y, -oo, oo), (z, -oo, oo))).step(pi)
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (Integral(exp(-(y**2) - z**2), (y, -oo, oo), (z, -oo, oo)), "only an integral over one variable, with both"),
+        (Integral(y, y), "has no value: Invalid limits"),
+        (Integral(1 / y, (y, -1, 1)), "1/_0 has no value somewhere between -1 and 1"),
+        (DIVERGING, "does it converge"),
+        (Derivative(alpha_bar[t], t), "has no value: Can.t calculate derivative"),
+    ],
+    ids=str,
+)
+def test_what_has_no_value_is_said(line, message):
+    with pytest.raises(Unchecked, match=message):
+        Derivation(FORWARD, line).step(line + 1)
 
 
 @pytest.mark.parametrize(("left", "right"), [(alpha_bar[t], Rational(1, 2)), (snr(t), 1), (x[0] ** 2, 5)])

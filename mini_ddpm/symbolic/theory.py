@@ -147,7 +147,7 @@ class Theory:
             leaves = {leaf: _value(leaf, world) for leaf in primitives(unfolded)}
             number = N(unfolded.xreplace(leaves).replace(Integral, quadrature), DIGITS)
         except ValueError as error:  # SymPy's, as of an integral without limits
-            raise Unchecked(f"{expr} has no value: {error or 'SymPy can not work it out'}") from None
+            raise Unchecked(f"{expr} has no value: {str(error).strip()}") from None
         if not (number.is_number and number.is_real and number.is_finite):
             raise Unchecked(f"no real number in world {world}: {unfolded} is {number}")
         return number, leaves
