@@ -401,6 +401,8 @@ TRUE_LINES = [
     (log(snr(t)), log(alpha_bar[t]) - log(1 - alpha_bar[t])),
     (Sum(beta[t] * alpha[s], (s, 1, t), (t, 1, T)), Sum(beta[t] * Sum(alpha[s], (s, 1, t)), (t, 1, T))),
     (Sum(beta[s], (s, 3, 1)), Integer(0)),
+    (Product(alpha_bar[t] / alpha_bar[t - 1], (t, 1, T)), alpha_bar[T]),
+    (Expectation(z, z), Integer(0)),
     (Derivative(alpha_bar[t], alpha[t]), alpha_bar[t - 1]),
     (Derivative(kl(m, r, z, u), m), (m - z) / u),
 ]

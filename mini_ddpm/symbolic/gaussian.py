@@ -4,6 +4,7 @@ Every Gaussian takes its mean and its *variance*. sigma is never an argument; si
 """
 
 from sympy import (
+    Add,
     Dummy,
     Expr,
     Integral,
@@ -59,7 +60,7 @@ class Expectation(Expr):
             terms = Poly(centred, z).terms()
         except PolynomialError:
             raise Unchecked(f"no exact mean of {f} over {x}: it is not a polynomial in {x}") from None
-        return sum(c * variance ** (k // 2) * factorial2(k - 1) for (k,), c in terms if k % 2 == 0)
+        return Add(*(c * variance ** (k // 2) * factorial2(k - 1) for (k,), c in terms if k % 2 == 0))
 
     def integral(self) -> Integral:
         """What the mean stands for: the integral of f times the density."""

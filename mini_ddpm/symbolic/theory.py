@@ -162,7 +162,7 @@ class Theory:
         for integral in expr.atoms(Integral):
             if any(leaf.has(*integral.variables) for leaf in primitives(integral.function) if not leaf.is_Symbol):
                 raise Unchecked(f"an undefined function of the integration variable has no value: {integral}")
-        return expr.doit(integrals=False)  # means and derivatives last: their variable may be in a definition
+        return worked_out(expr)  # means and derivatives last: their variable may be in a definition
 
     def _index(self, index: Symbol, world: int) -> Integer:
         if index.name not in self.indices:
@@ -197,10 +197,10 @@ class Theory:
     def _views(self, expr: Expr, facts: Sequence) -> Iterator[Expr]:
         expr = expr.replace(_binds, self._opened)  # or `doit` would take for constant what is not
         yield expr
-        yield expr.doit(integrals=False)
+        yield worked_out(expr)
         used = use(facts, expr)
         yield used
-        unfolded = self.unfold_fully(used).doit(integrals=False)
+        unfolded = worked_out(self.unfold_fully(used))
         yield unfolded
         yield odds(sums.normal_form(used))
         yield odds(sums.normal_form(unfolded))
@@ -291,6 +291,14 @@ def _binds(node: Basic) -> bool:
     return isinstance(node, Derivative) or hasattr(node, "integral")
 
 
+def worked_out(expr: Expr) -> Expr:
+    """Everything done that can be, but for integrals."""
+    try:
+        return expr.doit(integrals=False)
+    except RecursionError:  # SymPy's, of Product(f(t) / f(t - 1), (t, 1, T))
+        return expr
+
+
 def written_out(expr: Expr) -> Expr:
     """Every sum and product between integers as its terms; none if the first index is above the last."""
     while (longer := expr.replace(_is_finite_sum, _terms)) != expr:
@@ -356,7 +364,7 @@ def _value(leaf: Expr, world: int) -> Rational:
 def use(facts: Sequence, expr: Expr) -> Expr:
     """Replace the left sides of facts by their right sides, under sums too."""
     replacements = {fact.lhs: fact.rhs for fact in facts}
-    return expand(expand_log(expr)).xreplace(replacements).subs(replacements).doit(integrals=False)
+    return worked_out(expand(expand_log(expr)).xreplace(replacements).subs(replacements))
 
 
 def odds(expr: Expr) -> Expr:
