@@ -14,6 +14,7 @@ from sympy import (
     Integral,
     Max,
     Min,
+    Piecewise,
     Product,
     Rational,
     Sum,
@@ -45,6 +46,7 @@ from mini_ddpm.symbolic import (
     attempt,
     beta,
     complete_square,
+    d,
     forward_process,
     i,
     irreducibles,
@@ -388,6 +390,16 @@ FALSE_LINES = [
     (Derivative(alpha_bar[t], alpha[t]), Integer(0)),
     (Derivative(alpha_bar[t], beta[t]), Integer(0)),  # by what is defined: no value
     (Derivative(h(y), y), h(y)),
+    (Abs(y * z), y * z),  # any two names must differ in sign somewhere, and agree somewhere
+    (Abs(y * z), -y * z),
+    (Abs(y + m), Abs(y) + Abs(m)),
+    (log(x[0] ** 2 * y**2), 2 * log(x[0] * y)),
+    (Min(alpha[t] / alpha[t - 1], 25), alpha[t] / alpha[t - 1]),  # nor must all be small or large together
+    (T, d + 2),
+    (Sum(x[i] ** 2, (i, 1, d)), Sum(x[i] ** 2, (i, 1, T - 2))),
+    (Sum(x[s] ** 2, (s, 1, u)), Sum(x[s], (s, 1, u)) ** 2 / u),  # u is no integer
+    (Integral(y / (1 + y**2), (y, -oo, oo)), Integer(0)),  # two halves that diverge
+    (Integral(normal_density(y, 100, 1), (y, -oo, oo)), Integer(0)),  # narrow and far away
 ]
 TRUE_LINES = [
     (
@@ -403,6 +415,9 @@ TRUE_LINES = [
     (Sum(beta[s], (s, 3, 1)), Integer(0)),
     (Product(alpha_bar[t] / alpha_bar[t - 1], (t, 1, T)), alpha_bar[T]),
     (Expectation(z, z), Integer(0)),
+    (Integral(normal_density(y, 100, 1), (y, -oo, oo)), Integer(1)),
+    (Integral(normal_density(y, sqrt(alpha_bar[t]) * x[0], 1 - alpha_bar[t]), (y, -oo, oo)), Integer(1)),
+    (Sum(Piecewise((h(s), s > 1), (0, True)), (s, 1, T)), Sum(h(s), (s, 2, T))),
     (Derivative(alpha_bar[t], alpha[t]), alpha_bar[t - 1]),
     (Derivative(kl(m, r, z, u), m), (m - z) / u),
 ]
@@ -419,8 +434,11 @@ def test_true_lines_are_accepted(old, new):
     assert marks(Derivation(FORWARD, old).step(new)) in (["proved"], ["checked"])
 
 
+part, loss = Symbol("part", real=True), Function("loss", real=True)
 NOISED = forward_process()
 NOISED.define(x[t], sqrt(alpha_bar[t]) * y + sqrt(1 - alpha_bar[t]) * z)
+NOISED.define(part, beta[t] ** 2)
+NOISED.define(loss(y), Expectation((y - z) ** 2, z))
 NOISED.define(c[t], Sum(alpha[s] * beta[t], (s, 1, t)))
 
 
@@ -429,6 +447,8 @@ NOISED.define(c[t], Sum(alpha[s] * beta[t], (s, 1, t)))
     [
         (Expectation(x[t] ** 2, z), x[t] ** 2, alpha_bar[t] * y**2 + 1 - alpha_bar[t]),
         (Derivative(x[t], z), Integer(0), sqrt(1 - alpha_bar[t])),
+        (Integral(x[t] * normal_density(z, 0, 1), (z, -oo, oo)), x[t], sqrt(alpha_bar[t]) * y),
+        (Sum(part, (t, 2, T)), (T - 1) * part, Sum(beta[t] ** 2, (t, 2, T))),
         (
             Sum(c[t], (t, 1, T)),
             Sum(Sum(alpha[s] * beta[s], (s, 1, t)), (t, 1, T)),
@@ -443,12 +463,38 @@ def test_a_definition_may_depend_on_what_is_bound_around_it(old, wrong, right):
     assert marks(Derivation(NOISED, old).step(right)) in (["proved"], ["checked"])
 
 
+def test_no_mean_over_what_is_defined():
+    with pytest.raises(Unchecked, match=r"z has two meanings in loss\(z\)"):
+        Derivation(NOISED, loss(z)).step(Integer(0))
+    with pytest.raises(Unchecked, match=r"x\[t\] is defined, so it can't be the variable of"):
+        Derivation(NOISED, Expectation(x[t] ** 2, x[t])).step(Integer(1))
+    for wrong, message in [((y, "y"), "a mean is taken over"), ((Symbol("y"), y), "define the symbol once")]:
+        with pytest.raises((TypeError, ValueError), match=message):
+            Expectation(*wrong)
+
+
+@pytest.mark.parametrize(
+    ("lhs", "message"),
+    [
+        (x[T], "would hold for every index"),
+        (T, "T is an index"),
+        (x[t + 1], "must be different symbols or numbers"),
+        (IndexedBase("w")[t, t], "must be different symbols or numbers"),
+    ],
+    ids=str,
+)
+def test_what_can_not_be_defined_is_refused(lhs, message):
+    with pytest.raises(ValueError, match=message):
+        forward_process().define(lhs, z)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (Integral(exp(-(y**2) - z**2), (y, -oo, oo), (z, -oo, oo)), "only an integral over one variable, with both"),
         (Integral(y, y), "has no value: Invalid limits"),
-        (Integral(1 / y, (y, -1, 1)), "1/_0 has no value somewhere between -1 and 1"),
+        (Integral(1 / (y + 1), (y, -2, 0)), "has no value somewhere between -2 and 0"),
+        (Sum(x[s], (s, 1, u)), "the limits of a sum must be integers"),
         (DIVERGING, "does it converge"),
         (Derivative(alpha_bar[t], t), "has no value: Can.t calculate derivative"),
     ],

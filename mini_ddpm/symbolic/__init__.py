@@ -4,7 +4,7 @@
     d = Derivation(forward, alpha[t] * (1 - alpha_bar[t - 1]) + 1 - alpha[t])
     d.step(1 - alpha_bar[t], because="the recursion", using=[recursion(forward)])
 
-Every step is first tried with exact numbers in six "worlds" (a difference raises `WrongStep`, a line without
+Every step is first tried with exact numbers in twelve "worlds" (a difference raises `WrongStep`, a line without
 a number `Unchecked`), then, if it can be, proved with normal forms. What it is not: a proof assistant. A
 line marked "checked" is strong evidence, and only that.
 """

@@ -148,7 +148,7 @@ class FiniteChain:
         """The states that x_time can have."""
         return (self.start,) if time == 0 else (0, 1)
 
-    @cache  # noqa: B019 - there are six chains, kept for good
+    @cache  # noqa: B019 - there are twelve chains, kept for good
     def transition(self, name: str, time: int, state: int, given: int | None) -> Rational:
         """A number of the table of `name`: the probability of x_time = state, given a neighbour's state."""
         weights = [Integer(_hash(f"{name}|{time}|{k}|{given}|{self.world}") % 89 + 15) for k in (0, 1)]

@@ -48,7 +48,7 @@ class Derivation:
         Derivation(theory, lhs, first_line, because="why").step(...)
 
     With two expressions, the first line claims `lhs = first_line`, which is compared too. A filled box marks
-    a line that was proved, an empty one a line that holds in every world tried.
+    a line that was proved from the facts it uses, an empty one a line that holds in every world tried.
 
     Raises (here and in `step`):
         WrongStep: the line differs from the one before, repeats it, or follows a refused one.

@@ -5,11 +5,13 @@ Every Gaussian takes its mean and its *variance*. sigma is never an argument; si
 
 from sympy import (
     Add,
+    Basic,
     Dummy,
     Expr,
     Integral,
     Poly,
     PolynomialError,
+    Symbol,
     cancel,
     exp,
     expand,
@@ -45,7 +47,12 @@ class Expectation(Expr):
     is_extended_real = True
 
     def __new__(cls, f: Expr, x: Expr, mean: Expr = 0, variance: Expr = 1) -> "Expectation":
-        return Expr.__new__(cls, sympify(f), x, sympify(mean), sympify(variance))
+        if not isinstance(x, Basic):
+            raise TypeError(f"a mean is taken over a symbol or an indexed quantity, not {x!r}")
+        f, mean, variance = map(sympify, (f, mean, variance))
+        if x.is_Symbol and any(other != x and other.name == x.name for other in f.atoms(Symbol)):
+            raise ValueError(f"{f} has another {x}, with other assumptions: define the symbol once")
+        return Expr.__new__(cls, f, x, mean, variance)
 
     def doit(self, **hints: bool) -> Expr:
         """The value.

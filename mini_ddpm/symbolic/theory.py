@@ -27,10 +27,14 @@ from sympy import (
     Sum,
     Symbol,
     Tuple,
+    exp,
     expand,
     expand_log,
     lambdify,
     nsimplify,
+    preorder_traversal,
+    sqrt,
+    sympify,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
@@ -39,7 +43,8 @@ from mini_ddpm.symbolic import sums
 from mini_ddpm.symbolic.printing import tex
 from mini_ddpm.symbolic.prover import proves_zero
 
-WORLDS = 6
+WORLDS = 6  # sets of indices; each is tried twice, with other numbers
+TRIED = 2 * WORLDS
 DIGITS = 30
 RELATIVE, ABSOLUTE = Float("1e-20", DIGITS), Float("1e-26", DIGITS)  # tolerances
 SMALL, LARGE = 4, 5  # the worlds of extreme values, so that a clipped value differs from an unclipped one
@@ -47,8 +52,8 @@ INDICES = {  # the integers that stand for symbolic indices, world by world: 1 <
     "T": (4, 5, 4, 6, 5, 4),
     "t": (2, 3, 4, 3, 2, 4),
     "s": (1, 2, 3, 1, 1, 2),
-    "d": (2, 3, 2, 4, 3, 2),
-    "i": (1, 2, 2, 3, 1, 2),
+    "d": (4, 3, 2, 5, 3, 6),  # coordinates have nothing to do with times: 1 <= i <= d
+    "i": (3, 1, 2, 4, 1, 5),
 }
 FRACTIONS = ("alpha", "beta", "alpha_bar")  # indexed quantities between 0 and 1
 
@@ -66,18 +71,22 @@ class Definition:
 
     def __init__(self, lhs: Expr, rhs: Expr) -> None:
         self.lhs, self.rhs = lhs, rhs
+        inside = (node for node in preorder_traversal(rhs) if _binds(node) and not isinstance(node, ExprWithLimits))
+        self.bound = {variable for node in inside for variable in _variables(node)}  # of means and derivatives
 
     def matches(self, node: Basic) -> bool:
         """Whether the node is an instance of the left side."""
         if isinstance(self.lhs, Symbol) or type(node) is not type(self.lhs):
             return node == self.lhs
-        same = node.base == self.lhs.base if isinstance(node, Indexed) else True
-        pairs = zip(_places(self.lhs), _places(node), strict=True)
-        return same and all(mine.is_Symbol or mine == theirs for mine, theirs in pairs)
+        mine, theirs = _places(self.lhs), _places(node)
+        same = len(mine) == len(theirs) and (not isinstance(node, Indexed) or node.base == self.lhs.base)
+        return same and all(a.is_Symbol or a == b for a, b in zip(mine, theirs, strict=True))
 
     def unfold(self, node: Basic) -> Expr:
         """The right side for this instance of the left side."""
         places = {} if isinstance(self.lhs, Symbol) else dict(zip(_places(self.lhs), _places(node), strict=True))
+        if clash := [variable for variable in self.bound if node.has(variable)]:
+            raise Unchecked(f"{clash[0]} has two meanings in {node}, for the definition {self} uses it too: rename one")
         outside = frozenset(symbol.name for symbol in node.free_symbols)
         return rename_bound(self.rhs, outside).xreplace(places)
 
@@ -113,9 +122,18 @@ class Theory:
         """Add `lhs := rhs`. Symbols among the indices or arguments of lhs are parameters: alpha_bar[t] defines all."""
         if not isinstance(lhs, (Symbol, Indexed, AppliedUndef)):
             raise TypeError(f"can define a symbol, an indexed quantity or a function, not {lhs!r}")
+        places = [] if isinstance(lhs, Symbol) else list(_places(lhs))
+        if isinstance(lhs, Symbol) and lhs.is_integer:
+            raise ValueError(f"{lhs} is an index: its integers are given by Theory(indices=...)")
+        if any(not (place.is_Symbol or place.is_number) for place in places) or len(set(places)) < len(places):
+            raise ValueError(f"the places of {lhs} must be different symbols or numbers")
+        if any(place.is_Symbol and place.name in ("T", "d") for place in places):
+            raise ValueError(
+                f"{lhs} := ... would hold for every index, not for the last: write it as a Fact, or with t"
+            )
         if any(definition.matches(lhs) for definition in self.definitions):
             raise ValueError(f"{lhs} is defined already: start a new Theory to define it otherwise")
-        self.definitions.append(Definition(lhs, rhs))
+        self.definitions.append(Definition(lhs, sympify(rhs)))
         return self.definitions[-1]
 
     def unfold(self, expr: Expr) -> Expr:
@@ -146,7 +164,7 @@ class Theory:
             unfolded = self._at(expr, world)
             leaves = {leaf: _value(leaf, world) for leaf in primitives(unfolded)}
             number = N(unfolded.xreplace(leaves).replace(Integral, quadrature), DIGITS)
-        except ValueError as error:  # SymPy's, as of an integral without limits
+        except (ValueError, TypeError, NameError, NotImplementedError) as error:  # SymPy's, as of missing limits
             raise Unchecked(f"{expr} has no value: {str(error).strip()}") from None
         if not (number.is_number and number.is_real and number.is_finite):
             raise Unchecked(f"no real number in world {world}: {unfolded} is {number}")
@@ -154,14 +172,17 @@ class Theory:
 
     def _at(self, expr: Expr, world: int) -> Expr:
         """The expression with the integers of a world for its indices, and without anything that is defined."""
-        expr, before = rename_bound(expr), None
+        expr, before = rename_bound(expr.replace(_binds, self._opened)), None
         while expr != before:
             before = expr
             expr = expr.xreplace({index: self._index(index, world) for index in free_indices(expr)})
             expr = self.unfold_fully(written_out(expr))
-        for integral in expr.atoms(Integral):
-            if any(leaf.has(*integral.variables) for leaf in primitives(integral.function) if not leaf.is_Symbol):
-                raise Unchecked(f"an undefined function of the integration variable has no value: {integral}")
+        for node in expr.atoms(Integral, Sum, Product):
+            if any(leaf.has(*node.variables) for leaf in primitives(node.function) if not leaf.is_Symbol):
+                raise Unchecked(
+                    f"an undefined function of a variable that is summed or integrated over has no value: {node} "
+                    f"(the limits of a sum must be integers, as Symbol('n', integer=True))"
+                )
         return worked_out(expr)  # means and derivatives last: their variable may be in a definition
 
     def _index(self, index: Symbol, world: int) -> Integer:
@@ -183,7 +204,7 @@ class Theory:
         if world is not None:
             raise WrongStep(self._complaint(old, new, relation, world))
 
-    def disagreement(self, old: Expr, new: Expr, relation: str = "=", worlds: int = WORLDS) -> int | None:
+    def disagreement(self, old: Expr, new: Expr, relation: str = "=", worlds: int = TRIED) -> int | None:
         """The first world in which `old relation new` fails, or None."""
         for k in range(worlds):
             if not holds(self.evaluate(old, k), self.evaluate(new, k), relation):
@@ -192,7 +213,10 @@ class Theory:
 
     def prove(self, old: Expr, new: Expr, facts: Sequence) -> bool:
         """Whether the difference of two lines is zero in normal form, given facts (each with `lhs` and `rhs`)."""
-        return any(proves_zero(view) for view in self._views(old - new, facts))
+        try:
+            return any(proves_zero(view) for view in self._views(old - new, facts))
+        except (AttributeError, NotImplementedError):  # SymPy's, in forms it does not know
+            return False
 
     def _views(self, expr: Expr, facts: Sequence) -> Iterator[Expr]:
         expr = expr.replace(_binds, self._opened)  # or `doit` would take for constant what is not
@@ -206,10 +230,15 @@ class Theory:
         yield odds(sums.normal_form(unfolded))
 
     def _opened(self, node: Expr) -> Expr:
-        """A mean or a derivative, its inside unfolded if a definition there depends on its variable."""
+        """A sum, integral, mean or derivative, unfolded inside if a definition there depends on its variable."""
         f, *rest = node.args
-        variables = node.variables if isinstance(node, Derivative) else rest[:1]
+        variables = _variables(node)
+        for variable in variables:
+            if self.unfold(variable) != variable:
+                raise Unchecked(f"{variable} is defined, so it can't be the variable of {node}")
         parts = f.atoms(Symbol, Indexed, AppliedUndef) - set(variables)
+        if isinstance(node, ExprWithLimits):  # these can wait where their variable is to be seen
+            parts = {part for part in parts if not part.has(*variables)}
         hidden = any(self.unfold_fully(part).has(*variables) for part in parts)
         return node.func(self.unfold_fully(f), *rest) if hidden else node
 
@@ -218,7 +247,7 @@ class Theory:
         return number_hint(pairs) or symbol_hint(old, new)
 
     def _complaint(self, old: Expr, new: Expr, relation: str, k: int) -> str:
-        pairs = [(self.evaluate(old, world), self.evaluate(new, world)) for world in range(WORLDS)]
+        pairs = [(self.evaluate(old, world), self.evaluate(new, world)) for world in range(TRIED)]
         values = self.evaluate_with_values(old, k)[1] | self.evaluate_with_values(new, k)[1]
         indices = {index: self._index(index, k) for index in free_indices(old) | free_indices(new)}
         numbers = {
@@ -276,9 +305,9 @@ def quadrature(f: Expr, *limits: Tuple) -> Float:
         raise Unchecked(f"only an integral over one variable, with both limits, has a value: {Integral(f, *limits)}")
     with mpmath.workdps(DIGITS + 5):
         integrand = lambdify(variable, N(f, DIGITS + 10), "mpmath")  # N: constants are not worked out at every point
-        interval = [lambdify((), end, "mpmath")() for end in ends]
+        points = [lambdify((), point, "mpmath")() for point in (ends[0], *_between(f, variable, *ends), ends[1])]
         try:
-            number, error = mpmath.quad(integrand, interval, error=True, maxdegree=10)
+            number, error = mpmath.quad(integrand, points, error=True, maxdegree=10)
         except ZeroDivisionError:
             raise Unchecked(f"{f} has no value somewhere between {ends[0]} and {ends[1]}") from None
         # an error of 1 stands for any above it: the integral diverges
@@ -287,8 +316,23 @@ def quadrature(f: Expr, *limits: Tuple) -> Float:
         return Float(mpmath.nstr(number, DIGITS), DIGITS)
 
 
+def _between(f: Expr, variable: Symbol, first: Expr, last: Expr) -> list[Expr]:
+    """Where to cut an interval: around Gaussians, which may be narrow; or anywhere, so that two halves can't cancel."""
+    cuts = set()
+    for power in f.atoms(exp):
+        exponent = power.args[0].as_poly(variable)
+        if exponent and exponent.degree() == 2 and exponent.LC().is_negative:
+            a, b, _ = exponent.all_coeffs()
+            cuts |= {-b / (2 * a) + side * 10 / sqrt(-2 * a) for side in (-1, 1)}
+    return sorted(cut for cut in cuts or {Rational(3, 7)} if first < cut < last)
+
+
 def _binds(node: Basic) -> bool:
-    return isinstance(node, Derivative) or hasattr(node, "integral")
+    return isinstance(node, (ExprWithLimits, Derivative)) or hasattr(node, "integral")
+
+
+def _variables(node: Expr) -> tuple[Expr, ...]:
+    return node.variables if isinstance(node, (ExprWithLimits, Derivative)) else node.args[1:2]
 
 
 def worked_out(expr: Expr) -> Expr:
@@ -351,14 +395,17 @@ def _value(leaf: Expr, world: int) -> Rational:
             f"or define it with theory.define({leaf}, ...)"
         )
     digest = int(hashlib.sha256(f"{leaf}|{world}".encode()).hexdigest()[:8], 16)
+    kind = world % WORLDS
+    if world >= WORLDS and kind in (SMALL, LARGE):  # not all small or all large at once
+        kind = (SMALL, LARGE)[digest // 100_000 % 2]
     if isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS:
         middle = Rational(digest % 89 + 5, 101)
-        return {SMALL: middle / 5000, LARGE: 1 - middle / 5000}.get(world % WORLDS, middle)
-    size = Rational(digest % 389 + 20, 97) * {SMALL: Rational(1, 20), LARGE: 20}.get(world % WORLDS, 1)
+        return {SMALL: middle / 5000, LARGE: 1 - middle / 5000}.get(kind, middle)
+    size = Rational(digest % 389 + 20, 97) * {SMALL: Rational(1, 20), LARGE: 20}.get(kind, 1)
     if leaf.is_positive:
         return size
     first = int(hashlib.sha256(str(leaf).encode()).hexdigest()[:8], 16)
-    return size * (-1) ** (first + world)  # every name has both signs
+    return size * (-1) ** (first + world if world < 2 else digest // 1000)  # every name has both signs
 
 
 def use(facts: Sequence, expr: Expr) -> Expr:
