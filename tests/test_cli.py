@@ -98,6 +98,17 @@ def test_evaluate(trained, run, tmp_path):
     assert (figures["n"], figures["steps"], figures["sampler"]) == (100, 2, "ddim")
 
 
+def test_figures_that_can_not_be_stored_are_shown(trained, run, monkeypatch):
+    def full(path, content):
+        raise OSError(f"could not write {path}: the disk is full")
+
+    monkeypatch.setattr(__main__, "write_json", full)
+    status, out, err = run("evaluate", trained, "--n", 100, "--steps", 2, "--out", "e.json")
+    assert status == 1
+    assert "fd_ratio" in out
+    assert "could not write e.json" in err
+
+
 @pytest.fixture
 def colour_run(tmp_path, monkeypatch):
     """An untrained network for CIFAR-10, in a run folder."""

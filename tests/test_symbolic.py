@@ -12,6 +12,7 @@ from sympy import (
     IndexedBase,
     Integer,
     Integral,
+    Matrix,
     Max,
     Min,
     Piecewise,
@@ -62,6 +63,7 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
+from mini_ddpm.symbolic.theory import INDICES
 
 FORWARD = forward_process()
 GROWTH = recursion(FORWARD)
@@ -471,6 +473,11 @@ def test_no_mean_over_what_is_defined():
     for wrong, message in [((y, "y"), "a mean is taken over"), ((Symbol("y"), y), "define the symbol once")]:
         with pytest.raises((TypeError, ValueError), match=message):
             Expectation(*wrong)
+
+
+def test_indices_have_nothing_to_do_with_each_other():
+    """Or `T = d + 2`, or `i = s + t - 1`, would be true in every world."""
+    assert Matrix([[1] * 6, *INDICES.values()]).rank() == 1 + len(INDICES)
 
 
 @pytest.mark.parametrize(

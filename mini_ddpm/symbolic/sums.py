@@ -46,7 +46,9 @@ def _product(f: Expr, *limits: Tuple) -> Expr:
 
 def _aligned(g: Expr, i: Symbol) -> tuple[Expr, int]:
     """Shift the index so that its smallest offset in g is 0: f(i - 1) f(i) becomes f(i) f(i + 1), shift -1."""
-    places = [place for atom in g.atoms(Indexed, Function) for place in atom.args if place.has(i)]
+    places = [
+        place for atom in g.atoms(Indexed, Function) for place in atom.args if isinstance(place, Expr) and place.has(i)
+    ]
     shift = min((_offset(place)[1] for place in places if _offset(place)[0] == i), default=0)
     return g.xreplace({i: i - shift}), shift
 

@@ -84,7 +84,7 @@ class Definition:
 
     def unfold(self, node: Basic) -> Expr:
         """The right side for this instance of the left side."""
-        places = {} if isinstance(self.lhs, Symbol) else dict(zip(_places(self.lhs), _places(node), strict=True))
+        places = dict(zip(_places(self.lhs), _places(node), strict=True))
         if clash := [variable for variable in self.bound if node.has(variable)]:
             raise Unchecked(f"{clash[0]} has two meanings in {node}, for the definition {self} uses it too: rename one")
         outside = frozenset(symbol.name for symbol in node.free_symbols)
@@ -122,7 +122,7 @@ class Theory:
         """Add `lhs := rhs`. Symbols among the indices or arguments of lhs are parameters: alpha_bar[t] defines all."""
         if not isinstance(lhs, (Symbol, Indexed, AppliedUndef)):
             raise TypeError(f"can define a symbol, an indexed quantity or a function, not {lhs!r}")
-        places = [] if isinstance(lhs, Symbol) else list(_places(lhs))
+        places = _places(lhs)
         if isinstance(lhs, Symbol) and lhs.is_integer:
             raise ValueError(f"{lhs} is an index: its integers are given by Theory(indices=...)")
         if any(not (place.is_Symbol or place.is_number) for place in places) or len(set(places)) < len(places):
@@ -213,10 +213,7 @@ class Theory:
 
     def prove(self, old: Expr, new: Expr, facts: Sequence) -> bool:
         """Whether the difference of two lines is zero in normal form, given facts (each with `lhs` and `rhs`)."""
-        try:
-            return any(proves_zero(view) for view in self._views(old - new, facts))
-        except (AttributeError, NotImplementedError):  # SymPy's, in forms it does not know
-            return False
+        return any(proves_zero(view) for view in self._views(old - new, facts))
 
     def _views(self, expr: Expr, facts: Sequence) -> Iterator[Expr]:
         expr = expr.replace(_binds, self._opened)  # or `doit` would take for constant what is not
