@@ -329,6 +329,8 @@ def test_a_mean_is_linear_and_constants_leave_it():
     ("wrong", "message"),
     [
         (log(q(x[T + 1], x[0])), "leaves the chain"),
+        (log(q(x[t], x[t - Rational(1, 2)])), "leaves the chain"),
+        (log(q(alpha[1], alpha[0])), "leaves the chain"),
         (log(q(x[t - 1], x[t])), "the forward chain gives no"),
         (log(p(x[t], x[t - 1])), "the reverse chain gives no"),
         (log(p(x[t])), "the reverse chain gives no"),
@@ -555,6 +557,19 @@ def test_chains_know_the_markov_property_and_whole_paths_only():
         CHAINS.evaluate(log(q(Path(1, T - 1), x[0])), 1)
     with pytest.raises(WrongStep, match="densities of x_0"):
         CHAINS.evaluate(KL(p(x[0], x[1]), p(x[0])), 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "relation"),
+    [
+        (E_q(1 / q(x[1], x[0])), Integer(2), "="),  # the number of states, where there are always two
+        (E_q(1 / q(Path(1, T), x[0])), 2**T, "="),
+        (E_q(L_t), Integer(1), "<="),  # in chains that are all alike
+    ],
+)
+def test_what_holds_in_special_chains_only_is_refused(before, after, relation):
+    with pytest.raises(WrongStep):
+        CHAINS.refute(before, after, relation)
 
 
 # --- the machine does not matter -----------------------------------------------------------------------
