@@ -69,6 +69,7 @@ def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
 
 
 def _bound_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    diffusion = replace(diffusion, steps=None)  # all T steps are taught, however few sampling will keep
     x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
     return bound_term(diffusion, diffusion.predict(model, x_t, t), x_0, x_t, t, t - 1)
 
