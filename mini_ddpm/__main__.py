@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import torch
+from click.core import ParameterSource
 from tqdm.auto import tqdm
 
 from mini_ddpm import data, evaluation, extractors, parallel, presets, runs
@@ -95,8 +96,10 @@ def train(
     if minutes is not None and steps is not None:
         raise ValueError("give --minutes or --steps, not both")
     if resume is not None:
-        if data_name or minutes or out:
-            raise ValueError("--resume goes on as the run began: leave out --data, --minutes and --out")
+        if data_name or minutes or out or _given("preset") or _given("seed"):
+            raise ValueError(
+                "--resume goes on as the run began: leave out --preset, --data, --minutes, --seed and --out"
+            )
         run = runs.resume(resume, chosen, steps, fast)
     else:
         config = presets.preset(preset)
@@ -190,10 +193,8 @@ def evaluate(
     if fast:
         trained, how = runs.compiled(trained, min(n, runs.BATCH))
         click.echo(how)
-    if bits is None:
-        figures = runs.evaluate(trained, n, seed, names) | ({"weights": "raw"} if raw else {})
-    else:
-        figures = runs.bits_per_dim(trained, bits, seed, terms)
+    figures = runs.evaluate(trained, n, seed, names) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
+    figures |= {"weights": "raw"} if raw else {}
     show(figures)
     if out is not None and parallel.rank() == 0:
         write_json(out, figures)
@@ -252,6 +253,8 @@ def list_presets() -> None:
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
+    if data_name == "mnist" and device not in (None, "cpu"):
+        raise ValueError("the judge of digits is trained on the CPU: leave out --device")
     train, test = (data.load(data_name, part) for part in ("train", "test"))
     torch.manual_seed(seed)
     if data_name == "mnist":
@@ -301,6 +304,11 @@ def train_classifier(
     for t, accuracy in zip(times, accuracy_per_t(guide, schedule, test, times), strict=True):
         click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
     click.echo(f"wrote {out}")
+
+
+def _given(option: str) -> bool:
+    """Whether the command line names an option that has a default."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def configured(run: str, device: str | None, raw: bool, changes: dict[str, str | float | None]) -> Trained:

@@ -1,8 +1,8 @@
 """How good are generated images? Measured in the features of a network trained on real ones.
 
 FD-judge is the Fréchet distance between two clouds of judge features. It is not FID: other features,
-other numbers. It depends on n, so `fd_ratio` divides it by the distance of as many real test images:
-1 means as close to the training set as unseen real digits are.
+other numbers. It depends on n. Of 2,000 images, `fd_ratio` divides it by the distance of as many real
+test images: 1 means as close to the training set as unseen real digits are.
 
 Digits have one judge; colour images are measured with any of `extractors.EXTRACTORS`.
 """
@@ -142,7 +142,8 @@ def evaluate_images(
 
     Returns:
         accuracy: share that the judge reads as its label (absent without labels).
-        fd_judge, fd_ratio: Fréchet distance to the 60,000 MNIST training images; in units of the test set's.
+        fd_judge: Fréchet distance to the 60,000 MNIST training images.
+        fd_ratio: the same in units of the distance of 2,000 test images (absent unless N is 2,000).
         diversity: spread within a class, over that of real test images: 1 is as varied as real.
         nearest_train: median distance of a generated image to the nearest of `train`.
         nearest_heldout: the same for real images, `heldout`, to compare with.
@@ -152,7 +153,7 @@ def evaluate_images(
     known = to_model(train.images)
     figures = {
         "fd_judge": fd,
-        "fd_ratio": fd / reference.fd_test,
+        **({"fd_ratio": fd / reference.fd_test} if len(images) == N else {}),
         "diversity": class_spread(features, predicted) / reference.spread_test,
         "nearest_train": nearest_distance(images.cpu(), known),
         "nearest_heldout": nearest_distance(to_model(heldout.images[:N]), known),

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and read without pickle."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -22,6 +23,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: the disk is full or the folder not writable; whatever was at `path` is still there.
     """
+    for leftover in path.parent.glob(f".*-{path.name}"):  # of a process that was killed while it wrote
+        leftover.unlink(missing_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         write(temporary)
@@ -51,7 +54,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict) -> Non
 def write_shards(path: Path, tensors: dict[str, Tensor], metadata: dict, limit: int = 15_000_000) -> list[Path]:
     """Write tensors to one file, or, if they take more than `limit` bytes, to several of at most that size.
 
-    Shard 2 of 5 of `model.safetensors` is `model-00002-of-00005.safetensors`. Each holds the metadata.
+    Shard 2 of 5 of `model.safetensors` is `model-00002-of-00005.safetensors`. Each holds the metadata, and a digest
+    of the whole model, which tells it from the shards of another.
 
     Raises:
         ValueError: one tensor alone is larger than the limit.
@@ -68,11 +72,20 @@ def write_shards(path: Path, tensors: dict[str, Tensor], metadata: dict, limit: 
         room -= value.nbytes
     n = len(shards)
     paths = [path] if n == 1 else [path.with_stem(f"{path.stem}-{i:05}-of-{n:05}") for i in range(1, n + 1)]
+    whole_model = {"digest": digest(tensors)} if n > 1 else {}
     for shard, content in zip(paths, shards, strict=True):
-        write_tensors(shard, content, metadata)
+        write_tensors(shard, content, metadata | whole_model)
     for old in {path, *_shards(path)} - set(paths):  # of an earlier, larger or smaller model
         old.unlink(missing_ok=True)
     return paths
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """A short fingerprint of named tensors: other numbers, another one."""
+    found = hashlib.sha256()
+    for name, value in tensors.items():
+        found.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def _shards(path: Path) -> list[Path]:
@@ -96,10 +109,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     """Read what `write_tensors` or `write_shards` wrote, onto the CPU.
 
     Raises:
-        CheckpointError: the file is missing, truncated, or not safetensors.
+        CheckpointError: the file is missing, truncated, or not safetensors; or its shards are of several models.
     """
     if not path.exists() and (shards := shards_of(path)):
         parts = [read_tensors(shard) for shard in shards]
+        if len({card.pop("digest", None) for _, card in parts}) > 1:
+            raise CheckpointError(f"the shards of {path} belong to different models: write or fetch all of them again")
         return {name: value for tensors, _ in parts for name, value in tensors.items()}, parts[0][1]
     try:
         with safe_open(path, framework="pt") as file:

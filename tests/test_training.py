@@ -15,7 +15,7 @@ from mini_ddpm import files, runs
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion, predict_x_0
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
-from mini_ddpm.losses import simple_loss
+from mini_ddpm.losses import ImportanceTimes, simple_loss
 from mini_ddpm.presets import preset
 from mini_ddpm.sampling import sample
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
@@ -285,6 +285,66 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
 
 
+def test_a_gradient_that_is_no_number_is_named(tmp_path, monkeypatch):
+    run = runs.start(tiny(20), tmp_path, CPU)
+    real = run.config.loss_fn
+
+    def exploding(*args):
+        losses = real(*args)
+        return losses + (losses - losses).sqrt() if run.state.step == 10 else losses  # a root has no slope at 0
+
+    monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", exploding)
+    with pytest.raises(runs.DivergedError, match="the gradient's norm became nan at step 10"):
+        runs.fit(run)
+
+
+def test_diverged_losses_can_still_be_drawn_from():
+    times = ImportanceTimes(3)
+    times.record(torch.tensor([1, 2, 3] * 10), torch.tensor([1.0, 2.0, float("nan")] * 10))
+    assert times.draw(3, 5, CPU)[1].tolist() == [1] * 5
+
+
+def test_ctrl_c_in_the_last_step_comes_too_late(tmp_path, monkeypatch):
+    run = runs.start(tiny(20), tmp_path, CPU)
+    real = run.config.loss_fn
+
+    def interrupting(*args):
+        if run.state.step == 20:
+            signal.raise_signal(signal.SIGINT)
+        return real(*args)
+
+    monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", interrupting)
+    assert runs.fit(run)
+
+
+@pytest.mark.parametrize("stalled", [1, 10_000])
+def test_one_slow_save_does_not_put_off_the_next_for_hours(tmp_path, monkeypatch, stalled):
+    """Seventy seconds a step, and a first save that takes `stalled` seconds."""
+    run, now, saves = runs.start(tiny(60), tmp_path, CPU), [0.0], []
+    real = run.config.loss_fn
+
+    def minute(*args):
+        now[0] += 70
+        return real(*args)
+
+    def save(run):
+        saves.append(run.state.step)
+        now[0] += stalled if len(saves) == 1 else 1
+
+    monkeypatch.setattr(runs.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(runs.Run, "save", save)
+    monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", minute)
+    assert runs.fit(run)
+    assert saves == [10, 20, 30, 40, 50, 60]
+
+
+def test_drawing_leaves_the_callers_precision_alone(monkeypatch):
+    monkeypatch.setattr("mini_ddpm.training.has_bf16", lambda device: True)
+    trained = runs.open_run("mnist", CPU)
+    for _ in zip(runs.draw(trained, None, 1, 0), range(2), strict=False):
+        assert not torch.is_autocast_enabled("cpu")
+
+
 def test_minutes_become_steps(tmp_path):
     run = runs.start(tiny(10**6), tmp_path, CPU, minutes=0.1)
     assert 5 < run.config.training.steps < 2000
@@ -405,6 +465,12 @@ def test_files_are_whole_or_absent(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    (tmp_path / ".12345-x.json").write_text("half")
+    files.write_json(tmp_path / "x.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
 def test_a_large_model_is_written_in_shards(tmp_path):
     path = tmp_path / "model.safetensors"
     tensors = {f"layer.{i}": torch.full((100_000,), float(i)) for i in range(12)}  # 400 kB each
@@ -415,6 +481,11 @@ def test_a_large_model_is_written_in_shards(tmp_path):
     assert metadata == {"config": {"a": 1}}
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[name], tensors[name]) for name in tensors)
+    old = paths[3].read_bytes()
+    files.write_shards(path, {name: value + 1 for name, value in tensors.items()}, {}, limit=1_500_000)
+    paths[3].write_bytes(old)  # as if the disk had been full before the fourth
+    with pytest.raises(CheckpointError, match="belong to different models"):
+        read_tensors(path)
     paths[3].unlink()
     with pytest.raises(CheckpointError, match="is in 6 shards, but 5 of them are there"):
         read_tensors(path)

@@ -83,7 +83,7 @@ def sampling(unet: UNetConfig, n: int) -> list[dict]:
     model = place(UNet(unet), steps.DEVICE).eval().requires_grad_(False)
     trained = Trained(config, config.diffusion.to(steps.DEVICE), model)
     rows = []
-    for network, how in ((trained, ""), runs.compiled(trained, n)):
+    for network, how in ((trained, ""), runs.compiled(trained, min(n, runs.BATCH))):
         runs.draw_many(network, None, n, seed=0)  # warms up
         took = min(steps.seconds(lambda network=network: runs.draw_many(network, None, n, seed=0)) for _ in range(3))
         rows.append({"n": n, "ddim_steps": config.sampling.steps, "seconds": took, "compiled": how})

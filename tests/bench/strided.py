@@ -8,13 +8,14 @@ interrupted call goes on. Results go to data/bench/strided.json, which notebook 
 """
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from ablation import kept_rows
+
 from mini_ddpm import runs
-from mini_ddpm.files import write_json
+from mini_ddpm.files import digest, write_json
 from mini_ddpm.presets import SampleConfig
 
 CHOICES = {
@@ -36,8 +37,13 @@ def main() -> None:
     asked = parser.parse_args()
 
     trained = runs.open_run(asked.run, runs.pick_device(None))
-    settings = {"run": asked.run, "seed": asked.seed, "machine": runs.machine(trained.device)}
-    rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
+    settings = {
+        "run": asked.run,
+        "weights": digest(trained.model.state_dict()),
+        "seed": asked.seed,
+        "machine": runs.machine(trained.device),
+    }
+    rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["steps"], row["n"]) for row in rows}
     for steps in asked.steps:
         for choice, (variance, sampling) in CHOICES.items():
