@@ -281,7 +281,7 @@ def follow(steps: Iterator[JudgeStep]) -> None:
 @cli.command()
 @click.option("--preset", default="mnist", help="Whose data, schedule and network it fits; of the network, half.")
 @click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
-@click.option("--steps", type=int, default=6000, callback=positive(), help="Number of steps of 64 images.")
+@click.option("--steps", type=int, default=6000, callback=positive(10), help="Number of steps of 64 images.")
 @click.option("--clean", is_flag=True, help="Train on clean images only, to see why that can't guide.")
 @click.option("--seed", type=int, default=0)
 @file_option("--out", default=Path("runs/classifier.safetensors"))

@@ -309,6 +309,7 @@ BAD = [
     (["train", "--resume", "RUN", "--seed", "0"], "--resume goes on as the run began"),
     (["train", "--resume", "RUN", "--preset", "tiny"], "--resume goes on as the run began"),
     (["train-judge", "--device", "cuda"], "trained on the CPU"),
+    (["train-classifier", "--steps", "10"], "--steps must be more than 10"),
     (["train", "--resume", "RUN", "--steps", "1"], "beyond --steps 1"),
     (["sample", "nowhere"], "nowhere is neither a run folder nor a shipped model"),
     (["sample", "RUN", "--sampler", "magic"], "unknown sampler 'magic': choose one of ancestral, ddim"),
