@@ -23,8 +23,9 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: the disk is full or the folder not writable; whatever was at `path` is still there.
     """
-    for leftover in path.parent.glob(f".*-{path.name}"):  # of a process that was killed while it wrote
-        leftover.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f".*-{path.name}"):
+        if leftover.name[1:].removesuffix(f"-{path.name}").isdigit():  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         write(temporary)

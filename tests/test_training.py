@@ -467,8 +467,9 @@ def test_files_are_whole_or_absent(tmp_path):
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     (tmp_path / ".12345-x.json").write_text("half")
+    (tmp_path / ".my-x.json").write_text("somebody's")
     files.write_json(tmp_path / "x.json", {})
-    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", ".my-x.json"}
 
 
 def test_a_large_model_is_written_in_shards(tmp_path):
