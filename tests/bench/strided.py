@@ -2,6 +2,7 @@
 
     .venv/bin/python tests/bench/strided.py               # an hour on a CPU core, most of it for the full chain
     .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 25 50 100 250       # another hour
+    .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 --seed 1 --out data/bench/strided-seed1.json
 
 Digits are drawn with labels and without guidance. Rows that are already in the file are kept, so that an
 interrupted call goes on. Results go to data/bench/strided.json, which notebook 10 shows.
