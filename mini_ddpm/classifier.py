@@ -3,7 +3,7 @@
 Half a U-Net (the way down and the middle), then attention pooling. It is told t. Trained on x_t at every noise
 level of one schedule; a classifier of clean images only has never seen what it would be asked about.
 
-Source: ADM (2105.05233), section 4 and appendix H.
+Source: ADM (2105.05233), section 4; its settings are in appendix I.
 """
 
 from collections.abc import Iterable, Iterator

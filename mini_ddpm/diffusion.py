@@ -162,7 +162,10 @@ class Diffusion:
 
     @cached_property
     def timesteps(self) -> list[int]:
-        """The chain's n+1 times from T down to 0, evenly spaced and rounded, both ends kept."""
+        """The chain's n+1 times from T down to 0, evenly spaced and rounded, both ends kept.
+
+        Improved DDPM (section 4) spaces n times evenly from T to 1, and jumps from 1 to 0 at the end.
+        """
         T, n = self.schedule.T, self.schedule.T if self.steps is None else self.steps
         if not 1 <= n <= T:
             raise ValueError(f"steps must be between 1 and T={T}, not {n}")

@@ -22,8 +22,8 @@ LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, cla
 def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
     """Push each prediction away from what the network says without a label.
 
-    `out = out_null + scale (out_y - out_null)`. Scale 1 is the conditional model, 0 the unconditional one; above 1,
-    digits become clearer and less varied, and every step runs the network twice. The network must have been
+    `out = out_null + scale (out_y - out_null)`. Scale 1 is the conditional model, 0 the unconditional prediction;
+    above 1, digits become clearer and less varied, and every step runs the network twice. The network must have been
     trained with `label_dropout`. Targets that are linear in eps at given x_t (eps, x_0, v) may all be mixed this
     way; variance channels stay the conditional model's.
 

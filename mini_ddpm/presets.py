@@ -184,7 +184,8 @@ PRESETS = {
     ),
     # the DDPM paper's CIFAR-10 recipe (appendix B): days on a GPU
     "cifar10-ddpm": RunConfig(data="cifar10", unet=UNetConfig(dropout=0.1), training=TrainConfig()),
-    # Improved DDPM's CIFAR-10 recipe (appendix A, and its published flags): days on a GPU
+    # Improved DDPM's CIFAR-10 recipe (appendix A, and its published flags): days on a GPU. Ours alone are the clipped
+    # gradient, the ramp of the average, the clamp in L_hybrid, and t told to the network as 1..T without rescaling
     "cifar10-improved": RunConfig(
         data="cifar10",
         unet=UNetConfig(blocks=3, attention=(16, 8), heads=4, adaptive_norm=True, dropout=0.3, learned_variance=True),

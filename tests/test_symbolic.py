@@ -63,6 +63,7 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
+from mini_ddpm.symbolic.chains import _chain
 from mini_ddpm.symbolic.theory import INDICES
 
 FORWARD = forward_process()
@@ -129,6 +130,15 @@ def test_a_wrong_line_is_refused_with_everything_needed_to_mend_it():
 def test_the_refusal_hints_at_the_kind_of_mistake(wrong, hint):
     with pytest.raises(WrongStep, match=hint):
         Derivation(FORWARD, VARIANCE).step(wrong)
+
+
+def test_the_hint_passes_over_what_drops_out_and_what_a_definition_brings_in():
+    with pytest.raises(WrongStep, match="compare them term by term"):
+        Derivation(FORWARD, Expectation((x[t] - x[0]) ** 2, x[0]) - y).step(x[t] ** 2 + 2 - y**3)
+    with pytest.raises(WrongStep, match="compare them term by term"):
+        Derivation(FORWARD, (y + z) ** 2 - 2 * y * z - z**2 + beta[t] + m).step(y**2 + alpha[t] * m + beta[t])
+    with pytest.raises(WrongStep, match="compare them term by term"):
+        Derivation(FORWARD, alpha_bar[t] / (1 - alpha_bar[t]) + y).step(snr(t) * alpha_bar[t] + y**3)
 
 
 def test_a_wrong_first_line_or_fact_is_refused():
@@ -356,11 +366,26 @@ def test_probabilities_add_up():
     assert marks(chain) == ["checked"]
 
 
+def test_a_mean_over_paths_takes_one_argument():
+    with pytest.raises(TypeError):
+        E_q(log(p(x[T])), x[T])
+
+
+def test_a_wrong_likelihood_in_a_world_is_found(monkeypatch):
+    definition = p(x[0]), E_q(p(Path(0, T)) / q(Path(1, T), x[0]))  # the integral over paths, drawn from q
+    CHAINS.refute(*definition)
+    monkeypatch.setattr(_chain(0), "evidence", 5 * _chain(0).evidence)
+    with pytest.raises(WrongStep):
+        CHAINS.refute(*definition)
+
+
 def test_a_refusal_in_a_chain_hints_at_a_missing_mean():
     first = -log(p(x[T]))
     steps = Sum(log(q(x[t], x[t - 1]) / p(x[t - 1], x[t])), (t, 1, T))
     with pytest.raises(WrongStep, match=r"stands outside of a mean.*is an E_q missing\?"):
         CHAINS.refute(-ELBO, first + steps)
+    with pytest.raises(WrongStep, match=r"KL.* stands outside of a mean.*is an E_q missing\?"):
+        CHAINS.refute(-ELBO, BOUND.xreplace({E_q(L_t): L_t}))
     with pytest.raises(WrongStep, match="limits of sums"):
         CHAINS.refute(-ELBO, E_q(first + steps.xreplace({Integer(1): Integer(2)})))
     nothing = E_q(Sum(log(q(x[t], x[t - 1])), (t, 3, T - 1)))  # in a chain of two steps
@@ -372,6 +397,7 @@ def test_a_refusal_in_a_chain_hints_at_a_missing_mean():
 
 h = Function("h", real=True)
 c = IndexedBase("c", real=True)
+ROOT = sqrt(Symbol("w", nonnegative=True))
 DIVERGING = Integral(exp(y**2 / 2), (y, -oo, oo))
 FALSE_LINES = [
     (Min(snr(t), 5), snr(t)),  # values must not all be small
@@ -404,6 +430,9 @@ FALSE_LINES = [
     (Sum(x[s] ** 2, (s, 1, u)), Sum(x[s], (s, 1, u)) ** 2 / u),  # u is no integer
     (Integral(y / (1 + y**2), (y, -oo, oo)), Integer(0)),  # two halves that diverge
     (Integral(normal_density(y, 100, 1), (y, -oo, oo)), Integer(0)),  # narrow and far away
+    (Abs(IndexedBase("beta", real=True)[t] - 1), 1 - IndexedBase("beta", real=True)[t]),  # not the course's beta
+    (h(y**2), h(y)),
+    (h(y) - h(z), Integer(0)),
 ]
 TRUE_LINES = [
     (
@@ -424,6 +453,11 @@ TRUE_LINES = [
     (Sum(Piecewise((h(s), s > 1), (0, True)), (s, 1, T)), Sum(h(s), (s, 2, T))),
     (Derivative(alpha_bar[t], alpha[t]), alpha_bar[t - 1]),
     (Derivative(kl(m, r, z, u), m), (m - z) / u),
+    ((z - h(z)) ** 2, z**2 - 2 * z * h(z) + h(z) ** 2),  # z inside of a function and outside
+    (h((y + z) ** 2), h(y**2 + 2 * y * z + z**2)),
+    (h(h(sqrt(u) * (sqrt(u) + 1))), h(h(u + sqrt(u)))),
+    (ROOT * (ROOT + 1), ROOT**2 + ROOT),
+    (Expectation(log(m**2), y), log(m**2)),
 ]
 
 
@@ -505,6 +539,8 @@ def test_what_can_not_be_defined_is_refused(lhs, message):
         (Integral(1 / (y + 1), (y, -2, 0)), "has no value somewhere between -2 and 0"),
         (Sum(x[s], (s, 1, u)), "the limits of a sum must be integers"),
         (DIVERGING, "does it converge"),
+        (1 - alpha_bar, r"alpha_bar needs an index, as in alpha_bar\[t\]"),
+        (IndexedBase("w")[t], r"make it IndexedBase\('w', real=True\)"),
         (Derivative(alpha_bar[t], t), "has no value: Can.t calculate derivative"),
     ],
     ids=str,
@@ -536,10 +572,13 @@ def test_the_prover_alone_does_not_prove_what_is_false(old, new):
 
 
 def test_facts_must_be_facts_and_lines_exact_expressions():
-    with pytest.raises(TypeError, match="using takes facts"):
+    with pytest.raises(TypeError, match="using takes a list of facts"):
         Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t], using=[Eq(alpha_bar[t], alpha[t] * alpha_bar[t - 1])])
-    with pytest.raises(TypeError, match=r"write Rational\(1, 10\)"):
+    with pytest.raises(TypeError, match="using takes a list of facts"):
+        Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t], using=GROWTH)
+    with pytest.raises(Unchecked, match=r"0.1\d* is rounded: .* Rational\(1, 10\)"):
         Derivation(FORWARD, 0.1 * y)
+    assert Fact(FORWARD, 1 / 2 * y**2, y**2 / 2).lhs == y**2 / 2  # 1 / 2 is a float to Python, but an exact one
     with pytest.raises(TypeError, match="a line is an expression"):
         Derivation(FORWARD, Eq(y, z, evaluate=False))
 

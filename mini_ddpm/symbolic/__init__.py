@@ -1,6 +1,6 @@
 """Derivations that a machine checks: a line is shown only after it was compared with the line before it.
 
-    forward = forward_process()                              # what we define; the only thing trusted
+    forward = forward_process()                              # the definitions
     d = Derivation(forward, alpha[t] * (1 - alpha_bar[t - 1]) + 1 - alpha[t])
     d.step(1 - alpha_bar[t], because="the recursion", using=[recursion(forward)])
 

@@ -29,6 +29,7 @@ from sympy import (
     expand_log,
     lambdify,
     prod,
+    sympify,
 )
 from sympy.printing.latex import LatexPrinter
 
@@ -81,6 +82,9 @@ class E_q(Expr):  # noqa: N801 - the paper's symbol
 
     is_extended_real = True
 
+    def __new__(cls, f: Expr) -> "E_q":
+        return Expr.__new__(cls, sympify(f))
+
     def _eval_expand_basic(self, **hints: bool) -> Expr:
         terms = Add.make_args(expand(expand_log(self.args[0])))
         return Add(*(_mean_of(term) for term in terms))
@@ -121,8 +125,8 @@ class ChainTheory(Theory):
 
     def hint(self, old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
         """Where to look for the mistake: a missing mean first, the commonest of all."""
-        loose = [node for node in _outermost(new) if isinstance(node, Density) and node.args != (x[0],)]
-        if loose and not any(isinstance(node, Density) for node in _outermost(old) if node.args != (x[0],)):
+        loose = [node for node in _outermost(new) if _depends_on_path(node)]
+        if loose and not any(map(_depends_on_path, _outermost(old))):
             return f"{loose[0]} stands outside of a mean, so it differs from path to path: is an E_q missing?"
         return number_hint(pairs) or "indices, limits of sums, and the order of arguments"
 
@@ -171,16 +175,11 @@ class FiniteChain:
             self.transition("p", time - 1, path[time - 1], path[time]) for time in range(1, self.length + 1)
         )
 
-    def q_forward(self, path: State, time: int, earlier: int) -> Rational:
-        """q(x_time | x_earlier), summed over the states between."""
-        if time == earlier:
-            return Integer(1)
-        if time == earlier + 1:
-            return self.transition("q", time, path[time], path[earlier])
-        return sum(
-            self.transition("q", time, path[time], state) * self.q_forward({**path, time - 1: state}, time - 1, earlier)
-            for state in self.states(time - 1)
-        )
+    @cache  # noqa: B019
+    def q_states(self, *states: tuple[int, int]) -> Rational:
+        """The probability of these states, (time, state), given x_0: that of all paths through them."""
+        through = (path for path in self.paths if all(path[time] == state for time, state in states))
+        return sum(self.q_path(path) for path in through)
 
     def interpret(self, expr: Expr) -> Callable[[State], mpmath.mpf]:
         """The expression as a function of a path."""
@@ -262,12 +261,12 @@ class FiniteChain:
                 f"{node} is a point mass, not a density: x_0 is known there, so its divergence from a density is "
                 f"infinite, and the term at t = 1 must stay a likelihood"
             )
-        if given and given[0] < time and given[1:] in ((), (0,)):  # x_0 tells nothing new: a Markov chain
-            return lambda path: _real(self.q_forward(path, time, given[0]))
-        if len(given) == 2 and given[1] == 0 and given[0] > time:
-            later = given[0]
+        forward = given and given[0] < time and given[1:] in ((), (0,))
+        back = given and given[0] > time and given[1:] == (0,)
+        if forward or back:
+            one, other = time, given[0]
             return lambda path: _real(
-                self.q_forward(path, later, time) * self.q_forward(path, time, 0) / self.q_forward(path, later, 0)
+                self.q_states((one, path[one]), (other, path[other])) / self.q_states((other, path[other]))
             )
         raise WrongStep(f"the forward chain gives no {node}: it has q(x_b | x_a) and q(x_a | x_b, x_0) for a < b")
 
@@ -284,6 +283,12 @@ def _outermost(expr: Basic) -> Iterator[Basic]:
     elif expr.args:
         seen = {node: None for argument in expr.args for node in _outermost(argument)}
         yield from seen
+
+
+def _depends_on_path(node: Basic) -> bool:
+    if isinstance(node, KL):
+        return any(place != x[0] for density in node.args for place in density.args[1:])
+    return isinstance(node, Density) and node.args != (x[0],)
 
 
 def _real(number: Rational) -> mpmath.mpf:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sympy import Expr, Float, sympify
+from sympy import Expr, Float, N, Rational, sympify
 
 from mini_ddpm.symbolic.printing import aligned, tex
 from mini_ddpm.symbolic.theory import Theory, Unchecked, WrongStep
@@ -72,7 +72,7 @@ class Derivation:
             raise ValueError(f"the relation must be one of {', '.join(SIGNS)}, not {relation!r}")
         try:
             if new == old:
-                raise WrongStep(f"this line repeats the one before it: {new}")
+                raise WrongStep(f"this line repeats the one before it, after SymPy's own simplification: {new}")
             mark = _mark(self.theory, old, new, relation, using)
         except (WrongStep, Unchecked):
             self.refused = True
@@ -111,10 +111,10 @@ class Derivation:
 
 def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = ()) -> None:
     """Print whether `after` may follow `before`: for exercises, and to see what the checker says to a mistake."""
-    if before == after:
-        print(f"accepted: both are {after}")
-        return
     try:
+        if _expression(before) == _expression(after):
+            print(f"accepted: to SymPy both lines are {after}")
+            return
         derivation = Derivation(theory, before).step(after, using=using)
     except (WrongStep, Unchecked) as error:
         print(f"refused, {type(error).__name__}: {error}")
@@ -123,8 +123,8 @@ def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = (
 
 
 def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact]) -> str:
-    if not all(isinstance(fact, Fact) for fact in using):
-        raise TypeError("using takes facts: Fact(theory, lhs, rhs), or the fact() of a derivation")
+    if isinstance(using, Fact) or not all(isinstance(fact, Fact) for fact in using):
+        raise TypeError("using takes a list of facts: Fact(theory, lhs, rhs), or the fact() of a derivation")
     theory.refute(old, new, relation)  # first, because it is fast and never hangs
     return "proved" if relation == "=" and theory.prove(old, new, using) else "checked"
 
@@ -140,6 +140,7 @@ def _expression(line: Expr) -> Expr:
     line = sympify(line)
     if not isinstance(line, Expr):
         raise TypeError(f"a line is an expression, not {line!r}: compare two sides by starting from one of them")
-    if line.atoms(Float):
-        raise TypeError(f"a line is exact: write Rational(1, 10) for 0.1 in {line}")
-    return line
+    exact = {number: Rational(number) for number in line.atoms(Float)}  # 1/2 is a float to Python, and exact
+    if rounded := [number for number, value in exact.items() if value.q > 64]:
+        raise Unchecked(f"{N(rounded[0], 6)} is rounded: write the number exactly, as in y/10 or Rational(1, 10)")
+    return line.xreplace(exact)

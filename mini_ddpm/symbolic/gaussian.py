@@ -62,7 +62,7 @@ class Expectation(Expr):
         """
         f, x, mean, variance = self.args
         z = Dummy("z", real=True)
-        centred = expand(expand_log(f.doit(**hints), force=True).xreplace({x: mean + z}))
+        centred = expand(expand_log(f.doit(**hints)).xreplace({x: mean + z}))
         try:
             terms = Poly(centred, z).terms()
         except PolynomialError:

@@ -18,6 +18,7 @@ from sympy import (
     Expr,
     Float,
     Indexed,
+    IndexedBase,
     Integer,
     Integral,
     Mul,
@@ -102,7 +103,9 @@ def _places(node: Basic) -> tuple[Expr, ...]:
 
 
 class Theory:
-    """The definitions, which are the only thing trusted, and the comparison of two lines under them.
+    """The definitions, and the comparison of two lines under them.
+
+    Trusted are the definitions, SymPy, and that every positive alpha, beta and alpha_bar lies between 0 and 1.
 
     Args:
         indices: integers for further symbolic indices, six each, by symbol name: {"k": (1, 2, 3, 1, 2, 3)}.
@@ -162,7 +165,7 @@ class Theory:
         """The number, and the values of the primitive quantities that it was computed from."""
         try:
             unfolded = self._at(expr, world)
-            leaves = {leaf: _value(leaf, world) for leaf in primitives(unfolded)}
+            leaves = _values(unfolded, world)
             number = N(unfolded.xreplace(leaves).replace(Integral, quadrature), DIGITS)
         except (ValueError, TypeError, NameError, NotImplementedError) as error:  # SymPy's, as of missing limits
             raise Unchecked(f"{expr} has no value: {str(error).strip()}") from None
@@ -241,7 +244,23 @@ class Theory:
 
     def hint(self, old: Expr, new: Expr, pairs: list[tuple[Float, Float]]) -> str:
         """Where to look for the mistake, from the values (before, here) in all worlds."""
-        return number_hint(pairs) or symbol_hint(old, new)
+        return number_hint(pairs) or self._symbol_hint(old, new)
+
+    def _symbol_hint(self, old: Expr, new: Expr) -> str:
+        """Which symbols does one line depend on, and the other not?"""
+        old, new = (expand(worked_out(side.replace(_binds, self._opened))) for side in (old, new))
+        fresh = [str(leaf) for leaf in primitives(new) if not self._comes_from(leaf, old)]
+        lost = [str(leaf) for leaf in primitives(old) if leaf not in primitives(new)]
+        if fresh:
+            return f"{', '.join(fresh)}: in this line only. Undefined, or a wrong index?"
+        if lost:
+            return f"{', '.join(lost)}: in the line before only"
+        return "the same symbols on both lines: compare them term by term"
+
+    def _comes_from(self, leaf: Expr, line: Expr) -> bool:
+        meaning = self.unfold(leaf)
+        defined_there = meaning != leaf and set(primitives(meaning)) <= set(primitives(line))
+        return defined_there or leaf in primitives(line) + primitives(self.unfold(line))
 
     def _complaint(self, old: Expr, new: Expr, relation: str, k: int) -> str:
         pairs = [(self.evaluate(old, world), self.evaluate(new, world)) for world in range(TRIED)]
@@ -274,9 +293,9 @@ def number_hint(pairs: list[tuple[Float, Float]]) -> str:
         return "a sign: the two are opposite in every world"
     ratios = [b / a for a, b in pairs if a and b]  # to SymPy, 0.0 != 0
     if len(ratios) == len(pairs) and all(holds(r, ratios[0], "=") for r in ratios):
-        return f"a constant factor: here / before = {nsimplify(ratios[0], tolerance=1e-15)} in every world"
+        return f"a constant factor: here / before = {_neat(ratios[0])} in every world"
     if all(holds(a - b, pairs[0][0] - pairs[0][1], "=") for a, b in pairs):
-        return f"a constant: here - before = {nsimplify(pairs[0][1] - pairs[0][0], tolerance=1e-15)} in every world"
+        return f"a constant: here - before = {_neat(pairs[0][1] - pairs[0][0])} in every world"
     if all(holds(a, b**2, "=") for a, b in pairs):
         return "a square root too many: here, squared, is the line before"
     if all(holds(a**2, b, "=") for a, b in pairs):
@@ -284,15 +303,10 @@ def number_hint(pairs: list[tuple[Float, Float]]) -> str:
     return ""
 
 
-def symbol_hint(old: Expr, new: Expr) -> str:
-    """Which symbols are on one line only?"""
-    fresh = sorted({str(a) for a in primitives(new)} - {str(a) for a in primitives(old)})
-    lost = sorted({str(a) for a in primitives(old)} - {str(a) for a in primitives(new)})
-    if fresh:
-        return f"{', '.join(fresh)}: in this line only. Undefined, or a wrong index?"
-    if lost:
-        return f"{', '.join(lost)}: in the line before only"
-    return "the same symbols on both lines: compare them term by term"
+def _neat(number: Float) -> Expr:
+    """2*pi for 6.28..., and six digits of what has no short name."""
+    exact = nsimplify(number, tolerance=1e-15)
+    return exact if len(str(exact)) < 15 else N(number, 6)
 
 
 def quadrature(f: Expr, *limits: Tuple) -> Float:
@@ -379,29 +393,44 @@ def free_indices(expr: Expr) -> set[Symbol]:
 def primitives(expr: Expr) -> list[Expr]:
     """Indexed quantities, undefined functions and bare symbols, in a fixed order."""
     composite = expr.atoms(Indexed) | expr.atoms(AppliedUndef)
-    inside = set().union(*(atom.free_symbols for atom in composite)) if composite else set()
-    bare = {symbol for symbol in expr.free_symbols - inside if isinstance(symbol, Symbol) and not symbol.is_integer}
+    rest = expr.xreplace({atom: Dummy(integer=True) for atom in composite})
+    if bases := rest.atoms(IndexedBase):
+        raise Unchecked(f"{min(bases, key=str)} needs an index, as in {min(bases, key=str)}[t]")
+    inside = set().union(*(Tuple(*atom.args).atoms(Symbol) for atom in expr.atoms(AppliedUndef)))
+    bare = {symbol for symbol in rest.free_symbols | inside if isinstance(symbol, Symbol) and not symbol.is_integer}
     return sorted(composite | bare, key=str)
 
 
-def _value(leaf: Expr, world: int) -> Rational:
-    """A rational made from the printed name: between 0 and 1 for a fraction, positive or of any sign."""
+def _values(expr: Expr, world: int) -> dict[Expr, Rational]:
+    """A value for every primitive quantity; equal ones for a function of equal numbers, however they are written."""
+    values: dict[Expr, Rational] = {}
+    for leaf in sorted(primitives(expr), key=lambda leaf: (isinstance(leaf, AppliedUndef), len(str(leaf)))):
+        name = leaf
+        if isinstance(leaf, AppliedUndef):
+            name = leaf.func(*(N(argument.xreplace(values), 15) for argument in leaf.args))
+        values[leaf] = _value(leaf, str(name), world)
+    return values
+
+
+def _value(leaf: Expr, name: str, world: int) -> Rational:
+    """A rational made from a printed name: between 0 and 1 for a fraction, positive or of any sign."""
     if not (leaf.is_extended_real or isinstance(leaf, AppliedUndef)):
+        kind, maker = (leaf.base, "IndexedBase") if isinstance(leaf, Indexed) else (leaf, "Symbol")
         raise Unchecked(
-            f"{leaf} has no value: make it Symbol('{leaf}', real=True) or positive=True, "
+            f"{leaf} has no value: make it {maker}('{kind}', real=True) or positive=True, "
             f"or define it with theory.define({leaf}, ...)"
         )
-    digest = int(hashlib.sha256(f"{leaf}|{world}".encode()).hexdigest()[:8], 16)
+    digest = int(hashlib.sha256(f"{name}|{world}".encode()).hexdigest()[:8], 16)
     kind = world % WORLDS
     if world >= WORLDS and kind in (SMALL, LARGE):  # not all small or all large at once
         kind = (SMALL, LARGE)[digest // 100_000 % 2]
-    if isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS:
+    if _is_fraction(leaf):
         middle = Rational(digest % 89 + 5, 101)
         return {SMALL: middle / 5000, LARGE: 1 - middle / 5000}.get(kind, middle)
     size = Rational(digest % 389 + 20, 97) * {SMALL: Rational(1, 20), LARGE: 20}.get(kind, 1)
-    if leaf.is_positive:
-        return size
-    first = int(hashlib.sha256(str(leaf).encode()).hexdigest()[:8], 16)
+    if leaf.is_nonnegative or leaf.is_nonpositive:
+        return size if leaf.is_nonnegative else -size
+    first = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
     return size * (-1) ** (first + world if world < 2 else digest // 1000)  # every name has both signs
 
 
@@ -413,8 +442,12 @@ def use(facts: Sequence, expr: Expr) -> Expr:
 
 def odds(expr: Expr) -> Expr:
     """Write every fraction a as 1 / (1 + u) with u > 0, so that a and 1 - a are visibly positive."""
-    fractions = [atom for atom in expr.atoms(Indexed) if str(atom.base) in FRACTIONS]
+    fractions = filter(_is_fraction, expr.atoms(Indexed))
     return expr.xreplace({atom: 1 / (1 + Symbol(f"u[{atom}]", positive=True)) for atom in fractions})
+
+
+def _is_fraction(leaf: Expr) -> bool:
+    return isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS and leaf.is_positive
 
 
 def _sorted(values: dict) -> list[tuple]:

@@ -18,6 +18,7 @@ from mini_ddpm import evaluation, runs
 from mini_ddpm.course.architecture import flop_counter
 from mini_ddpm.data import load, to_model
 from mini_ddpm.files import write_json
+from mini_ddpm.losses import Times
 from mini_ddpm.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.runs import Trained
 from mini_ddpm.training import train
@@ -67,10 +68,11 @@ def kept_rows(path: Path, settings: dict) -> list[dict]:
     return rows
 
 
-def trained_with(config: RunConfig, device: torch.device) -> Trained:
-    """A network trained from scratch, with its averaged weights."""
+def trained_with(config: RunConfig, device: torch.device, times: Times | None = None) -> Trained:
+    """A network trained from scratch, with its averaged weights; `times` in the place of those that config names."""
     torch.manual_seed(config.training.seed)
     state, process = config.new_state(device), config.diffusion.to(device)
+    state.times = times or state.times
     for _ in train(process, state, load(config.data, "train").to(device), config.loss_fn, config.training):
         pass
     return Trained(config, process, state.ema)
