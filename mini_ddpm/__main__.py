@@ -1,6 +1,8 @@
 """The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
 
+import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -43,11 +45,11 @@ device_option = click.option("--device", help="cuda, mps or cpu; the best there 
 
 
 def positive(minimum: float = 0) -> Callable:
-    """A click callback: the number must be above `minimum`."""
+    """A click callback: the number must be finite, and above `minimum`."""
 
     def check(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-        if value is not None and value <= minimum:
-            raise ValueError(f"--{parameter.name} must be more than {minimum:g}, not {value:g}")
+        if value is not None and not minimum < value < math.inf:
+            raise ValueError(f"--{parameter.name} must be more than {minimum:g}, and finite, not {value:g}")
         return value
 
     return check
@@ -111,10 +113,9 @@ def train(
     if run.compiled:
         click.echo(run.compiled)
     if not runs.fit(run):
-        click.echo(
-            f"stopped at step {run.state.step:,} of {total:,}; go on with: mini-ddpm train --resume {run.folder}"
-        )
-        return
+        folder = shlex.quote(str(run.folder))
+        click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: mini-ddpm train --resume {folder}")
+        sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
     figures = runs.report(run)
     show(figures)
     click.echo(f"\nsee {run.folder}/samples.png, denoising.gif and loss.png")
@@ -162,7 +163,9 @@ def sample(
 @sampling_options
 @click.option("--seed", type=int, default=0, help="Of the noise.")
 @file_option("--out", help="Also write the figures to this JSON file.")
-@click.option("--bits", type=int, callback=positive(), help="Instead: bits/dim of this many test images. T steps each.")
+@click.option(
+    "--bits", type=int, callback=positive(1), help="Instead: bits/dim of this many test images. T steps each."
+)
 @file_option("--terms", help="With --bits: keep every term of the bound here, and go on from here.")
 @click.option(
     "--extractor",
@@ -195,13 +198,15 @@ def evaluate(
         click.echo(how)
     figures = runs.evaluate(trained, n, seed, names) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
     figures |= {"weights": "raw"} if raw else {}
-    show(figures)
-    if out is not None and parallel.rank() == 0:
-        write_json(out, figures)
+    try:
+        if out is not None and parallel.rank() == 0:
+            write_json(out, figures)
+    finally:  # of the file and the screen, one may fail
+        show(figures)
 
 
 @cli.command()
-@click.option("--n", type=int, default=10_000, callback=positive(1), help="How many images.")
+@click.option("--n", type=int, default=10_000, callback=positive(4), help="How many images.")
 @click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
 @click.option("--seed", type=int, default=0, help="Of the noise.")
 @file_option("--out", help="Also write the figures to this JSON file.")
@@ -211,11 +216,13 @@ def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | No
     chosen = runs.pick_device(device)
     torch.manual_seed(seed)
     rows = evaluation.floors(extractors.get(extractor, chosen), n)
-    for name, figures in rows.items():
-        click.echo(f"\n{name}")
-        show(figures)
-    if out is not None and parallel.rank() == 0:
-        write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
+    try:
+        if out is not None and parallel.rank() == 0:
+            write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
+    finally:
+        for name, figures in rows.items():
+            click.echo(f"\n{name}")
+            show(figures)
 
 
 @cli.command()

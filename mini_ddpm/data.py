@@ -150,6 +150,8 @@ def _mnist_bytes(path: Path) -> bytes:
         content = gzip.decompress(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path} is missing: put the official file there, or unset MINI_DDPM_DATA") from None
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: you lack the permission") from None
     except (OSError, EOFError, gzip.zlib.error):  # truncated, or not gzip
         content = b""
     if hashlib.sha256(content).hexdigest() != MNIST_FILES[path.name]:

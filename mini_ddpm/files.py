@@ -23,6 +23,9 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: the disk is full or the folder not writable; whatever was at `path` is still there.
     """
+    if path.exists() and not path.is_file():  # /dev/null and its like are written to, not replaced
+        write(path)
+        return
     for leftover in path.parent.glob(f".*-{path.name}"):
         if leftover.name[1:].removesuffix(f"-{path.name}").isdigit():  # of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
@@ -90,7 +93,8 @@ def digest(tensors: dict[str, Tensor]) -> str:
 
 
 def _shards(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.stem}-[0-9]*-of-[0-9]*{path.suffix}"))
+    number = "[0-9]" * 5
+    return sorted(path.parent.glob(f"{path.stem}-{number}-of-{number}{path.suffix}"))
 
 
 def shards_of(path: Path) -> list[Path]:

@@ -77,6 +77,8 @@ def pick_device(name: str | None) -> torch.device:
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
+        if torch.device(name).type not in ("cuda", "mps", "cpu"):
+            raise RuntimeError("choose cuda, mps or cpu")
         device = parallel.own_device(torch.device(name))
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -151,6 +153,8 @@ def resume(folder: Path, device: torch.device, steps: int | None = None, fast: b
     load_checkpoint(folder / CHECKPOINT, run.state, config.training.seed)
     if run.state.step > config.training.steps:
         raise ValueError(f"{folder} is at step {run.state.step:,} already, beyond --steps {steps:,}")
+    if steps is not None:
+        run.save()  # the new end is kept, whatever happens before the next save
     _write_config(run)
     return run
 
@@ -293,13 +297,20 @@ def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
 
 
 def read_metrics(folder: Path, step: int | None = None) -> list[dict[str, float]]:
-    """The rows of `metrics.csv` up to a step (all of them by default)."""
+    """The rows of `metrics.csv` up to a step (all of them by default).
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
     path = folder / "metrics.csv"
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    return [{**row, "step": int(row["step"])} for row in rows if step is None or row["step"] <= step]
+    try:
+        with path.open(newline="") as file:
+            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        return [{**row, "step": int(row["step"])} for row in rows if step is None or row["step"] <= step]
+    except (TypeError, ValueError, KeyError):
+        raise CheckpointError(f"{path} is damaged: remove it, and the run goes on without its past losses") from None
 
 
 # --- using a trained run ------------------------------------------------------------------------------
@@ -371,7 +382,12 @@ def export(run: str, path: Path) -> list[Path]:
 
     Returns:
         The files: `path`, or its shards of at most 15 MB.
+
+    Raises:
+        ValueError: that would replace the run's own checkpoint.
     """
+    if path.resolve() == find(run).resolve():
+        raise ValueError(f"{path} is the checkpoint of {run}, with all that is needed to go on: choose another --out")
     tensors, metadata = read_tensors(find(run))
     weights = {name: tensor.half() for name, tensor in tensors.items() if name.startswith("ema.")}
     return write_shards(path, weights, {"config": metadata["config"]})
@@ -485,9 +501,11 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
         path: a file that keeps what is done; the same call goes on from there.
 
     Raises:
-        ValueError: the file belongs to another call.
+        ValueError: the file belongs to another call, or there are fewer test images.
     """
     process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
+    if not 1 <= n <= len(test):
+        raise ValueError(f"there are {len(test):,} test images, so their number can't be {n:,}")
     chosen = torch.arange(n, device=trained.device) * len(test) // n
     weights = digest(trained.model.state_dict())
     what = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}
@@ -558,6 +576,11 @@ def report(run: Run, n: int = evaluation.N) -> dict:
     """Fill a trained run's folder: samples.png, loss.png, denoising.gif and evaluation.json."""
     folder = run.folder
     rows = read_metrics(folder)
+    if not rows:
+        raise CheckpointError(
+            f"{folder / 'metrics.csv'} is missing or empty, so there is no loss to draw; the weights are whole: "
+            f"mini-ddpm evaluate {folder}"
+        )
     trained = open_run(str(folder), run.state.device)
     if parallel.rank() == 0:
         figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], rows[-1]["seconds"] / 60)

@@ -66,10 +66,11 @@ def main() -> None:
         first = noise(run)
         run.save()
         resumed = runs.resume(folder / "run", CPU, steps=6)
+        then = noise(resumed)
         trained = runs.open_run(str(folder / "run"), CPU)
         runs.BATCH = 2  # three batches: two here, one there
         images = runs.draw_many(trained, None, 5, seed=0)
-        seen = {"gradient": gradient, "first": first, "then": noise(resumed), "images": images}
+        seen = {"gradient": gradient, "first": first, "then": then, "images": images}
         torch.manual_seed(0)
         cloud, other = torch.randn(100, 8), torch.randn(100, 8)
         seen["distances"] = [frechet_distance(cloud, moments_of(other)), kernel_distance(cloud, other)]

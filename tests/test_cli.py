@@ -11,7 +11,7 @@ from PIL import Image
 
 from mini_ddpm import __main__, data, evaluation, extractors, parallel, runs
 from mini_ddpm.data import some_cifar10
-from mini_ddpm.files import read_tensors, write_tensors
+from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_tensors
 from mini_ddpm.presets import SampleConfig, preset
 
 
@@ -284,6 +284,61 @@ def test_a_run_can_be_made_longer(run, tmp_path):
     assert runs.resume(tmp_path / "r", runs.pick_device("cpu")).state.step == 5
 
 
+def test_a_new_end_is_kept_at_once(tmp_path):
+    runs.start(preset("tiny"), tmp_path, runs.pick_device("cpu"))
+    runs.resume(tmp_path, runs.pick_device("cpu"), steps=50)
+    assert runs.read_config(tmp_path / runs.CHECKPOINT).training.steps == 50
+
+
+def test_an_interrupted_training_is_no_success(run, monkeypatch):
+    monkeypatch.setattr(runs, "fit", lambda run: False)
+    status, out, _ = run("train", "--preset", "tiny", "--steps", 3, "--out", "a run", "--device", "cpu")
+    assert status == 130
+    assert out.endswith("go on with: mini-ddpm train --resume 'a run'\n")
+
+
+def test_figures_are_kept_even_if_they_can_not_be_shown(trained, run, tmp_path, monkeypatch):
+    def closed(figures):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(__main__, "show", closed)
+    run("evaluate", trained, "--n", 5, "--out", "figures.json")
+    assert json.loads((tmp_path / "figures.json").read_text())["n"] == 5
+
+
+def test_an_export_does_not_replace_its_own_run(trained, run):
+    before = (trained / runs.CHECKPOINT).read_bytes()
+    status, _, err = run("export", trained, "--out", trained / runs.CHECKPOINT)
+    assert status == 1
+    assert "choose another --out" in one_line(err)
+    assert (trained / runs.CHECKPOINT).read_bytes() == before
+
+
+def test_there_are_only_so_many_test_images(trained, run):
+    status, _, err = run("evaluate", trained, "--bits", 1001)
+    assert status == 1
+    assert "there are 1,000 test images" in one_line(err)
+
+
+@pytest.mark.parametrize("rows", ["step,loss\n1", "step,loss\n1,x\n", "loss\n1\n"])
+def test_a_damaged_log_is_named(rows, tmp_path):
+    (tmp_path / "metrics.csv").write_text(rows)
+    with pytest.raises(CheckpointError, match=r"metrics.csv is damaged: remove it"):
+        runs.read_metrics(tmp_path)
+
+
+def test_without_a_log_a_finished_run_says_what_is_missing(tmp_path):
+    run = runs.start(preset("tiny"), tmp_path, runs.pick_device("cpu"))
+    with pytest.raises(CheckpointError, match=r"metrics.csv is missing .*mini-ddpm evaluate"):
+        runs.report(run)
+
+
+def test_a_device_file_is_written_to_and_not_replaced(tmp_path):
+    (tmp_path / "null").symlink_to("/dev/null")
+    write_json(tmp_path / "null", {})
+    assert (tmp_path / "null").is_symlink()
+
+
 def test_presets_and_fetch(run):
     status, out, _ = run("presets")
     assert status == 0
@@ -302,6 +357,9 @@ BAD = [
     (["train", "--data", "cifar10"], "MINI_DDPM_DATA"),
     (["train", "--steps", "0"], "--steps must be more than 0"),
     (["train", "--minutes", "-1"], "--minutes must be more than 0"),
+    (["train", "--minutes", "nan"], "--minutes must be more than 0, and finite"),
+    (["train", "--minutes", "inf"], "--minutes must be more than 0, and finite"),
+    (["train", "--device", "meta"], "choose cuda, mps or cpu"),
     (["train", "--minutes", "1", "--steps", "5"], "not both"),
     (["train", "--device", "abacus"], "'abacus' is not available"),
     (["train", "--resume", "nowhere"], "nowhere/checkpoint.safetensors does not exist"),
@@ -322,12 +380,12 @@ BAD = [
     (["evaluate", "nowhere"], "neither a run folder nor a shipped model"),
     (["evaluate", "RUN", "--variance", "learned-range"], "needs a network with variance channels"),
     (["evaluate", "RUN", "--variance", "huge"], "unknown variance 'huge': choose one of fixed-small"),
-    (["evaluate", "RUN", "--bits", "0"], "--bits must be more than 0"),
+    (["evaluate", "RUN", "--bits", "0"], "--bits must be more than 1"),
     (["evaluate", "judge"], "judge.safetensors is not a checkpoint"),
     (["evaluate", "RUN", "--raw", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
     (["sample", "mnist", "--raw"], "holds averaged weights only"),
     (["floors", "--extractor", "vgg"], "unknown extractor 'vgg'"),
-    (["floors", "--n", "1"], "--n must be more than 1"),
+    (["floors", "--n", "4"], "--n must be more than 4"),
     (["floors", "--out", "."], "File '.' is a directory"),
     (["evaluate", "RUN", "--out", "."], "File '.' is a directory"),
     (["train-judge", "--out", "."], "File '.' is a directory"),

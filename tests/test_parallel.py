@@ -36,7 +36,7 @@ def seen(tmp_path_factory):
     """What each of two processes saw, and their run folder."""
     folder = tmp_path_factory.mktemp("two")
     process = started(parallel_worker.__file__, folder)
-    out, _ = process.communicate()
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
     return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)], folder / "run"
 

@@ -552,6 +552,15 @@ def test_a_file_can_be_read_by_others_and_is_replaced_whole(tmp_path):
         assert opened_before.read() == path.read_bytes()
 
 
+def test_shards_of_a_longer_name_are_another_models(tmp_path):
+    many = {f"w{k}": torch.ones(100_000) for k in range(12)}
+    shards = files.write_shards(tmp_path / "mnist-5k.safetensors", many, {}, limit=1_500_000)
+    files.write_shards(tmp_path / "mnist.safetensors", {"w": torch.ones(2)}, {})
+    assert len(shards) > 1
+    assert all(path.exists() for path in shards)
+    assert files.shards_of(tmp_path / "mnist.safetensors") == []
+
+
 def test_a_digest_knows_names():
     assert files.digest({"a": torch.ones(2)}) != files.digest({"b": torch.ones(2)})
 
