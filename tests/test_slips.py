@@ -5,6 +5,7 @@ import math
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,19 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from mini_ddpm import data, diffusion, evaluation, extractors, files, losses, parallel, presets, runs, schedules
+from mini_ddpm import (
+    data,
+    diffusion,
+    evaluation,
+    extractors,
+    files,
+    losses,
+    parallel,
+    presets,
+    runs,
+    schedules,
+    training,
+)
 from mini_ddpm import judge as judges
 from mini_ddpm.classifier import AttentionPool, Classifier, accuracy_per_t, train_classifier
 from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
@@ -27,7 +40,7 @@ from mini_ddpm.losses import ImportanceTimes, bound_term, decoder_log_likelihood
 from mini_ddpm.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.sampling import Step, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
-from mini_ddpm.training import TrainConfig, TrainState, train
+from mini_ddpm.training import TrainConfig, TrainState, TrainStep, steps_in, train
 from mini_ddpm.unet import Downsample, ResidualBlock, UNet, UNetConfig, Upsample, timestep_embedding
 
 CPU = torch.device("cpu")
@@ -277,6 +290,18 @@ def test_a_process_takes_the_gpu_of_its_place_on_the_machine(monkeypatch):
     assert parallel.own_device(torch.device("cuda")) == torch.device("cuda", 1)
 
 
+def test_a_budget_in_minutes_counts_what_the_timing_took(monkeypatch):
+    now = [0.0]
+
+    def a_step_a_second():
+        while True:
+            now[0] += 1
+            yield TrainStep(1, torch.tensor(0.0), torch.tensor(0.0))
+
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    assert steps_in(10, a_step_a_second()) == 600 - 19  # 3% of 600 seconds are 18
+
+
 # --- presets --------------------------------------------------------------------------------------------
 
 
@@ -361,6 +386,18 @@ def test_the_bound_is_of_evenly_spaced_test_images_with_labels_and_their_own_noi
     assert pixels == labels == ([0, 3], [6, 9])
     assert noise[0] != noise[1]
     assert clips == (1.0, 1.0)
+
+
+def test_digits_are_compared_with_those_trained_on_and_those_held_out(shipped, monkeypatch):
+    sizes = []
+
+    def spy(images, labels, reference, known, held_out):
+        sizes.append((len(known), len(held_out)))
+        return {}
+
+    monkeypatch.setattr(evaluation, "evaluate_images", spy)
+    runs.evaluate(replace(shipped, diffusion=replace(shipped.diffusion, steps=1)), 2, 0)
+    assert sizes == [(4000, 1000)]
 
 
 def test_the_standard_error_is_that_of_the_mean(shipped, monkeypatch):
