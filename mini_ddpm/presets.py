@@ -59,6 +59,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_choice("variance", self.variance, VARIANCES)
+        check_choice("loss", self.loss, LOSSES)
         if self.variance == "learned-range" and not self.unet.learned_variance:
             raise ValueError("variance learned-range needs a network with variance channels (learned_variance=True)")
 

@@ -63,6 +63,7 @@ SAVE_EVERY = 30  # seconds between checkpoints, or as many times the seconds tha
 SAVE_AT_LEAST_EVERY = 600  # however slow the disk was once
 BATCH = 250  # images drawn at a time
 CHUNK = 50  # images whose bound is computed at a time
+TERMS = ("prior", "terms", "x_0_error", "eps_error")  # what is kept of a bound
 
 
 class DivergedError(ValueError):
@@ -501,7 +502,7 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
         path: a file that keeps what is done; the same call goes on from there.
 
     Raises:
-        ValueError: the file belongs to another call, or there are fewer test images.
+        ValueError: the file is damaged or belongs to another call, or there are fewer test images.
     """
     process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
     if not 1 <= n <= len(test):
@@ -516,6 +517,8 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
             raise ValueError(
                 f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
             )
+        if {*rows} != {*TERMS} or len({len(value) for value in rows.values()}) > 1:
+            raise ValueError(f"{path} is damaged: remove it, and start the bound again")
     done = len(rows.get("prior", ()))
     with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
         for first in range(done, n, CHUNK):
@@ -524,7 +527,7 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
             model = partial(trained.model, y=y) if trained.config.unet.classes else trained.model
             with autocast(trained.device):
                 part = evaluation.bound(process, model, images)
-            new = {name: getattr(part, name) for name in ("prior", "terms", "x_0_error", "eps_error")}
+            new = {name: getattr(part, name) for name in TERMS}
             rows = {name: torch.cat([rows[name], value]) if rows else value for name, value in new.items()}
             if path is not None:
                 write_tensors(path, rows, what)

@@ -400,6 +400,24 @@ def test_digits_are_compared_with_those_trained_on_and_those_held_out(shipped, m
     assert sizes == [(4000, 1000)]
 
 
+def test_a_damaged_file_of_terms_is_named(shipped, tmp_path, monkeypatch):
+    def bound(process, model, part):
+        return Bound([1], torch.zeros(len(part)), *(torch.zeros(len(part), 1) for _ in range(3)))
+
+    monkeypatch.setattr(evaluation, "bound", bound)
+    runs.bound_of_test_images(shipped, 4, 0, tmp_path / "terms.safetensors")
+    rows, what = files.read_tensors(tmp_path / "terms.safetensors")
+    rows.pop("terms")
+    files.write_tensors(tmp_path / "terms.safetensors", rows, what)
+    with pytest.raises(ValueError, match="damaged: remove it"):
+        runs.bound_of_test_images(shipped, 4, 0, tmp_path / "terms.safetensors")
+
+
+def test_an_unknown_loss_is_named():
+    with pytest.raises(ValueError, match="unknown loss 'foo': choose one of simple"):
+        replace(TINY, loss="foo")
+
+
 def test_the_standard_error_is_that_of_the_mean(shipped, monkeypatch):
     bits = torch.tensor([1.0, 2.0, 3.0, 6.0])
     monkeypatch.setattr(runs, "bound_of_test_images", lambda *a: Bound([2, 1], bits, torch.zeros(4, 2), None, None))
