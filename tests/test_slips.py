@@ -404,6 +404,7 @@ def test_a_damaged_file_of_terms_is_named(shipped, tmp_path, monkeypatch):
     def bound(process, model, part):
         return Bound([1], torch.zeros(len(part)), *(torch.zeros(len(part), 1) for _ in range(3)))
 
+    monkeypatch.setattr(runs, "load", lambda *what: load("mnist-5k", "test"))
     monkeypatch.setattr(evaluation, "bound", bound)
     runs.bound_of_test_images(shipped, 4, 0, tmp_path / "terms.safetensors")
     rows, what = files.read_tensors(tmp_path / "terms.safetensors")
