@@ -1,6 +1,6 @@
 """L against L_simple, the finding of DDPM's Tables 1 and 2, on 4,000 digits: two tables of notebook 14.
 
-    .venv/bin/python tests/bench/objective.py               # an hour on a CPU core
+    .venv/bin/python tests/bench/objective.py               # half an hour on a CPU core
     .venv/bin/python tests/bench/objective.py --steps 12000 --seeds 0 --out data/bench/objective-long.json
     .venv/bin/python tests/bench/objective.py --steps 50 --n 20 --bits 2 --seeds 0 --out runs/objective.json
 
