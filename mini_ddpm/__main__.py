@@ -1,70 +1,31 @@
 """The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
 
-import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
-from click.core import ParameterSource
 from tqdm.auto import tqdm
 
-from mini_ddpm import data, evaluation, extractors, parallel, presets, runs
-from mini_ddpm.classifier import Classifier, accuracy_per_t, save_classifier
-from mini_ddpm.classifier import train_classifier as classifier_steps
+from mini_ddpm import data, measure, parallel, runs
 from mini_ddpm.files import write_json
-from mini_ddpm.judge import CifarJudge, Judge, JudgeStep, train_cifar_judge
-from mini_ddpm.judge import train_judge as judge_steps
-from mini_ddpm.runs import Trained
-
-
-def sampling_options(command: Callable) -> Callable:
-    """The options that change how a run draws."""
-    for option in (
-        click.option("--variance", help="fixed-small, fixed-large or learned-range; ancestral steps use it."),
-        click.option("--guidance", type=float, help="How closely to follow the label; none: 1 (0 with --classifier)."),
-        click.option("--classifier", help="A file, or mnist-classifier, to guide the unlabelled network."),
-        click.option("--eta", type=float, help="ddim's noise, 0 to 1."),
-        click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default."),
-        click.option("--sampler", help="ancestral or ddim; the run's by default."),
-    ):
-        command = option(command)
-    return command
-
-
-compile_option = click.option(
-    "--compile", "fast", is_flag=True, help="Compile the network first: a minute, then faster; for GPUs."
+from mini_ddpm.measure import digits, extractors
+from mini_ddpm.measure.distances import N
+from mini_ddpm.runs import Trained, classifiers, presets
+from mini_ddpm.runs.drawing import BATCH
+from mini_ddpm.runs.options import (
+    compile_option,
+    device_option,
+    file_option,
+    given_on_the_line,
+    positive,
+    raw_option,
+    sampling_options,
 )
-raw_option = click.option("--raw", is_flag=True, help="The weights as training left them, not their average.")
-device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
-
-
-def positive(minimum: float = 0) -> Callable:
-    """A click callback: the number must be finite, and above `minimum`."""
-
-    def check(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-        if value is not None and not minimum < value < math.inf:
-            raise ValueError(f"--{parameter.name} must be more than {minimum:g}, and finite, not {value:g}")
-        return value
-
-    return check
-
-
-def file_option(name: str, **settings: Any) -> Callable:
-    """An option for a file to write. One that can't be written is refused before the work, not after it."""
-
-    def with_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    file = click.Path(dir_okay=False, writable=True, path_type=Path)
-    return click.option(name, type=file, callback=with_folder, **settings)
+from mini_ddpm.runs.pictures import save_pictures
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -98,7 +59,7 @@ def train(
     if minutes is not None and steps is not None:
         raise ValueError("give --minutes or --steps, not both")
     if resume is not None:
-        if data_name or minutes or out or _given("preset") or _given("seed"):
+        if data_name or minutes or out or given_on_the_line("preset") or given_on_the_line("seed"):
             raise ValueError(
                 "--resume goes on as the run began: leave out --preset, --data, --minutes, --seed and --out"
             )
@@ -153,13 +114,13 @@ def sample(
         labels = torch.full((n,), label)
     states = list(tqdm(runs.draw(trained, labels, n, seed), total=len(trained.diffusion.timesteps) - 1))
     columns = next(c for c in range(min(n, 10), 0, -1) if n % c == 0 or c * c <= n)
-    runs.save_pictures(states, out, out.with_suffix(".gif") if gif else None, columns)
+    save_pictures(states, out, out.with_suffix(".gif") if gif else None, columns)
     click.echo(f"wrote {out}" + (f" and {out.with_suffix('.gif')}" if gif else ""))
 
 
 @cli.command()
 @click.argument("run")
-@click.option("--n", type=int, default=evaluation.N, callback=positive(1), help="How many images.")
+@click.option("--n", type=int, default=N, callback=positive(1), help="How many images.")
 @sampling_options
 @click.option("--seed", type=int, default=0, help="Of the noise.")
 @file_option("--out", help="Also write the figures to this JSON file.")
@@ -194,7 +155,7 @@ def evaluate(
     if fast and bits is not None:
         raise ValueError("--compile is for drawing: leave it out with --bits")
     if fast:
-        trained, how = runs.compiled(trained, min(n, runs.BATCH))
+        trained, how = runs.compiled(trained, min(n, BATCH))
         click.echo(how)
     figures = runs.evaluate(trained, n, seed, names) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
     figures |= {"weights": "raw"} if raw else {}
@@ -215,7 +176,7 @@ def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | No
     """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
     chosen = runs.pick_device(device)
     torch.manual_seed(seed)
-    rows = evaluation.floors(extractors.get(extractor, chosen), n)
+    rows = measure.floors(extractors.get(extractor, chosen), n)
     try:
         if out is not None and parallel.rank() == 0:
             write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
@@ -262,27 +223,13 @@ def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None,
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
     if data_name == "mnist" and device not in (None, "cpu"):
         raise ValueError("the judge of digits is trained on the CPU: leave out --device")
-    train, test = (data.load(data_name, part) for part in ("train", "test"))
-    torch.manual_seed(seed)
     if data_name == "mnist":
-        judge, out = Judge(), out or evaluation.JUDGE_FILE
-        follow(judge_steps(judge, train, epochs or 12))
-        reference = evaluation.refer(judge, train, test)
-        evaluation.save_reference(reference, out)
-        click.echo(f"wrote {out}: test accuracy {reference.accuracy:.2%}, FD of real images {reference.fd_test:.4f}")
+        out = out or digits.JUDGE_FILE
+        found = classifiers.make_digits_judge(epochs or 12, seed, out)
     else:
-        colour, out = CifarJudge(), out or extractors.CIFAR_JUDGE_FILE
-        follow(train_cifar_judge(colour, train.to(runs.pick_device(device)), epochs or 11))
-        accuracy = evaluation.save_cifar_judge(colour.cpu(), train, test, out)
-        click.echo(f"wrote {out}: test accuracy {accuracy:.2%}")
-
-
-def follow(steps: Iterator[JudgeStep]) -> None:
-    """Train to the end behind a progress bar."""
-    with tqdm(desc="judge", unit="step") as bar:
-        for step in steps:
-            bar.total = step.steps
-            bar.update()
+        out = out or extractors.CIFAR_JUDGE_FILE
+        found = classifiers.make_cifar10_judge(epochs or 11, seed, out, runs.pick_device(device))
+    click.echo(f"wrote {out}: {found}")
 
 
 @cli.command()
@@ -297,25 +244,13 @@ def train_classifier(
     preset: str, data_name: str | None, steps: int, clean: bool, seed: int, out: Path, device: str | None
 ) -> None:
     """Train a classifier of noisy images, for `sample --classifier`; print its accuracy at each noise level."""
-    config, chosen = presets.preset(preset), runs.pick_device(device)
+    config = presets.preset(preset)
     config = replace(config, data=data_name or config.data)
-    train, test = (data.load(config.data, part).to(chosen) for part in ("train", "test"))
-    torch.manual_seed(seed)
-    schedule = config.diffusion.schedule.to(chosen)
-    guide = Classifier(config, int(train.labels.max()) + 1).to(chosen)
-    for step in tqdm(classifier_steps(guide, train, schedule, steps, noised=not clean), total=steps, unit="step"):
-        if not torch.isfinite(step.loss):
-            raise runs.DivergedError(f"the loss became {float(step.loss)} at step {step.step}")
-    save_classifier(out, guide, config, noised=not clean)
-    times = [schedule.T * k // 10 for k in range(11)]
-    for t, accuracy in zip(times, accuracy_per_t(guide, schedule, test, times), strict=True):
+    for t, accuracy in classifiers.make_classifier(
+        config, steps, not clean, seed, out, runs.pick_device(device)
+    ).items():
         click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
     click.echo(f"wrote {out}")
-
-
-def _given(option: str) -> bool:
-    """Whether the command line names an option that has a default."""
-    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def configured(run: str, device: str | None, raw: bool, changes: dict[str, str | float | None]) -> Trained:

@@ -8,7 +8,6 @@ Source: ADM (2105.05233), section 4; its settings are in appendix I.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,10 +16,8 @@ from torch import Tensor, nn
 
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.diffusion import q_sample
-from mini_ddpm.files import read_tensors, write_tensors
-from mini_ddpm.presets import RunConfig
 from mini_ddpm.schedules import NoiseSchedule
-from mini_ddpm.unet import Encoder
+from mini_ddpm.unet import Encoder, UNetConfig
 
 
 class AttentionPool(nn.Module):
@@ -42,8 +39,7 @@ class AttentionPool(nn.Module):
 class Classifier(Encoder):
     """`classifier(x_t, t)` -> logits of p(y | x_t): (B, C, H, W) and (B,) in 0..T -> (B, classes)."""
 
-    def __init__(self, config: RunConfig, classes: int) -> None:
-        unet = config.unet
+    def __init__(self, unet: UNetConfig, classes: int) -> None:
         lowest = unet.resolutions[-1]
         super().__init__(replace(unet, classes=0, attention=(lowest,), fourier=()))
         channels = unet.base_channels * unet.channel_mults[-1]
@@ -104,37 +100,3 @@ def accuracy_per_t(
         parts = [classifier(x, torch.full((len(x),), t, device=x.device)).argmax(dim=1) for x in x_t.split(500)]
         found.append(float((torch.cat(parts) == data.labels).double().mean()))
     return found
-
-
-def save_classifier(path: Path, classifier: Classifier, config: RunConfig, noised: bool) -> None:
-    """Write weights in half precision, and the configuration whose process and images it was trained for."""
-    weights = {name: value.half() for name, value in classifier.state_dict().items()}
-    write_tensors(
-        path, weights, {"classifier": config.to_json(), "classes": classifier.head.out_features, "noised": noised}
-    )
-
-
-def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Classifier:
-    """Read a classifier to guide a model of `config`.
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-        ValueError: not a classifier, one of clean images, or one of another process or image size.
-    """
-    weights, card = read_tensors(path)
-    if not {"classifier", "classes", "noised"} <= card.keys():
-        raise ValueError(f"{path} is not a noise-aware classifier: make one with mini-ddpm train-classifier")
-    if not card["noised"]:
-        raise ValueError(f"{path} was trained on clean images: it can't guide, for it has never seen a noisy one")
-    own = RunConfig.from_json(card["classifier"])
-    for name, mine, theirs in (
-        ("schedule", own.schedule, config.schedule),
-        ("T", own.T, config.T),
-        ("image_size", own.unet.image_size, config.unet.image_size),
-        ("in_channels", own.unet.in_channels, config.unet.in_channels),
-    ):
-        if mine != theirs:
-            raise ValueError(f"{path} was trained for {name} {mine}, but the model has {theirs}")
-    classifier = Classifier(own, card["classes"])
-    classifier.load_state_dict({name: value.float() for name, value in weights.items()})
-    return classifier.to(device).eval().requires_grad_(False)

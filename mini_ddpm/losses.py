@@ -42,7 +42,7 @@ def vlb_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Te
     """L_t, one term of the variational bound, for t in 1..T; arguments as in `simple_loss`.
 
     T times its mean over uniform t, plus L_T, is the bound. The predicted x_0 is not clamped here: where a
-    clamp acts, it has no gradient. (`evaluation.bound` clamps, as sampling does: black pixels then cost more in L_0
+    clamp acts, it has no gradient. (`measure.bound` clamps, as sampling does: black pixels then cost more in L_0
     than a network trained by this loss has learned to pay.)
 
     Returns:

@@ -27,6 +27,10 @@ from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.losses import Loss, Times, UniformTimes
 
 
+class DivergedError(ValueError):
+    """The loss or the gradient is no longer a number."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How to train. The defaults are DDPM's for CIFAR-10 (appendix B), without dropout.

@@ -9,9 +9,10 @@ import torch
 
 from mini_ddpm import parallel, runs
 from mini_ddpm.data import ImageSet
-from mini_ddpm.evaluation import frechet_distance, kernel_distance, moments_of
 from mini_ddpm.losses import simple_loss
-from mini_ddpm.presets import RunConfig, preset
+from mini_ddpm.measure import frechet_distance, kernel_distance, moments_of
+from mini_ddpm.runs import drawing
+from mini_ddpm.runs.presets import RunConfig, preset
 from mini_ddpm.training import train
 
 CPU = torch.device("cpu")
@@ -68,7 +69,7 @@ def main() -> None:
         resumed = runs.resume(folder / "run", CPU, steps=6)
         then = noise(resumed)
         trained = runs.open_run(str(folder / "run"), CPU)
-        runs.BATCH = 2  # three batches: two here, one there
+        drawing.BATCH = 2  # three batches: two here, one there
         images = runs.draw_many(trained, None, 5, seed=0)
         seen = {"gradient": gradient, "first": first, "then": then, "images": images}
         torch.manual_seed(0)

@@ -7,13 +7,12 @@ from mini_ddpm.classifier import (
     AttentionPool,
     Classifier,
     accuracy_per_t,
-    load_classifier,
-    save_classifier,
     train_classifier,
 )
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.files import CheckpointError, write_tensors
-from mini_ddpm.presets import preset
+from mini_ddpm.runs.classifiers import load_classifier, save_classifier
+from mini_ddpm.runs.presets import preset
 
 CPU = torch.device("cpu")
 TINY = preset("tiny")
@@ -22,7 +21,7 @@ TINY = preset("tiny")
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return Classifier(TINY, 10)
+    return Classifier(TINY.unet, 10)
 
 
 def test_logits_depend_on_image_and_time_only_for_their_own_row(classifier):
@@ -57,7 +56,7 @@ def two_kinds(n=64):
 def test_training_teaches_it_every_noise_level_that_can_be_read():
     torch.manual_seed(0)
     data, schedule = two_kinds(), TINY.diffusion.schedule
-    small = Classifier(TINY, 2)
+    small = Classifier(TINY.unet, 2)
     steps = list(train_classifier(small, data, schedule, 60, batch_size=16))
     assert [step.step for step in steps] == list(range(1, 61))
     found = accuracy_per_t(small, schedule, data, [0, 300, 600, 1000])
@@ -68,7 +67,7 @@ def test_training_teaches_it_every_noise_level_that_can_be_read():
 
 def test_a_clean_classifier_sees_clean_images_only(monkeypatch):
     seen = []
-    small = Classifier(TINY, 2)
+    small = Classifier(TINY.unet, 2)
     small.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
     data = two_kinds()
     for noised in (False, True):

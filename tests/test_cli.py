@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mini_ddpm import __main__, data, evaluation, extractors, parallel, runs
+from mini_ddpm import __main__, data, parallel, runs
 from mini_ddpm.data import some_cifar10
 from mini_ddpm.files import CheckpointError, read_tensors, write_json, write_tensors
-from mini_ddpm.presets import SampleConfig, preset
+from mini_ddpm.measure import extractors
+from mini_ddpm.runs.presets import SampleConfig, preset
+from mini_ddpm.runs.trained import read_config
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_figures_that_can_not_be_stored_are_shown(trained, run, monkeypatch):
 @pytest.fixture
 def colour_run(tmp_path, monkeypatch):
     """An untrained network for CIFAR-10, in a run folder."""
-    monkeypatch.setattr(runs, "load", lambda *args: some_cifar10())
+    monkeypatch.setattr("mini_ddpm.runs.folder.load", lambda *args: some_cifar10())
     tiny = preset("tiny")
     config = replace(tiny, data="cifar10", unet=replace(tiny.unet, image_size=32, in_channels=3))
     runs.start(config, tmp_path / "colour", runs.pick_device("cpu"))
@@ -138,9 +140,9 @@ def test_evaluate_colour_images(colour_run, run, tmp_path):
 def test_several_extractors_measure_the_same_drawing(colour_run, run, tmp_path, monkeypatch):
     mean = extractors.Extractor("mean", 3, lambda images: images.float().mean(dim=(2, 3)))
     monkeypatch.setitem(extractors.EXTRACTORS, "mean", lambda device: mean)
-    monkeypatch.setattr(evaluation, "load", lambda *args: some_cifar10())
+    monkeypatch.setattr("mini_ddpm.measure.colour.load", lambda *args: some_cifar10())
     draw_many, drawn = runs.draw_many, []
-    monkeypatch.setattr(runs, "draw_many", lambda *args: drawn.append(draw_many(*args)) or drawn[-1])
+    monkeypatch.setattr("mini_ddpm.runs.results.draw_many", lambda *args: drawn.append(draw_many(*args)) or drawn[-1])
     both = ("--extractor", "cifar10-judge", "--extractor", "mean")
     status, *_ = run("evaluate", colour_run, "--n", 20, "--steps", 2, *both, "--out", "e.json")
     assert status == 0
@@ -160,7 +162,7 @@ def test_what_can_not_be_measured_is_said(colour_run, trained, run):
 
 
 def test_floors(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "load", lambda *args: some_cifar10())
+    monkeypatch.setattr("mini_ddpm.measure.colour.load", lambda *args: some_cifar10())
     status, out, _ = run("floors", "--n", 50, "--out", "f.json", "--device", "cpu")
     assert status == 0
     assert "half of the training images against the other" in out
@@ -206,7 +208,7 @@ def test_compile_reaches_training_and_sampling(run, tmp_path, monkeypatch):
 
 
 def test_bits_per_dim_go_on_where_they_were_interrupted(trained, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "CHUNK", 2)
+    monkeypatch.setattr("mini_ddpm.runs.results.CHUNK", 2)
     short = tmp_path / "short"
     config = replace(preset("tiny"), T=20, sampling=SampleConfig(steps=3))
     runs.start(config, short, runs.pick_device("cpu"))
@@ -251,7 +253,7 @@ def test_a_classifier_guides_what_it_fits(trained, run, tmp_path):
 def test_an_exported_model_draws_the_same(trained, run, tmp_path, monkeypatch):
     assert run("export", trained, "--out", tmp_path / "mine.safetensors")[0] == 0
     assert (tmp_path / "mine.safetensors").stat().st_size < 0.2 * (trained / "checkpoint.safetensors").stat().st_size
-    monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
+    monkeypatch.setattr("mini_ddpm.runs.trained.WEIGHTS", tmp_path)
     for name, out in ((trained, "a.png"), ("mine", "b.png")):
         assert run("sample", name, "--n", 4, "--out", out)[0] == 0
     a, b = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("a.png", "b.png"))
@@ -287,7 +289,7 @@ def test_a_run_can_be_made_longer(run, tmp_path):
 def test_a_new_end_is_kept_at_once(tmp_path):
     runs.start(preset("tiny"), tmp_path, runs.pick_device("cpu"))
     runs.resume(tmp_path, runs.pick_device("cpu"), steps=50)
-    assert runs.read_config(tmp_path / runs.CHECKPOINT).training.steps == 50
+    assert read_config(tmp_path / runs.CHECKPOINT).training.steps == 50
 
 
 def test_an_interrupted_training_is_no_success(run, monkeypatch):

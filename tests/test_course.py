@@ -13,8 +13,8 @@ from mini_ddpm.course.clinic import FAULTS, blank
 from mini_ddpm.course.live import Live
 from mini_ddpm.course.toys import Mixture, PointNet, Points, best_model
 from mini_ddpm.diffusion import Diffusion, predict_v
-from mini_ddpm.evaluation import loss_per_t
 from mini_ddpm.losses import simple_loss
+from mini_ddpm.measure import loss_per_t
 from mini_ddpm.sampling import ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 from mini_ddpm.training import TrainConfig, TrainState, TrainStep, train

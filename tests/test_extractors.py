@@ -5,12 +5,12 @@ import pytest
 import torch
 from torchmetrics.image import fid
 
-from mini_ddpm import evaluation, extractors
 from mini_ddpm.data import ImageSet, some_cifar10, to_model
-from mini_ddpm.evaluation import RealImages, floors, kernel_distance, moments_of, real_images, save_cifar_judge
-from mini_ddpm.extractors import Extractor, load_cifar_judge
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
-from mini_ddpm.judge import CifarJudge, shifted, train_cifar_judge, whitening
+from mini_ddpm.measure import RealImages, extractors, floors, kernel_distance, moments_of, real_images
+from mini_ddpm.measure.colour import save_cifar_judge
+from mini_ddpm.measure.extractors import Extractor, load_cifar_judge
+from mini_ddpm.measure.judges import CifarJudge, shifted, train_cifar_judge, whitening
 
 CPU = torch.device("cpu")
 SOME = some_cifar10()
@@ -166,7 +166,7 @@ def test_real_images_measure():
 def test_floors_fall_with_noise(monkeypatch):
     torch.manual_seed(0)
     sets = {"train": ImageSet(SOME.images.roll(5, 0), SOME.labels), "test": SOME}
-    monkeypatch.setattr(evaluation, "load", lambda name, split="train": sets[split])
+    monkeypatch.setattr("mini_ddpm.measure.colour.load", lambda name, split="train": sets[split])
     rows = floors(COLOURS, 50)
     assert list(rows)[:2] == [
         "test images against training images",
@@ -179,7 +179,7 @@ def test_floors_fall_with_noise(monkeypatch):
 
 def test_the_judge_s_file_saves_the_download(monkeypatch):
     """Up to 2,000 images are measured without the data set; for more it is asked for."""
-    monkeypatch.setattr(evaluation, "load", lambda *args: pytest.fail("the data set was loaded"))
+    monkeypatch.setattr("mini_ddpm.measure.colour.load", lambda *args: pytest.fail("the data set was loaded"))
     judge = extractors.get("cifar10-judge", CPU)
     real = real_images(judge, 100)
     assert real.test.shape == (100, 256)

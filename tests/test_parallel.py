@@ -17,9 +17,10 @@ from torch import nn
 
 from mini_ddpm import parallel, runs
 from mini_ddpm.data import DataError
-from mini_ddpm.evaluation import frechet_distance, kernel_distance, moments_of
 from mini_ddpm.files import read_tensors
-from mini_ddpm.presets import preset
+from mini_ddpm.measure import frechet_distance, kernel_distance, moments_of
+from mini_ddpm.runs import folder as run_folder
+from mini_ddpm.runs.presets import preset
 
 CPU = torch.device("cpu")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -65,7 +66,7 @@ def test_processes_stay_together(seen):
 
 def test_drawing_does_not_depend_on_the_number_of_processes(seen, monkeypatch):
     processes, folder = seen
-    monkeypatch.setattr(runs, "BATCH", 2)
+    monkeypatch.setattr("mini_ddpm.runs.drawing.BATCH", 2)
     alone = runs.draw_many(runs.open_run(str(folder), CPU), None, 5, seed=0)
     torch.testing.assert_close(processes[0]["images"], alone)
 
@@ -133,7 +134,7 @@ def worker_of(torchrun, rank):
 def test_a_batch_that_can_not_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(parallel, "size", lambda: 3)
     with pytest.raises(ValueError, match="16 images can't be shared out evenly among 3 processes"):
-        runs._fresh(preset("tiny"), Path("nowhere"), CPU, fast=False)
+        run_folder._fresh(preset("tiny"), Path("nowhere"), CPU, fast=False)
 
 
 def test_only_a_lost_process_is_called_one(monkeypatch):

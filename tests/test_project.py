@@ -1,5 +1,6 @@
 """The files around the package hold together."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ from torch.distributed.run import get_args_parser
 
 import notebooks
 from mini_ddpm.__main__ import cli
-from mini_ddpm.presets import preset
+from mini_ddpm.runs.presets import preset
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -125,11 +126,46 @@ def test_the_synopsis_names_options_that_exist():
         assert listed <= offered, f"{name}: {listed - offered}"
 
 
-def test_the_symbolic_part_and_the_package_import_one_way():
-    """The layout's arrows: each module imports only what stands before it."""
-    order = ["schedules", "diffusion", "losses", "unet", "data", "files", "parallel", "training", "sampling", "judge"]
-    order += ["extractors", "evaluation"]
-    for i, module in enumerate(order):
-        text = (ROOT / "mini_ddpm" / f"{module}.py").read_text()
-        imported = re.findall(r"^from mini_ddpm(?:\.| import )(\w+)", text, re.MULTILINE)
-        assert set(imported) <= set(order[:i]), f"{module} imports {imported}"
+FRONT = ["schedules", "diffusion", "losses", "unet", "data", "files", "parallel", "training", "sampling", "guidance"]
+FRONT += ["classifier"]
+MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
+RUNS = ["presets", "device", "options", "classifiers", "trained", "drawing", "pictures", "folder", "results"]
+HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
+
+
+def modules():
+    """name -> the modules of this package that it imports."""
+    files = {path.relative_to(ROOT).with_suffix(""): path for path in (ROOT / "mini_ddpm").rglob("*.py")}
+    paths = {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
+    imports = {}
+    for name, path in paths.items():
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        whole = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{each.name}" for each in node.names}
+                whole |= {each if each in paths else node.module for each in inner}
+        imports[name.removeprefix("mini_ddpm.")] = {each.removeprefix("mini_ddpm.") for each in whole & {*paths}}
+    return imports
+
+
+def test_imports_point_down_one_way():
+    """The layout's arrows: a module imports only what stands before it; the symbolic house stands alone."""
+    imports = modules()
+    order = [*HOUSE, "course", *sorted(name for name in imports if name.startswith("course."))]
+    symbolic = {name for name in imports if name.startswith("symbolic")}
+    assert {*order} | symbolic | {"mini_ddpm", "__main__"} == imports.keys()
+    assert not any(imports["mini_ddpm"])
+    for i, module in enumerate(HOUSE):
+        assert imports[module] <= {*HOUSE[:i]}, f"{module} imports {imports[module] - {*HOUSE[:i]}}"
+    assert imports["__main__"] <= {*HOUSE}
+    for module, used in imports.items():
+        assert (used <= symbolic) if module in symbolic else not used & symbolic, module
+
+
+def test_no_file_is_long():
+    """A house of small rooms: 300 lines, and 330 for the network, which is one thing."""
+    package = ROOT / "mini_ddpm"
+    lengths = {str(path.relative_to(package)): len(path.read_text().splitlines()) for path in package.rglob("*.py")}
+    assert lengths.pop("unet.py") <= 330
+    assert not {name: n for name, n in lengths.items() if n > 300}

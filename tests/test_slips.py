@@ -17,27 +17,38 @@ from torch import nn
 from mini_ddpm import (
     data,
     diffusion,
-    evaluation,
-    extractors,
     files,
     losses,
+    measure,
     parallel,
-    presets,
     runs,
     schedules,
     training,
 )
-from mini_ddpm import judge as judges
 from mini_ddpm.classifier import AttentionPool, Classifier, accuracy_per_t, train_classifier
-from mini_ddpm.course.figures import image_grid, loss_curve, save_animation
 from mini_ddpm.course.toys import Mixture, PointNet, best_model, swiss_roll
 from mini_ddpm.data import ImageSet, load, some_cifar10, to_model, to_pixels
 from mini_ddpm.diffusion import Diffusion, Prediction, fixed_large, fixed_small, learned_range, predict_x_0, q_sample
-from mini_ddpm.evaluation import Bound, frechet_distance, judge_features, moments_of, nearest_distance
-from mini_ddpm.extractors import Extractor
 from mini_ddpm.guidance import classifier_gradient, classifier_step
 from mini_ddpm.losses import ImportanceTimes, bound_term, decoder_log_likelihood, hybrid_loss, simple_loss, vlb_loss
-from mini_ddpm.presets import RunConfig, SampleConfig, preset
+from mini_ddpm.measure import (
+    Bound,
+    colour,
+    digits,
+    extractors,
+    frechet_distance,
+    judge_features,
+    judges,
+    moments_of,
+    nearest_distance,
+)
+from mini_ddpm.measure.extractors import Extractor
+from mini_ddpm.runs import presets
+from mini_ddpm.runs.drawing import guided, sheet_labels
+from mini_ddpm.runs.folder import write_metrics
+from mini_ddpm.runs.pictures import image_grid, loss_curve, save_animation
+from mini_ddpm.runs.presets import RunConfig, SampleConfig, preset
+from mini_ddpm.runs.trained import find, read_config
 from mini_ddpm.sampling import Step, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
 from mini_ddpm.training import TrainConfig, TrainState, TrainStep, steps_in, train
@@ -166,7 +177,7 @@ def test_dropout_comes_after_silu():
 
 
 def test_silu_comes_before_the_last_convolution_and_before_pooling():
-    net, classifier, seen = awake(UNet(SMALL)), Classifier(TINY, 2), []
+    net, classifier, seen = awake(UNet(SMALL)), Classifier(TINY.unet, 2), []
     for norm, last in ((net.norm_out, net.conv_out), (classifier.norm_out, classifier.pool)):
         norm.register_forward_hook(lambda module, inputs, out: seen.append(F.silu(out)))
         last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -194,7 +205,7 @@ def test_attention_pooling_asks_from_the_mean_pixel():
 
 
 def test_a_classifier_is_trained_up_to_T_and_told_the_time():
-    classifier, seen = Classifier(TINY, 2), []
+    classifier, seen = Classifier(TINY.unet, 2), []
     classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
     black = ImageSet(torch.zeros(4, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
     list(train_classifier(classifier, black, NoiseSchedule.from_betas(cosine_betas(3)), 15))
@@ -339,7 +350,7 @@ def test_a_guided_preset_is_trained_for_it(name):
 
 @pytest.mark.parametrize("name", ["mnist", "mnist-improved"])
 def test_a_shipped_network_is_that_of_its_preset(name):
-    assert preset(name).unet == runs.read_config(runs.find(name)).unet
+    assert preset(name).unet == read_config(find(name)).unet
 
 
 def test_a_config_survives_its_file():
@@ -355,14 +366,14 @@ def test_an_opened_network_is_not_in_training(shipped):
 
 
 def test_batches_are_drawn_from_other_noise_with_their_own_labels(shipped, monkeypatch):
-    monkeypatch.setattr(runs, "BATCH", 3)
+    monkeypatch.setattr("mini_ddpm.runs.drawing.BATCH", 3)
     drawn = []
 
     def draw(trained, labels, n, seed):
         drawn.append(seed)
         yield Step(0, labels[:, None, None, None].float().expand(n, 1, 28, 28), None)
 
-    monkeypatch.setattr(runs, "draw", draw)
+    monkeypatch.setattr("mini_ddpm.runs.drawing.draw", draw)
     images = runs.draw_many(shipped, torch.arange(7), 7, seed=0)
     assert images[:, 0, 0, 0].tolist() == list(range(7))
     assert len(set(drawn)) == 3
@@ -377,9 +388,11 @@ def test_the_bound_is_of_evenly_spaced_test_images_with_labels_and_their_own_noi
         empty = torch.zeros(len(part), 1)
         return Bound([1], empty[:, 0], empty, empty, empty)
 
-    monkeypatch.setattr(runs, "load", lambda *what: asked.append(what) or ImageSet(images, torch.arange(12) % 10))
-    monkeypatch.setattr(evaluation, "bound", bound)
-    monkeypatch.setattr(runs, "CHUNK", 2)
+    monkeypatch.setattr(
+        "mini_ddpm.runs.results.load", lambda *what: asked.append(what) or ImageSet(images, torch.arange(12) % 10)
+    )
+    monkeypatch.setattr(measure, "bound", bound)
+    monkeypatch.setattr("mini_ddpm.runs.results.CHUNK", 2)
     runs.bound_of_test_images(shipped, 4, seed=0)
     assert asked == [("mnist", "test")]
     pixels, labels, noise, clips = zip(*seen, strict=True)
@@ -395,7 +408,7 @@ def test_digits_are_compared_with_those_trained_on_and_those_held_out(shipped, m
         sizes.append((len(known), len(held_out)))
         return {}
 
-    monkeypatch.setattr(evaluation, "evaluate_images", spy)
+    monkeypatch.setattr(measure, "evaluate_images", spy)
     runs.evaluate(replace(shipped, diffusion=replace(shipped.diffusion, steps=1)), 2, 0)
     assert sizes == [(4000, 1000)]
 
@@ -404,8 +417,8 @@ def test_a_damaged_file_of_terms_is_named(shipped, tmp_path, monkeypatch):
     def bound(process, model, part):
         return Bound([1], torch.zeros(len(part)), *(torch.zeros(len(part), 1) for _ in range(3)))
 
-    monkeypatch.setattr(runs, "load", lambda *what: load("mnist-5k", "test"))
-    monkeypatch.setattr(evaluation, "bound", bound)
+    monkeypatch.setattr("mini_ddpm.runs.results.load", lambda *what: load("mnist-5k", "test"))
+    monkeypatch.setattr(measure, "bound", bound)
     runs.bound_of_test_images(shipped, 4, 0, tmp_path / "terms.safetensors")
     rows, what = files.read_tensors(tmp_path / "terms.safetensors")
     rows.pop("terms")
@@ -421,7 +434,9 @@ def test_an_unknown_loss_is_named():
 
 def test_the_standard_error_is_that_of_the_mean(shipped, monkeypatch):
     bits = torch.tensor([1.0, 2.0, 3.0, 6.0])
-    monkeypatch.setattr(runs, "bound_of_test_images", lambda *a: Bound([2, 1], bits, torch.zeros(4, 2), None, None))
+    monkeypatch.setattr(
+        "mini_ddpm.runs.results.bound_of_test_images", lambda *a: Bound([2, 1], bits, torch.zeros(4, 2), None, None)
+    )
     assert runs.bits_per_dim(shipped, 4, 0)["standard_error"] == pytest.approx(float(bits.std()) / 2)
 
 
@@ -431,12 +446,12 @@ def test_bits_are_those_of_the_prior_and_of_all_terms():
 
 def test_a_classifier_guides_a_network_that_is_not_told_the_label(shipped):
     config = replace(shipped.config, sampling=SampleConfig("ancestral"))
-    _, model = runs.guided(replace(shipped, config=config, classifier=lambda x, t: None), torch.arange(3))
+    _, model = guided(replace(shipped, config=config, classifier=lambda x, t: None), torch.arange(3))
     assert model is shipped.model
 
 
 def test_a_sheet_has_a_row_for_each_class(shipped):
-    assert runs.sheet_labels(shipped).reshape(10, 10).tolist() == [[k] * 10 for k in range(10)]
+    assert sheet_labels(shipped).reshape(10, 10).tolist() == [[k] * 10 for k in range(10)]
     assert runs.default_labels(shipped, 12).tolist() == [*range(10), 0, 1]
 
 
@@ -456,7 +471,7 @@ def test_the_clock_of_a_resumed_run_goes_on(tmp_path):
     run = tiny_run(tmp_path, steps=20)
     runs.fit(run, until=10)
     (row,) = runs.read_metrics(tmp_path)
-    runs.write_metrics(tmp_path, [{**row, "seconds": 1000.0}])
+    write_metrics(tmp_path, [{**row, "seconds": 1000.0}])
     assert runs.fit(run)
     assert runs.read_metrics(tmp_path)[-1]["seconds"] > 1000
 
@@ -492,17 +507,17 @@ def test_the_nearest_is_measured_from_each_image_to_all_others():
 
 
 def test_held_out_digits_are_measured_against_the_training_digits():
-    mnist, reference = load("mnist-5k"), evaluation.load_reference()
+    mnist, reference = load("mnist-5k"), measure.load_reference()
     known, held_out = (ImageSet(mnist.images[part], mnist.labels[part]) for part in (slice(20), slice(100, 300)))
-    found = evaluation.evaluate_images(to_model(mnist.images[500:600]), None, reference, known, held_out)
+    found = measure.evaluate_images(to_model(mnist.images[500:600]), None, reference, known, held_out)
     assert found["nearest_heldout"] == nearest_distance(to_model(held_out.images), to_model(known.images))
 
 
 def test_real_images_are_moments_of_training_and_features_of_test_images(monkeypatch):
     some = some_cifar10()
     sets = {"train": ImageSet(some.images[:60], some.labels[:60]), "test": ImageSet(some.images[60:], some.labels[60:])}
-    monkeypatch.setattr(evaluation, "load", lambda name, split="train": sets[split])
-    real, expected = evaluation.real_images(COLOURS, 30), moments_of(colours(sets["train"].images))
+    monkeypatch.setattr("mini_ddpm.measure.colour.load", lambda name, split="train": sets[split])
+    real, expected = measure.real_images(COLOURS, 30), moments_of(colours(sets["train"].images))
     assert torch.equal(real.moments["real_features_sum"], expected["real_features_sum"])
     assert torch.equal(real.test, colours(sets["test"].images[:30]))
     fewer = real.measure(some.images[:20])["FD-colours of test images"]
@@ -511,12 +526,12 @@ def test_real_images_are_moments_of_training_and_features_of_test_images(monkeyp
 
 def test_floors_compare_two_halves_and_add_the_noise_they_name(monkeypatch):
     some, seen = some_cifar10(), []
-    monkeypatch.setattr(evaluation, "load", lambda name, split="train": some)
+    monkeypatch.setattr("mini_ddpm.measure.colour.load", lambda name, split="train": some)
     spy = Extractor("colours", 6, lambda images: seen.append(images) or colours(images))
-    half = evaluation.floors(spy, 20)["half of the training images against the other"]["FD-colours"]
+    half = measure.floors(spy, 20)["half of the training images against the other"]["FD-colours"]
     first, second = colours(some.images[:50]), colours(some.images[50:70])
     assert half == pytest.approx(frechet_distance(second, moments_of(first)))
-    evaluation.floors(spy, 100)
+    measure.floors(spy, 100)
     noise = (seen[-1].float() - some.images.float())[(some.images > 100) & (some.images < 156)]
     assert float(noise.std()) == pytest.approx(40, rel=0.05)
 
@@ -524,21 +539,21 @@ def test_floors_compare_two_halves_and_add_the_noise_they_name(monkeypatch):
 def test_the_judges_file_holds_moments_of_what_it_will_compute(tmp_path):
     torch.manual_seed(0)
     some, path = some_cifar10(), tmp_path / "judge.safetensors"
-    evaluation.save_cifar_judge(judges.CifarJudge().eval(), some, some, path)
+    colour.save_cifar_judge(judges.CifarJudge().eval(), some, some, path)
     kept, again = files.read_tensors(path)[0], extractors.as_extractor(extractors.load_cifar_judge(path), CPU)
     expected = moments_of(again.of(some.images))["real_features_sum"]
     torch.testing.assert_close(kept["real_features_sum"], expected, rtol=1e-7, atol=1e-7)
 
 
 def test_the_reference_is_of_training_digits_and_its_floor_of_n_test_digits(monkeypatch):
-    monkeypatch.setattr(evaluation, "N", 100)
+    monkeypatch.setattr("mini_ddpm.measure.digits.N", 100)
     mnist, judge = load("mnist-5k"), judges.Judge().eval()
     known, held_out = (ImageSet(mnist.images[part], mnist.labels[part]) for part in (slice(300), slice(1000, 1200)))
-    found, (features, said) = evaluation.refer(judge, known, held_out), judge_features(judge, to_model(held_out.images))
+    found, (features, said) = digits.refer(judge, known, held_out), judge_features(judge, to_model(held_out.images))
     moments = moments_of(judge_features(judge, to_model(known.images))[0])
     assert torch.equal(found.moments["real_features_sum"], moments["real_features_sum"])
     assert found.fd_test == pytest.approx(frechet_distance(features[:100], moments))
-    assert found.spread_test == pytest.approx(evaluation.class_spread(features[:100], said[:100]))
+    assert found.spread_test == pytest.approx(measure.class_spread(features[:100], said[:100]))
 
 
 def test_features_are_of_every_batch_and_without_a_graph():

@@ -64,7 +64,7 @@ from mini_ddpm.symbolic import (
     x,
 )
 from mini_ddpm.symbolic.chains import _chain
-from mini_ddpm.symbolic.theory import INDICES
+from mini_ddpm.symbolic.worlds import INDICES
 
 FORWARD = forward_process()
 GROWTH = recursion(FORWARD)

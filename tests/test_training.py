@@ -16,7 +16,8 @@ from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion, predict_x_0
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.losses import ImportanceTimes, simple_loss
-from mini_ddpm.presets import preset
+from mini_ddpm.runs.presets import preset
+from mini_ddpm.runs.trained import read_config
 from mini_ddpm.sampling import sample
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 from mini_ddpm.training import TrainConfig, TrainState, drop_labels, load_checkpoint, train
@@ -179,8 +180,8 @@ def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
     """A process killed at an arbitrary moment, then resumed, ends where an undisturbed one does."""
     script = (
         "import sys, torch; from pathlib import Path; from dataclasses import replace\n"
-        "from mini_ddpm import runs; from mini_ddpm.presets import preset\n"
-        "runs.SAVE_EVERY = 0; tiny = preset('tiny')\n"
+        "from mini_ddpm import runs; from mini_ddpm.runs.presets import preset\n"
+        "import mini_ddpm.runs.folder as folder; folder.SAVE_EVERY = 0; tiny = preset('tiny')\n"
         "config = replace(tiny, training=replace(tiny.training, steps=60))\n"
         "run = runs.start(config, Path(sys.argv[1]), torch.device('cpu'))\n"
         "print('started', flush=True); runs.fit(run)\n"
@@ -269,7 +270,7 @@ def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch, number):
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "SAVE_EVERY", 0)
+    monkeypatch.setattr("mini_ddpm.runs.folder.SAVE_EVERY", 0)
     config = tiny(100)
     run = runs.start(config, tmp_path, CPU)
     real = config.loss_fn
@@ -331,7 +332,7 @@ def test_one_slow_save_does_not_put_off_the_next_for_hours(tmp_path, monkeypatch
         saves.append(run.state.step)
         now[0] += stalled if len(saves) == 1 else 1
 
-    monkeypatch.setattr(runs.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("mini_ddpm.runs.folder.time.perf_counter", lambda: now[0])
     monkeypatch.setattr(runs.Run, "save", save)
     monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", minute)
     assert runs.fit(run)
@@ -348,7 +349,7 @@ def test_drawing_leaves_the_callers_precision_alone(monkeypatch):
 def test_minutes_become_steps(tmp_path):
     run = runs.start(tiny(10**6), tmp_path, CPU, minutes=0.1)
     assert 5 < run.config.training.steps < 2000
-    assert runs.read_config(tmp_path / CHECKPOINT).training.steps == run.config.training.steps
+    assert read_config(tmp_path / CHECKPOINT).training.steps == run.config.training.steps
     assert run.state.step == 0
 
 
@@ -360,7 +361,7 @@ def test_interrupted_while_steps_are_timed_there_is_no_run(tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "steps_in", pressed)
+        patch.setattr("mini_ddpm.runs.folder.steps_in", pressed)
         with pytest.raises(KeyboardInterrupt):
             runs.start(tiny(10**6), tmp_path, CPU, minutes=0.1)
     assert not (tmp_path / CHECKPOINT).exists()
@@ -374,7 +375,7 @@ def test_saving_takes_a_small_part_of_the_time(tmp_path, monkeypatch):
     run, saves = runs.start(tiny(120), tmp_path, CPU), []
     monkeypatch.setattr(runs.Run, "save", lambda run: saves.append(run.state.step))
     clock = SimpleNamespace(perf_counter=lambda: run.state.step + 2 * len(saves))  # a step takes a second
-    monkeypatch.setattr(runs, "time", clock)
+    monkeypatch.setattr("mini_ddpm.runs.folder.time", clock)
     assert runs.fit(run)
     assert saves == [40, 110, 120]
 
@@ -391,7 +392,8 @@ def test_the_clock_waits_for_the_device(tmp_path, monkeypatch):
     steps = runs.Run.steps
     late = lambda run: (step._replace(loss=step.loss.as_subclass(Late)) for step in steps(run))  # noqa: E731
     monkeypatch.setattr(runs.Run, "steps", late)
-    monkeypatch.setattr(runs, "time", SimpleNamespace(perf_counter=lambda: run.state.step + 90 * bool(done)))
+    clock = SimpleNamespace(perf_counter=lambda: run.state.step + 90 * bool(done))
+    monkeypatch.setattr("mini_ddpm.runs.folder.time", clock)
     assert runs.fit(run)
     first, second = runs.read_metrics(tmp_path)
     assert (first["seconds"], second["seconds"]) == (100, 110)

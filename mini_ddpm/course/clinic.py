@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mini_ddpm import data, diffusion, losses, sampling, schedules, training, unet
 from mini_ddpm.course.toys import PointNet, Points
 from mini_ddpm.diffusion import Diffusion, fixed_small
-from mini_ddpm.evaluation import loss_per_t
+from mini_ddpm.measure.likelihood import loss_per_t
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 from mini_ddpm.training import TrainConfig, TrainState
 

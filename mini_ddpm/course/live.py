@@ -7,7 +7,7 @@ import numpy as np
 from IPython.display import display
 from torch import Tensor
 
-from mini_ddpm.course.figures import image_grid
+from mini_ddpm.runs.pictures import image_grid
 from mini_ddpm.training import TrainStep
 
 

@@ -34,16 +34,9 @@ from sympy import (
 from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.notation import T, t, x
-from mini_ddpm.symbolic.theory import (
-    DIGITS,
-    Theory,
-    Unchecked,
-    WrongStep,
-    free_indices,
-    number_hint,
-    rename_bound,
-    written_out,
-)
+from mini_ddpm.symbolic.sums import rename_bound, written_out
+from mini_ddpm.symbolic.theory import Theory
+from mini_ddpm.symbolic.worlds import DIGITS, Unchecked, WrongStep, free_indices, number_hint
 
 State = dict[int, int]  # time -> state, along one path
 

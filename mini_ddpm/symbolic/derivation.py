@@ -6,7 +6,8 @@ from typing import NamedTuple
 from sympy import Expr, Float, N, Rational, sympify
 
 from mini_ddpm.symbolic.printing import aligned, tex
-from mini_ddpm.symbolic.theory import Theory, Unchecked, WrongStep
+from mini_ddpm.symbolic.theory import Theory
+from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 MARKS = {"proved": r"\;\blacksquare", "checked": r"\;\square", "": ""}
 LONG = 100  # characters of LaTeX

@@ -25,7 +25,7 @@ from sympy import (
 )
 from sympy.printing.latex import LatexPrinter
 
-from mini_ddpm.symbolic.theory import Unchecked
+from mini_ddpm.symbolic.worlds import Unchecked
 
 
 def normal_density(x: Expr, mean: Expr, variance: Expr) -> Expr:

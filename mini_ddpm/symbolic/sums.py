@@ -5,7 +5,25 @@ Written that way, shifting an index, taking terms out and telescoping all become
 A product is the same with ratios.
 """
 
-from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol, Tuple, expand, expand_log
+from itertools import count
+
+from sympy import (
+    Add,
+    Basic,
+    Dummy,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    Mul,
+    Product,
+    Sum,
+    Symbol,
+    Tuple,
+    expand,
+    expand_log,
+)
+from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 
 
@@ -77,3 +95,34 @@ def _unknown(letter: str, g: Expr, i: Symbol, positive: bool | None) -> type[App
     """A function named after its summand, so that equal summands share it."""
     summand = g.xreplace({i: Symbol("_", integer=True)})
     return Function(f"{letter}[{summand}]", real=True, positive=positive)
+
+
+def written_out(expr: Expr) -> Expr:
+    """Every sum and product between integers as its terms; none if the first index is above the last."""
+    while (longer := expr.replace(_is_finite_sum, _terms)) != expr:
+        expr = longer
+    return expr
+
+
+def _is_finite_sum(node: Basic) -> bool:
+    return isinstance(node, (Sum, Product)) and all(end.is_Integer for end in node.limits[-1][1:])
+
+
+def _terms(node: Sum | Product) -> Expr:
+    *inner, (index, first, last) = node.limits
+    term = node.func(node.function, *inner) if inner else node.function
+    terms = [term.xreplace({index: Integer(k)}) for k in range(first, last + 1)]
+    return Add(*terms) if isinstance(node, Sum) else Mul(*terms)
+
+
+def rename_bound(expr: Expr, taken: frozenset[str] = frozenset()) -> Expr:
+    """Give bound indices names of their own: t may be bound in a sum and free beside it, or in a sum around it."""
+    return expr.replace(lambda node: isinstance(node, ExprWithLimits), lambda node: _renamed(node, taken))
+
+
+def _renamed(node: ExprWithLimits, taken: frozenset[str]) -> ExprWithLimits:
+    outside = {index: Dummy() for index in node.variables if index in node.free_symbols}  # as t in Sum(f(t), (t, 1, t))
+    taken = taken | {symbol.name for symbol in node.atoms(Symbol) - set(node.variables)}
+    free_names = (name for k in count() if (name := f"_{k}") not in taken)
+    inside = {index: Symbol(name) for index, name in zip(node.variables, free_names, strict=False)}
+    return node.subs(outside).xreplace(inside).xreplace({dummy: index for index, dummy in outside.items()})

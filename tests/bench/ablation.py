@@ -14,13 +14,14 @@ from pathlib import Path
 
 import torch
 
-from mini_ddpm import evaluation, runs
+from mini_ddpm import runs
 from mini_ddpm.course.architecture import flop_counter
 from mini_ddpm.data import load, to_model
 from mini_ddpm.files import write_json
 from mini_ddpm.losses import Times
-from mini_ddpm.presets import RunConfig, SampleConfig, preset
+from mini_ddpm.measure import loss_per_t
 from mini_ddpm.runs import Trained
+from mini_ddpm.runs.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.training import train
 
 BASE = replace(preset("mnist-laptop").unet, attention=(7,))
@@ -90,7 +91,7 @@ def measure(changes: dict, seed: int, steps: int, n: int, device: torch.device) 
     torch.manual_seed(0)
     held_out = load(config.data, "test")
     x_0 = to_model(held_out.images).to(device)
-    losses = evaluation.loss_per_t(
+    losses = loss_per_t(
         config.loss_fn,
         trained.diffusion,
         lambda x, t: trained.model(x, t, held_out.labels.to(device)),

@@ -21,8 +21,8 @@ import torch
 
 from mini_ddpm import runs
 from mini_ddpm.files import write_json
-from mini_ddpm.presets import preset
 from mini_ddpm.runs import Trained
+from mini_ddpm.runs.presets import preset
 from mini_ddpm.training import has_bf16, place
 from mini_ddpm.unet import UNet, UNetConfig
 

@@ -23,13 +23,13 @@ import torch
 from ablation import kept_rows, trained_with
 
 from mini_ddpm import runs
-from mini_ddpm.course.figures import image_grid
 from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import Diffusion, step_beta
 from mini_ddpm.files import write_json, write_whole
 from mini_ddpm.losses import UniformTimes, vlb_loss
-from mini_ddpm.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.runs import Trained
+from mini_ddpm.runs.pictures import image_grid
+from mini_ddpm.runs.presets import RunConfig, SampleConfig, preset
 
 COLUMNS = 20
 SAMPLING = SampleConfig("ancestral", steps=100)

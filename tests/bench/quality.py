@@ -26,10 +26,10 @@ from peers import diffusers, lucidrains, smalldiffusion
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mini_ddpm import evaluation, runs
-from mini_ddpm.course.figures import image_grid
+from mini_ddpm import measure, runs
 from mini_ddpm.data import ImageSet, load, to_model
-from mini_ddpm.presets import preset
+from mini_ddpm.runs.pictures import image_grid
+from mini_ddpm.runs.presets import preset
 
 DEVICE = runs.pick_device(None)
 EVALUATIONS = 25  # of the network, for every image a peer draws
@@ -188,19 +188,19 @@ class Jury:
     """
 
     def __init__(self) -> None:
-        self.reference = evaluation.load_reference()
+        self.reference = measure.load_reference()
         self.known = self.features(to_model(load("mnist-5k", "train").images))
         self.reach = self.distance(self.features(to_model(load("mnist-5k", "test").images))).quantile(0.95)
 
     def features(self, images: Tensor) -> Tensor:
-        return evaluation.judge_features(self.reference.judge, images)[0]
+        return measure.judge_features(self.reference.judge, images)[0]
 
     def distance(self, features: Tensor) -> Tensor:
         return torch.cdist(features, self.known).amin(dim=1)
 
     def __call__(self, images: Tensor) -> dict[str, float]:
         features = self.features(images)
-        fd = evaluation.frechet_distance(features, self.reference.moments)
+        fd = measure.frechet_distance(features, self.reference.moments)
         return {"fd_judge": fd, "readable": float((self.distance(features) <= self.reach).double().mean())}
 
 

@@ -19,9 +19,9 @@ import torch
 from PIL import Image
 
 from mini_ddpm import runs
-from mini_ddpm.course.figures import image_grid
 from mini_ddpm.files import write_json, write_whole
-from mini_ddpm.presets import preset
+from mini_ddpm.runs.pictures import image_grid
+from mini_ddpm.runs.presets import preset
 
 MOMENTS = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the run, at which a row of samples is drawn
 COLUMNS = 20

@@ -17,7 +17,7 @@ from ablation import kept_rows
 
 from mini_ddpm import runs
 from mini_ddpm.files import digest, write_json
-from mini_ddpm.presets import SampleConfig
+from mini_ddpm.runs.presets import SampleConfig
 
 CHOICES = {
     "fixed-small": ("fixed-small", SampleConfig("ancestral")),

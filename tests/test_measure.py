@@ -6,7 +6,9 @@ from oracles import gaussian_denoiser
 
 from mini_ddpm.data import ImageSet, load, to_model
 from mini_ddpm.diffusion import Diffusion, fixed_large
-from mini_ddpm.evaluation import (
+from mini_ddpm.files import CheckpointError, write_tensors
+from mini_ddpm.losses import simple_loss, vlb_loss
+from mini_ddpm.measure import (
     bound,
     class_spread,
     evaluate_images,
@@ -16,12 +18,9 @@ from mini_ddpm.evaluation import (
     moments_of,
     nearest_distance,
     precision_recall,
-    refer,
-    save_reference,
 )
-from mini_ddpm.files import CheckpointError, write_tensors
-from mini_ddpm.judge import Judge, jitter, train_judge
-from mini_ddpm.losses import simple_loss, vlb_loss
+from mini_ddpm.measure.digits import refer, save_reference
+from mini_ddpm.measure.judges import Judge, jitter, train_judge
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 REFERENCE = load_reference()

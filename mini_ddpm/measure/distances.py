@@ -1,0 +1,92 @@
+"""Distances between two sets of images, in the features of a network trained on real ones.
+
+A Fréchet distance depends on the extractor and on n; it is FID for Inception's features only.
+"""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
+
+N = 2000  # images in every comparison by default; the real ones are the first of the test set
+MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
+
+
+def frechet_metric(d: int) -> FrechetInceptionDistance:
+    """torchmetrics' Fréchet distance, over features (n, d) instead of images.
+
+    Source: Heusel et al. 2017 (1706.08500), Eq. 6, with any extractor in Inception's place.
+    """
+    identity = nn.Identity()
+    identity.num_features = d
+    return FrechetInceptionDistance(identity, normalize=True, sync_on_compute=False)  # all processes know all rows
+
+
+def moments_of(features: Tensor) -> dict[str, Tensor]:
+    """The metric's sums over features (n, d): all it needs to know of real images."""
+    metric = frechet_metric(features.shape[1])
+    metric.update(features.double(), real=True)
+    return {name: getattr(metric, name) for name in MOMENTS}
+
+
+def frechet_distance(features: Tensor, moments: dict[str, Tensor]) -> float:
+    """Fréchet distance of features (n, d) to the images that `moments` sums up."""
+    metric = frechet_metric(features.shape[1])
+    for name, value in moments.items():
+        setattr(metric, name, value.clone())
+    metric.update(features.double(), real=False)
+    return float(metric.compute())
+
+
+def kernel_distance(features: Tensor, real: Tensor, subsets: int = 50) -> float:
+    """Kernel distance of `features` (n, d) to those of real images (m, d); 0 on average for equal distributions.
+
+    Squared maximum mean discrepancy with the kernel (1 + x.y / d)^3, a mean over random subsets of at most 1,000.
+    Unlike the Fréchet distance it does not depend on n on average. Source: Binkowski et al. 2018 (1801.01401).
+    """
+    size = min(1000, len(features), len(real))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchmetrics warns that it keeps the features
+        metric = KernelInceptionDistance(nn.Identity(), subsets, size, sync_on_compute=False)
+    metric.update(features, real=False)
+    metric.update(real, real=True)
+    return float(metric.compute()[0])
+
+
+def class_spread(features: Tensor, classes: Tensor) -> float:
+    """Mean squared distance of features (n, 128) to the mean of their class (n,): how varied a class is."""
+    groups = [features[classes == c] for c in classes.unique()]
+    return float(sum((g - g.mean(dim=0)).square().sum() for g in groups) / len(features))
+
+
+def precision_recall(features: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
+    """Fidelity and variety of generated `features` (n, d), apart, against those of real images (m, d).
+
+    Precision is the share of generated points that real ones surround, recall the share of real points that
+    generated ones surround: within the distance of some point to its k-th neighbour among its own.
+    Both depend on n and m.
+
+    Returns:
+        Precision and recall, in 0..1. Source: 1904.06991, Eq. 1 and 2.
+    """
+
+    def covered(points: Tensor, others: Tensor) -> float:
+        radius = torch.cdist(others, others).kthvalue(k + 1, dim=1).values  # the nearest is the point itself
+        return float((torch.cdist(points, others) <= radius).any(dim=1).double().mean())
+
+    return covered(features, real), covered(real, features)
+
+
+def nearest_distance(images: Tensor, others: Tensor) -> float:
+    """Median over `images` of the distance to the nearest of `others`: small means copied.
+
+    Args:
+        images, others: (n, C, H, W) and (m, C, H, W) in [-1, 1].
+
+    Returns:
+        Euclidean distance, in units where black to white is 1 for a pixel.
+    """
+    a, b = images.flatten(1) / 2, others.flatten(1) / 2
+    return float(torch.cat([torch.cdist(part, b).amin(dim=1) for part in a.split(500)]).median())

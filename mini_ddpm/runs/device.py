@@ -1,0 +1,42 @@
+"""What this is running on."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from mini_ddpm import parallel
+from mini_ddpm.training import has_bf16
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The device of that name, or the best there is: CUDA, then Apple's MPS, then the CPU.
+
+    Of several processes on a machine with GPUs, each has its own.
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        if torch.device(name).type not in ("cuda", "mps", "cpu"):
+            raise RuntimeError("choose cuda, mps or cpu")
+        device = parallel.own_device(torch.device(name))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} is not available here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def machine(device: torch.device) -> str:
+    """What this is running on, and how networks compute there, in one line."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    several = f"{parallel.size()} processes, each on " if parallel.size() > 1 else ""
+    precision = "bfloat16" if has_bf16(device) else "float32"
+    threads = f"{torch.get_num_threads()} CPU threads"
+    return f"{several}{name}, {threads}, {precision}, torch {torch.__version__}, {platform.system()}"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,152 @@
+"""The figures of a trained network, and how they came about."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from mini_ddpm import measure, parallel
+from mini_ddpm.data import load
+from mini_ddpm.files import CheckpointError, digest, read_tensors, write_json, write_tensors, write_whole
+from mini_ddpm.measure import Bound, extractors
+from mini_ddpm.measure.distances import N
+from mini_ddpm.runs.device import machine
+from mini_ddpm.runs.drawing import default_labels, draw, draw_many, sheet_labels
+from mini_ddpm.runs.folder import Run, read_metrics
+from mini_ddpm.runs.pictures import loss_curve, save_pictures
+from mini_ddpm.runs.trained import Trained, image_shape, open_run
+from mini_ddpm.training import autocast
+
+CHUNK = 50  # images whose bound is computed at a time
+TERMS = ("prior", "terms", "x_0_error", "eps_error")  # what is kept of a bound
+
+
+def evaluate(trained: Trained, n: int, seed: int, names: Sequence[str] = ()) -> dict:
+    """Draw n images and measure them: the figures, and how they came about. Processes share the work.
+
+    Digits are measured by `digits.evaluate_images`, colour images by `colour.RealImages.measure`.
+
+    Args:
+        names: for colour images, any of `extractors.EXTRACTORS`; the project's own judge by default.
+
+    Raises:
+        ValueError: no judge reads images of this shape, or the extractor can't be had.
+    """
+    labels, shape = default_labels(trained, n), image_shape(trained.config)
+    begin = time.perf_counter()
+    if shape == (1, 28, 28) and not names:
+        reference = measure.load_reference()
+        images = draw_many(trained, labels, n, seed)
+        took = time.perf_counter() - begin
+        known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
+        figures = measure.evaluate_images(images, labels, reference, known, unknown)
+    elif shape == (3, 32, 32):
+        chosen = [extractors.get(name, trained.device) for name in names or ["cifar10-judge"]]
+        real = [measure.real_images(extractor, n) for extractor in chosen]
+        begin = time.perf_counter()
+        images = draw_many(trained, labels, n, seed)
+        took = time.perf_counter() - begin
+        figures = {key: value for seen in real for key, value in seen.measure(images, labels).items()}
+    else:
+        raise ValueError("extractors measure colour images of 32x32, and the judge digits of 28x28: not these images")
+    how = {
+        "n": n,
+        **asdict(trained.config.sampling),
+        "variance": trained.config.variance,
+        "seed": seed,
+        "train_seed": trained.config.training.seed,
+        "sampling_seconds": round(took, 1),
+    }
+    return {**figures, **how, "machine": machine(trained.device)}
+
+
+def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None = None) -> Bound:
+    """The full bound, T steps, of n evenly spaced test images, given their labels if the network takes any.
+
+    Args:
+        path: a file that keeps what is done; the same call goes on from there.
+
+    Raises:
+        ValueError: the file is damaged or belongs to another call, or there are fewer test images.
+    """
+    process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
+    if not 1 <= n <= len(test):
+        raise ValueError(f"there are {len(test):,} test images, so their number can't be {n:,}")
+    chosen = torch.arange(n, device=trained.device) * len(test) // n
+    weights = digest(trained.model.state_dict())
+    what = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}
+    rows: dict[str, Tensor] = {}
+    if path is not None and path.exists():
+        rows, found = read_tensors(path)
+        if found != json.loads(json.dumps(what)):
+            raise ValueError(
+                f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
+            )
+        if {*rows} != {*TERMS} or len({len(value) for value in rows.values()}) > 1:
+            raise ValueError(f"{path} is damaged: remove it, and start the bound again")
+    done = len(rows.get("prior", ()))
+    with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
+        for first in range(done, n, CHUNK):
+            images, y = test.images[chosen[first : first + CHUNK]], test.labels[chosen[first : first + CHUNK]]
+            torch.manual_seed(seed + first)
+            model = partial(trained.model, y=y) if trained.config.unet.classes else trained.model
+            with autocast(trained.device):
+                part = measure.bound(process, model, images)
+            new = {name: getattr(part, name) for name in TERMS}
+            rows = {name: torch.cat([rows[name], value]) if rows else value for name, value in new.items()}
+            if path is not None:
+                write_tensors(path, rows, what)
+            bar.update(len(images))
+    return Bound(process.timesteps[:-1], **rows)
+
+
+def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) -> dict:
+    """Sum up `bound_of_test_images`: bits/dim, its standard error over images, its parts, how they came about.
+
+    Raises:
+        ValueError: several processes were started; the work is not shared.
+    """
+    if parallel.size() > 1:
+        raise ValueError("bits/dim are computed by one process: leave out torchrun")
+    found = bound_of_test_images(trained, n, seed, path)
+    bits, terms = found.bits_per_dim, found.terms.mean(dim=0)
+    return {
+        "bits_per_dim": float(bits.mean()),
+        "standard_error": float(bits.std() / n**0.5),
+        "L_T": float(found.prior.mean()),
+        "L_1 to L_T-1": float(terms[:-1].sum()),
+        "L_0": float(terms[-1]),
+        "n": n,
+        "steps": len(terms),
+        "variance": trained.config.variance,
+        "seed": seed,
+        "machine": machine(trained.device),
+    }
+
+
+def report(run: Run, n: int = N) -> dict:
+    """Fill a trained run's folder: samples.png, loss.png, denoising.gif and evaluation.json."""
+    folder = run.folder
+    rows = read_metrics(folder)
+    if not rows:
+        raise CheckpointError(
+            f"{folder / 'metrics.csv'} is missing or empty, so there is no loss to draw; the weights are whole: "
+            f"mini-ddpm evaluate {folder}"
+        )
+    trained = open_run(str(folder), run.state.device)
+    if parallel.rank() == 0:
+        figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], rows[-1]["seconds"] / 60)
+        write_whole(folder / "loss.png", lambda path: figure.savefig(path, dpi=120))
+        steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
+        save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
+
+    figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
+    if parallel.rank() == 0:
+        write_json(folder / "evaluation.json", figures)
+    return figures
