@@ -19,7 +19,9 @@ import pooch
 import torch
 from torch import Tensor
 
-EMBEDDED = Path(__file__).parent.parent / "data" / "mnist-5k.npz"
+from mini_ddpm.files import shipped
+
+EMBEDDED = shipped("mnist-5k.npz")
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"
 EMBEDDED_TRAIN = 4000  # the file interleaves the digits, so both parts are balanced
 EMBEDDED_CIFAR10 = EMBEDDED.with_name("cifar10-100.npz")

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and read without pickle."""
 
 import hashlib
+import importlib.resources
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +16,11 @@ from torch import Tensor
 
 class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or not ours. The message names the file and the remedy."""
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that comes with the package, by its name in `data/`: cloned or installed, the same."""
+    return Path(str(importlib.resources.files("mini_ddpm_data") / name))
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:

@@ -126,7 +126,7 @@ def test_the_synopsis_names_options_that_exist():
         assert listed <= offered, f"{name}: {listed - offered}"
 
 
-FRONT = ["schedules", "diffusion", "losses", "unet", "data", "files", "parallel", "training", "sampling", "guidance"]
+FRONT = ["schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "training", "sampling", "guidance"]
 FRONT += ["classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "options", "classifiers", "trained", "drawing", "pictures", "folder", "results"]

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from mini_ddpm.data import ImageSet, to_model
-from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.files import CheckpointError, read_tensors, shipped, write_tensors
 from mini_ddpm.measure.distances import MOMENTS, N, class_spread, frechet_distance, moments_of, nearest_distance
 from mini_ddpm.measure.judges import Judge
 
-JUDGE_FILE = Path(__file__).parent.parent.parent / "data" / "weights" / "judge.safetensors"
+JUDGE_FILE = shipped("weights/judge.safetensors")
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
 from mini_ddpm.data import to_model
-from mini_ddpm.files import CheckpointError, read_tensors
+from mini_ddpm.files import CheckpointError, read_tensors, shipped
 from mini_ddpm.measure.judges import CifarJudge
 
-CIFAR_JUDGE_FILE = Path(__file__).parent.parent.parent / "data" / "weights" / "cifar10-judge.safetensors"
+CIFAR_JUDGE_FILE = shipped("weights/cifar10-judge.safetensors")
 
 
 class Extractor(NamedTuple):

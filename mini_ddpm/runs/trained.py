@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from mini_ddpm.classifier import Classifier
 from mini_ddpm.diffusion import Diffusion
-from mini_ddpm.files import CheckpointError, read_tensors, shards_of, write_shards
+from mini_ddpm.files import CheckpointError, read_tensors, shards_of, shipped, write_shards
 from mini_ddpm.runs.classifiers import load_classifier
 from mini_ddpm.runs.presets import RunConfig
 from mini_ddpm.training import autocast, load_weights, place
 from mini_ddpm.unet import UNet
 
-WEIGHTS = Path(__file__).parent.parent.parent / "data" / "weights"
+WEIGHTS = shipped("weights")
 CHECKPOINT = "checkpoint.safetensors"
 
 

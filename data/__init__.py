@@ -1,0 +1,1 @@
+"""Images, weights and results that come with the package: `mini_ddpm.files.shipped` finds them."""
