@@ -100,9 +100,10 @@ def test_a_commit_is_checked_as_ci_checks_it():
 # --- pages ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "data/bench/README.md"]
-)
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("data/**/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     text = read(page)
     places = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)", text, re.M)}
@@ -149,9 +150,8 @@ def blocks():
 
 
 def test_windows_installs_what_the_others_install():
-    posix, windows = (
-        next(lines for name, lines in blocks() if name == which and len(lines) > 2) for which in ("sh", "bat")
-    )
+    (posix,) = (lines for name, lines in blocks() if name == "sh" and len(lines) > 2)
+    (windows,) = (lines for name, lines in blocks() if name == "bat")
     own = {"python3 -m venv .venv": "py -3.12 -m venv .venv", ". .venv/bin/activate": r".venv\Scripts\activate"}
     assert [own.get(line, line) for line in posix] == windows
 
@@ -185,10 +185,8 @@ def test_the_page_of_measurements_says_what_its_files_say():
         steps = f"{row['optimizer_steps']:,}" if "optimizer_steps" in row else ""
         cells = (steps, f"{row['readable']:.1%}", f"{row['fd_judge']:.1f}")
         assert re.sub(" +", " ", "| {} | {} | {} |\n".format(*cells)) in page, row["who"]
-    rates = {
-        tuple(r[k] for k in ("network", "what", "who")): r["images_per_s"]
-        for r in json.loads(read("data/bench/steps.json"))["rows"]
-    }
+    rows = json.loads(read("data/bench/steps.json"))["rows"]
+    rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
     for network in ("small", "cifar10"):
         for what in ("train_step", "sample_step"):
             ours, *others = [rate for key, rate in rates.items() if key[:2] == (network, what)]
@@ -208,10 +206,8 @@ def commands_in(text):
 
 
 def all_commands():
-    """(page, words) of each command in README, the data's pages and the notebooks."""
-    pages = [
-        (path, path.read_text(encoding="utf-8")) for path in [*ROOT.glob("*.md"), *sorted(ROOT.glob("data/**/*.md"))]
-    ]
+    """(page, words) of each command in the pages and the notebooks."""
+    pages = [(ROOT / page, read(page)) for page in PAGES]
     for path in notebooks.ALL:
         prose = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
         pages.append((path, "\n\n".join(prose)))
