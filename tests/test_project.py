@@ -164,19 +164,20 @@ def pip_lines():
 
 @pytest.mark.parametrize("line", pip_lines())
 def test_pip_lines_work_in_every_shell(line):
-    """cmd.exe knows no single quotes and no &&; names are those of this project; torch is the one that is pinned."""
+    """cmd.exe knows no single quotes and no &&; files are those of this project; torch is the one that is pinned."""
     assert not {"'", "&", ";"} & {*line}
     assert re.match(r"(python -m |%)pip install ", line)
-    for extras in re.findall(r"\[([\w,]+)\]", line):
-        assert {*extras.split(",")} <= {*PROJECT["optional-dependencies"]}
     for file in re.findall(r"-c (\S+)", line):
         assert (ROOT / file).exists()
     for version in re.findall(r"torch==(\S+)", line):
         assert version == PINS["torch"]  # so that the constraints keep the build that was chosen
 
 
-def test_readme_shows_pip_lines():
+def test_readme_shows_pip_lines_and_extras_that_exist():
     assert len(pip_lines()) > 6
+    shown = re.findall(r"[\w.]\[([\w,]+)\]", README)
+    assert shown
+    assert {extra for extras in shown for extra in extras.split(",")} <= {*PROJECT["optional-dependencies"]}
 
 
 def test_the_page_of_measurements_says_what_its_files_say():
