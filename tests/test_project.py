@@ -126,8 +126,8 @@ def test_the_synopsis_names_options_that_exist():
         assert listed <= offered, f"{name}: {listed - offered}"
 
 
-FRONT = ["schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "training", "sampling", "guidance"]
-FRONT += ["classifier"]
+FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
+FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "options", "classifiers", "trained", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
