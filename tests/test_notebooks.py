@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import nbformat
+import openings
 import pytest
 
 import notebooks
-import openings
 
 each = pytest.mark.parametrize("path", notebooks.ALL, ids=lambda path: path.stem)
 
