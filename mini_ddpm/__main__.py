@@ -203,7 +203,7 @@ def fetch(name: str) -> None:
     """Download a full data set: mnist or cifar10."""
     folder = data.fetch(name)
     train, test = data.load(name, "train"), data.load(name, "test")
-    where = "in the repository" if folder is None else f"in {folder}"
+    where = "shipped with the package" if folder is None else f"in {folder}"
     click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, verified, {where}")
 
 
