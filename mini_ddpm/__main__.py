@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data, measure, parallel, runs
+from mini_ddpm.checks import in_one_line
 from mini_ddpm.files import write_json
 from mini_ddpm.measure import digits, extractors
 from mini_ddpm.measure.distances import N
@@ -26,6 +28,7 @@ from mini_ddpm.runs.options import (
     sampling_options,
 )
 from mini_ddpm.runs.pictures import save_pictures
+from mini_ddpm.terminal import Quiet, handled
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -200,7 +203,7 @@ def fetch(name: str) -> None:
     """Download a full data set: mnist or cifar10."""
     folder = data.fetch(name)
     train, test = data.load(name, "train"), data.load(name, "test")
-    where = "in the repository" if folder is None else f"in {folder}"
+    where = "shipped with the package" if folder is None else f"in {folder}"
     click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, verified, {where}")
 
 
@@ -269,23 +272,33 @@ def show(figures: dict) -> None:
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage).
+    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage, 130 if interrupted).
 
     Of several processes that torchrun started, only the first one prints, but for errors.
     """
-    try:
-        with parallel.job():
-            if parallel.rank():
-                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            cli.main(prog_name="mini-ddpm", standalone_mode=False)
-    except click.ClickException as error:
-        click.echo(f"mini-ddpm: {error.format_message()} (see mini-ddpm --help)", err=True)
-        sys.exit(error.exit_code)
-    except (ValueError, OSError) as error:
-        click.echo(f"mini-ddpm: {error}", err=True)
-        sys.exit(1)
-    except click.Abort:
-        sys.exit(130)
+    with redirect_stdout(Quiet(sys.stdout)), redirect_stderr(Quiet(sys.stderr)), handled(_interrupt):
+        try:
+            with parallel.job():
+                if parallel.rank():
+                    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+                cli.main(prog_name="mini-ddpm", standalone_mode=False)
+            return
+        except click.ClickException as error:
+            said, status = f"{error.format_message()} (see mini-ddpm --help)", error.exit_code
+        except (ValueError, OSError) as error:
+            said, status = in_one_line(error), 1
+        except (click.Abort, KeyboardInterrupt):
+            said, status = "interrupted", 130
+        except RuntimeError as error:
+            if not parallel.is_lost(error):
+                raise
+            said, status = f"another process stopped: {str(error).splitlines()[0][:100]}", 1
+        click.echo(f"mini-ddpm: {said}", err=True)
+        sys.exit(status)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def fetch(name: str) -> Path | None:
     return DATASETS[name].folder()
 
 
-# --- in the repository: MNIST-5k, and some of CIFAR-10 ------------------------------------------------
+# --- shipped with the package: MNIST-5k, and some of CIFAR-10 -----------------------------------------
 
 
 def _load_mnist_5k(split: str) -> ImageSet:
@@ -126,10 +126,11 @@ def some_cifar10() -> ImageSet:
 
 
 def _embedded(path: Path, sha256: str) -> tuple[np.ndarray, np.ndarray]:
+    remedy = "install mini-ddpm again or, in a clone, restore it with `git checkout -- data`"
     if not path.exists():
-        raise DataError(f"{path} is missing: run from a clone, and restore it with `git checkout -- data`")
+        raise DataError(f"{path} is missing: {remedy}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise DataError(f"{path} is damaged (checksum): restore it with `git checkout -- data`")
+        raise DataError(f"{path} is damaged (checksum): {remedy}")
     with np.load(path, allow_pickle=False) as file:
         return file["images"], file["labels"]
 

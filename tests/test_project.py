@@ -236,8 +236,8 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "training", "sampling", "guidance"]
-FRONT += ["classifier"]
+FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
+FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "options", "classifiers", "trained", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]

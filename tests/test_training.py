@@ -220,7 +220,7 @@ def test_resume_keeps_the_history_of_losses(tmp_path):
         pass
     assert torch.equal(resumed.state.times.history, whole.state.times.history)
     assert torch.equal(resumed.state.times.count, whole.state.times.count)
-    with pytest.raises(CheckpointError, match="T=30 timesteps"):
+    with pytest.raises(CheckpointError, match=r"times.count has shape \(30,\)"):
         load_checkpoint(tmp_path / "whole" / CHECKPOINT, replace(config, T=40).new_state(CPU))
 
 
@@ -255,7 +255,7 @@ def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch, number):
     real = run.config.loss_fn
 
     def interrupting(*args):
-        if run.state.step == 23:
+        if run.state.step == 22:  # steps done: this is the 23rd
             signal.raise_signal(number)
         return real(*args)
 
@@ -276,7 +276,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     real = config.loss_fn
 
     def exploding(*args):
-        return real(*args) * (float("nan") if run.state.step > 25 else 1)
+        return real(*args) * (float("nan") if run.state.step >= 25 else 1)
 
     monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", exploding)
     with pytest.raises(runs.DivergedError, match=r"nan at step 30.*last good"):
@@ -292,7 +292,7 @@ def test_a_gradient_that_is_no_number_is_named(tmp_path, monkeypatch):
 
     def exploding(*args):
         losses = real(*args)
-        return losses + (losses - losses).sqrt() if run.state.step == 10 else losses  # a root has no slope at 0
+        return losses + (losses - losses).sqrt() if run.state.step == 9 else losses  # a root has no slope at 0
 
     monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", exploding)
     with pytest.raises(runs.DivergedError, match="the gradient's norm became nan at step 10"):
@@ -310,7 +310,7 @@ def test_ctrl_c_in_the_last_step_comes_too_late(tmp_path, monkeypatch):
     real = run.config.loss_fn
 
     def interrupting(*args):
-        if run.state.step == 20:
+        if run.state.step == 19:
             signal.raise_signal(signal.SIGINT)
         return real(*args)
 
@@ -455,23 +455,6 @@ def test_started_twice_or_on_the_wrong_images(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"images of \(1, 32, 32\)"):
         runs.start(wrong, tmp_path / "other", CPU)
     assert not (tmp_path / "other").exists()
-
-
-def test_files_are_whole_or_absent(tmp_path):
-    def fail(path):
-        path.write_text("half")
-        raise OSError("device full")
-
-    with pytest.raises(OSError, match="device full"):
-        files.write_whole(tmp_path / "x.json", fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
-    (tmp_path / ".12345-x.json").write_text("half")
-    (tmp_path / ".my-x.json").write_text("somebody's")
-    files.write_json(tmp_path / "x.json", {})
-    assert {path.name for path in tmp_path.iterdir()} == {"x.json", ".my-x.json"}
 
 
 def test_a_large_model_is_written_in_shards(tmp_path):

@@ -1,6 +1,7 @@
 """Pictures: image grids, the loss curve, and noise turning into images."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,11 +27,11 @@ def image_grid(images: Tensor, columns: int, zoom: int = 2, gap: int = 2) -> Ima
     return picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
 
 
-def save_animation(frames: list[Image.Image], path: Path, seconds: float = 4.0, hold: float = 2.0) -> None:
+def save_animation(frames: list[Image.Image], path: Path | BinaryIO, seconds: float = 4.0, hold: float = 2.0) -> None:
     """Write frames as a looping GIF that takes `seconds` and rests on the last one for `hold` more."""
     each = int(1000 * seconds / len(frames))
     durations = [each] * (len(frames) - 1) + [each + int(1000 * hold)]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    frames[0].save(path, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
 
 
 def loss_curve(steps: list[int], losses: list[float], minutes: float) -> Figure:
@@ -51,8 +52,8 @@ def loss_curve(steps: list[int], losses: list[float], minutes: float) -> Figure:
 def save_pictures(steps: list[Step], grid: Path, animation: Path | None, columns: int = 10) -> None:
     """Write the last state of a chain as a grid and, if asked for, the way there as an animation."""
     picture = image_grid(steps[-1].x_t, columns)
-    write_whole(grid, lambda path: picture.save(path))
+    write_whole(grid, lambda file: picture.save(file, "PNG"))
     if animation is not None:
         shown = steps[:: max(1, len(steps) // 40)] + steps[-1:]
         frames = [image_grid(state.x_t, columns, zoom=1) for state in shown]  # noise does not compress
-        write_whole(animation, lambda path: save_animation(frames, path))
+        write_whole(animation, lambda file: save_animation(frames, file))

@@ -142,7 +142,7 @@ def report(run: Run, n: int = N) -> dict:
     trained = open_run(str(folder), run.state.device)
     if parallel.rank() == 0:
         figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], rows[-1]["seconds"] / 60)
-        write_whole(folder / "loss.png", lambda path: figure.savefig(path, dpi=120))
+        write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
         steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
         save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
 

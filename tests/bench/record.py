@@ -69,11 +69,13 @@ def main() -> None:
             continue
         if not runs.fit(run, steps[-1]):
             return
-        write_whole(picture, row_of_samples(run).save)
+        row = row_of_samples(run)
+        write_whole(picture, lambda file, row=row: row.save(file, "PNG"))
 
     rows = runs.read_metrics(folder)
     pictures = [Image.open(folder / f"row-{k}.png") for k in range(1, len(steps) + 1)]
-    write_whole(asked.data / "bench" / "cifar10-samples.png", stacked(pictures).save)
+    sheet = stacked(pictures)
+    write_whole(asked.data / "bench" / "cifar10-samples.png", lambda file: sheet.save(file, "PNG"))
     weights = runs.export(str(folder), asked.data / "weights" / "cifar10.safetensors")
     record = {
         "command": " ".join(["tests/bench/record.py", *sys.argv[1:]]),
