@@ -25,14 +25,14 @@ from mini_ddpm.runs.presets import preset
 ROOT = Path(__file__).parent.parent
 
 
-def read(name):
-    return (ROOT / name).read_text(encoding="utf-8")
+def text_of(path):
+    return path.read_text(encoding="utf-8")
 
 
-PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
-ENVIRONMENT = yaml.safe_load(read("environment.yml"))
-PINS = dict(line.lower().split("==") for line in read("constraints.txt").splitlines() if "==" in line)
-README = read("README.md")
+PROJECT = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+ENVIRONMENT = yaml.safe_load(text_of(ROOT / "environment.yml"))
+PINS = dict(line.lower().split("==") for line in text_of(ROOT / "constraints.txt").splitlines() if "==" in line)
+README = text_of(ROOT / "README.md")
 CONDA_NAMES = {"torch": "pytorch"}
 
 
@@ -55,7 +55,7 @@ def test_environment_is_conda_forge_only():
 def test_environment_agrees_with_pyproject(line):
     spec = MatchSpec(line)
     expected = {CONDA_NAMES.get(name, name): bound for name, bound in requirements().items()}
-    newest = max(int(minor) for minor in re.findall(r'"3\.(\d+)"', read(".github/workflows/ci.yml")))
+    newest = max(int(minor) for minor in re.findall(r'"3\.(\d+)"', text_of(ROOT / ".github/workflows/ci.yml")))
     expected |= {"python": f"{PROJECT['requires-python']},<3.{newest + 1}", "pip": ""}  # as far as CI tests
     name = spec.name.normalized if hasattr(spec.name, "normalized") else str(spec.name)
     assert name in expected
@@ -85,27 +85,27 @@ def test_make_help_lists_every_target():
 
 
 def test_the_version_is_the_same_everywhere():
-    newest = re.search(r"^## \[(\d.*?)\]", read("CHANGELOG.md"), flags=re.MULTILINE)[1]
-    assert yaml.safe_load(read("CITATION.cff"))["version"] == newest == PROJECT["version"]
+    newest = re.search(r"^## \[(\d.*?)\]", text_of(ROOT / "CHANGELOG.md"), flags=re.MULTILINE)[1]
+    assert yaml.safe_load(text_of(ROOT / "CITATION.cff"))["version"] == newest == PROJECT["version"]
 
 
 def test_a_commit_is_checked_as_ci_checks_it():
-    (repository,) = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+    (repository,) = yaml.safe_load(text_of(ROOT / ".pre-commit-config.yaml"))["repos"]
     (hook,) = repository["hooks"]
     assert (repository["repo"], hook["entry"]) == ("local", "make check")  # nothing to download
-    assert "\nmake test\n" in read(".ci/run")
-    assert re.search(r"^test:.* check\b", read("Makefile"), flags=re.MULTILINE)
+    assert "\nmake test\n" in text_of(ROOT / ".ci/run")
+    assert re.search(r"^test:.* check\b", text_of(ROOT / "Makefile"), flags=re.MULTILINE)
 
 
 # --- pages ---------------------------------------------------------------------------------------------
 
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"]
 PAGES += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("data/**/*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    text = read(page)
+    text = text_of(ROOT / page)
     places = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)", text, re.M)}
     for target in re.findall(r"\]\(([^)]+)\)", text):
         found = target[1:] in places if target.startswith("#") else ((ROOT / page).parent / target).exists()
@@ -181,12 +181,12 @@ def test_readme_shows_pip_lines_and_extras_that_exist():
 
 
 def test_the_page_of_measurements_says_what_its_files_say():
-    page, quality = read("data/bench/README.md"), json.loads(read("data/bench/quality.json"))
+    page, quality = text_of(ROOT / "data/bench/README.md"), json.loads(text_of(ROOT / "data/bench/quality.json"))
     for row in quality["rows"]:
         steps = f"{row['optimizer_steps']:,}" if "optimizer_steps" in row else ""
         cells = (steps, f"{row['readable']:.1%}", f"{row['fd_judge']:.2f}")
         assert re.sub(" +", " ", "| {} | {} | {} |\n".format(*cells)) in page, row["who"]
-    rows = json.loads(read("data/bench/steps.json"))["rows"]
+    rows = json.loads(text_of(ROOT / "data/bench/steps.json"))["rows"]
     rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
     for network in ("small", "cifar10"):
         for what in ("train_step", "sample_step"):
@@ -208,7 +208,7 @@ def commands_in(text):
 
 def all_commands():
     """(page, words) of each command in the pages and the notebooks."""
-    pages = [(ROOT / page, read(page)) for page in PAGES]
+    pages = [(ROOT / page, text_of(ROOT / page)) for page in PAGES]
     for path in notebooks.ALL:
         prose = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
         pages.append((path, "\n\n".join(prose)))
@@ -249,7 +249,7 @@ def modules():
     paths = {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
     imports = {}
     for name, path in paths.items():
-        nodes = list(ast.walk(ast.parse(path.read_text())))
+        nodes = list(ast.walk(ast.parse(text_of(path))))
         whole = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
         for node in nodes:
             if isinstance(node, ast.ImportFrom):
@@ -276,6 +276,6 @@ def test_imports_point_down_one_way():
 def test_no_file_is_long():
     """A house of small rooms: 300 lines, and 330 for the network, which is one thing."""
     package = ROOT / "mini_ddpm"
-    lengths = {str(path.relative_to(package)): len(path.read_text().splitlines()) for path in package.rglob("*.py")}
+    lengths = {str(path.relative_to(package)): len(text_of(path).splitlines()) for path in package.rglob("*.py")}
     assert lengths.pop("unet.py") <= 330
     assert not {name: n for name, n in lengths.items() if n > 300}
