@@ -276,7 +276,7 @@ def main() -> None:
     try:
         with parallel.job():
             if parallel.rank():
-                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+                sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             cli.main(prog_name="mini-ddpm", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"mini-ddpm: {error.format_message()} (see mini-ddpm --help)", err=True)

@@ -51,7 +51,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_json(path: Path, content: dict) -> None:
     """Write a dictionary as indented JSON."""
-    write_whole(path, lambda file: file.write_text(json.dumps(content, indent=2) + "\n"))
+    write_whole(path, lambda file: file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8"))
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict) -> None:

@@ -217,7 +217,7 @@ def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
     """Write `metrics.csv`."""
 
     def write(path: Path) -> None:
-        with path.open("w", newline="") as file:
+        with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
             writer.writerows(rows)
@@ -235,7 +235,7 @@ def read_metrics(folder: Path, step: int | None = None) -> list[dict[str, float]
     if not path.exists():
         return []
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
         return [{**row, "step": int(row["step"])} for row in rows if step is None or row["step"] <= step]
     except (TypeError, ValueError, KeyError):
