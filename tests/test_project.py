@@ -188,3 +188,23 @@ def test_text_is_utf_8_on_every_machine():
             binary = any("b" in str(mode) for mode in modes[:2]) or ast.unparse(call.func).startswith(("Image.", "os."))
             given = binary or any(word.arg == "encoding" for word in call.keywords)
             assert given or name not in ("open", "read_text", "write_text"), f"{path}:{call.lineno}"
+
+
+def test_the_workflow_pins_its_actions_and_may_only_read():
+    text = text_of(ROOT / ".github" / "workflows" / "ci.yml")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    systems = set()
+    for job in workflow["jobs"].values():
+        assert "permissions" not in job
+        assert job["timeout-minutes"] <= 60
+        matrix = job.get("strategy", {}).get("matrix", {})
+        systems |= {job["runs-on"], *matrix.get("os", []), *(each["os"] for each in matrix.get("include", []))}
+        (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["persist-credentials"] is False
+    assert {"ubuntu-latest", "macos-latest", "windows-latest"} <= systems
+    assert re.findall(r"torch==.*", text) == re.findall(r"^torch==.*", text_of(ROOT / "constraints.txt"), re.MULTILINE)
+    used = re.findall(r"uses: *(.*)", text)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
