@@ -179,6 +179,13 @@ def test_what_the_real_one_refuses_is_refused(mac):
     assert torch.special.log_ndtr(x.cpu()).device == CPU
 
 
+def test_a_mac_is_left_to_choose_its_gpu(mac, monkeypatch):
+    assert runs.pick_device(None) == CPU  # as every test is
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert runs.pick_device(None).type == "mps"
+    assert " with its GPU, " in runs.machine(MPS)
+
+
 @pytest.mark.parametrize(
     ("config", "loss", "times"),
     [
