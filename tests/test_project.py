@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,8 +18,14 @@ from mini_ddpm.__main__ import cli
 from mini_ddpm.runs.presets import preset
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+PROJECT = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+ENVIRONMENT = yaml.safe_load(text_of(ROOT / "environment.yml"))
 CONDA_NAMES = {"torch": "pytorch"}
 
 
@@ -55,7 +62,7 @@ def test_environment_installs_this_package():
 
 
 def test_every_dependency_has_a_tested_version():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = text_of(ROOT / "constraints.txt").splitlines()
     pins = dict(line.lower().split("==") for line in lines if "==" in line)
     assert pins.keys() == requirements().keys()
     assert pins["torch"] == "2.13.0"
@@ -64,6 +71,7 @@ def test_every_dependency_has_a_tested_version():
         assert pin >= least, name
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="make is for the others")
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
@@ -73,7 +81,7 @@ def test_make_help_lists_every_target():
 
 def test_readme_links_lead_somewhere():
     for page in ("README.md", "CONTRIBUTING.md", "data/README.md"):
-        text = (ROOT / page).read_text()
+        text = text_of(ROOT / page)
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert target.startswith("http") or ((ROOT / page).parent / target).exists(), f"{page}: {target}"
 
@@ -92,7 +100,7 @@ def commands_in(text):
 
 def all_commands():
     """(page, words) of each command in README, the data's pages and the notebooks."""
-    pages = [(path, path.read_text()) for path in [ROOT / "README.md", *sorted(ROOT.glob("data/**/*.md"))]]
+    pages = [(path, text_of(path)) for path in [ROOT / "README.md", *sorted(ROOT.glob("data/**/*.md"))]]
     for path in notebooks.ALL:
         prose = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
         pages.append((path, "\n\n".join(prose)))
@@ -119,7 +127,7 @@ def test_pages_show_commands():
 
 
 def test_the_synopsis_names_options_that_exist():
-    synopsis = re.search(r"## The command line\n+```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    synopsis = re.search(r"## The command line\n+```\n(.*?)```", text_of(ROOT / "README.md"), re.DOTALL)[1]
     for usage in re.split(r"^mini-ddpm ", synopsis, flags=re.MULTILINE)[1:]:
         name, listed = usage.split()[0], set(re.findall(r"--[a-z]+", usage))
         offered = {flag for option in cli.commands[name].params for flag in option.opts if flag.startswith("--")}
@@ -139,7 +147,7 @@ def modules():
     paths = {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
     imports = {}
     for name, path in paths.items():
-        nodes = list(ast.walk(ast.parse(path.read_text())))
+        nodes = list(ast.walk(ast.parse(text_of(path))))
         whole = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
         for node in nodes:
             if isinstance(node, ast.ImportFrom):
@@ -166,6 +174,37 @@ def test_imports_point_down_one_way():
 def test_no_file_is_long():
     """A house of small rooms: 300 lines, and 330 for the network, which is one thing."""
     package = ROOT / "mini_ddpm"
-    lengths = {str(path.relative_to(package)): len(path.read_text().splitlines()) for path in package.rglob("*.py")}
+    lengths = {str(path.relative_to(package)): len(text_of(path).splitlines()) for path in package.rglob("*.py")}
     assert lengths.pop("unet.py") <= 330
     assert not {name: n for name, n in lengths.items() if n > 300}
+
+
+def test_text_is_utf_8_on_every_machine():
+    """Windows reads and writes in an encoding of its own where none is given."""
+    for path in sorted((ROOT / "mini_ddpm").rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(text_of(path))) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            modes = [each.value for each in call.args if isinstance(each, ast.Constant)]
+            binary = any("b" in str(mode) for mode in modes[:2]) or ast.unparse(call.func).startswith(("Image.", "os."))
+            given = binary or any(word.arg == "encoding" for word in call.keywords)
+            assert given or name not in ("open", "read_text", "write_text"), f"{path}:{call.lineno}"
+
+
+def test_the_workflow_pins_its_actions_and_may_only_read():
+    text = text_of(ROOT / ".github" / "workflows" / "ci.yml")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    systems = set()
+    for job in workflow["jobs"].values():
+        assert "permissions" not in job
+        assert job["timeout-minutes"] <= 60
+        matrix = job.get("strategy", {}).get("matrix", {})
+        systems |= {job["runs-on"], *matrix.get("os", []), *(each["os"] for each in matrix.get("include", []))}
+        (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["persist-credentials"] is False
+    assert {"ubuntu-latest", "macos-latest", "windows-latest"} <= systems
+    assert re.findall(r"torch==.*", text) == re.findall(r"^torch==.*", text_of(ROOT / "constraints.txt"), re.MULTILINE)
+    used = re.findall(r"uses: *(.*)", text)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
