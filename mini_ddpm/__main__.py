@@ -280,7 +280,7 @@ def main() -> None:
         try:
             with parallel.job():
                 if parallel.rank():
-                    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+                    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
                 cli.main(prog_name="mini-ddpm", standalone_mode=False)
             return
         except click.ClickException as error:

@@ -36,7 +36,7 @@ class Quiet:
     """A stream that falls silent where its reader is gone, its disk full or it is closed; the work goes on."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        self.stream = stream or open(os.devnull, "w")  # noqa: SIM115 - Python's own for a closed one is None
+        self.stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - Python's own for a closed one is None
 
     def write(self, text: str) -> int:
         """Write, or fall silent."""

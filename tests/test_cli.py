@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -351,7 +352,7 @@ BAD = [
     (["train", "--device", "meta"], "choose cuda, mps or cpu"),
     (["train", "--minutes", "1", "--steps", "5"], "not both"),
     (["train", "--device", "abacus"], "'abacus' is not available"),
-    (["train", "--resume", "nowhere"], "nowhere/checkpoint.safetensors does not exist"),
+    (["train", "--resume", "nowhere"], f"{Path('nowhere/checkpoint.safetensors')} does not exist"),
     (["train", "--resume", "RUN", "--minutes", "50"], "--resume goes on as the run began"),
     (["train", "--resume", "RUN", "--seed", "0"], "--resume goes on as the run began"),
     (["train", "--resume", "RUN", "--preset", "tiny"], "--resume goes on as the run began"),

@@ -34,7 +34,7 @@ def test_files_are_whole_or_absent(tmp_path):
     write_json(tmp_path / "x.json", {"a": 1})
     with pytest.raises(OSError, match="device full"):
         write_whole(tmp_path / "x.json", half)
-    assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"a": 1}
 
 
 @posix
@@ -56,14 +56,14 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
 @posix
 def test_a_link_stays_and_what_it_names_is_replaced(tmp_path):
     (tmp_path / "far").mkdir()
-    (tmp_path / "far" / "x.json").write_text("old")
+    (tmp_path / "far" / "x.json").write_text("old", encoding="utf-8")
     (tmp_path / "near.json").symlink_to(tmp_path / "far" / "x.json")
     (tmp_path / "dangling.json").symlink_to(tmp_path / "far" / "new.json")
     for name in ("near.json", "dangling.json"):
         write_json(tmp_path / name, {})
         assert (tmp_path / name).is_symlink()
-    assert (tmp_path / "far" / "x.json").read_text() == "{}\n"
-    assert (tmp_path / "far" / "new.json").read_text() == "{}\n"
+    assert (tmp_path / "far" / "x.json").read_text(encoding="utf-8") == "{}\n"
+    assert (tmp_path / "far" / "new.json").read_text(encoding="utf-8") == "{}\n"
 
 
 @posix
@@ -90,7 +90,7 @@ def test_devices_are_written_through_and_pipes_and_folders_refused(tmp_path):
 def test_standard_output_is_written_through(tmp_path, target):
     code = "from pathlib import Path; from mini_ddpm.files import write_json; print('before', flush=True); "
     code += "write_json(Path('/dev/stdout'), {}); print('after')"
-    with (tmp_path / "out").open("w+") as out:
+    with (tmp_path / "out").open("w+", encoding="utf-8") as out:
         run = subprocess.run(
             [sys.executable, "-c", code], stdout=out if target == "file" else subprocess.PIPE, text=True
         )
@@ -164,7 +164,7 @@ def test_a_run_is_saved_and_resumed_under_the_rules_of_windows(tmp_path, monkeyp
         fsync(handle)
 
     def picky_replace(source, target, **how):
-        used = Path("/proc/self/maps").read_text().splitlines() + [
+        used = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines() + [
             os.path.realpath(p) for p in Path("/proc/self/fd").iterdir()
         ]
         for path in map(str, (source, target)):

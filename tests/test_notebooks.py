@@ -154,7 +154,7 @@ def run_nbval(path, cells, option):
     notebook = notebooks.read(path)
     notebook.cells = cells
     nbformat.write(notebook, path)
-    environment = {**os.environ, "TQDM_DISABLE": "1", "MINI_DDPM_FAST": "1"}
+    environment = {**os.environ, "TQDM_DISABLE": "1", "MINI_DDPM_FAST": "1", "PYTHONUTF8": "1"}
     command = [
         sys.executable,
         "-m",
@@ -166,7 +166,7 @@ def run_nbval(path, cells, option):
         "--nbval-current-env",
         str(path),
     ]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
 
 
 @each

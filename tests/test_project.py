@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def test_every_dependency_has_a_tested_version():
         assert pin >= least, name
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="make is for the others")
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
@@ -279,3 +281,34 @@ def test_no_file_is_long():
     lengths = {str(path.relative_to(package)): len(text_of(path).splitlines()) for path in package.rglob("*.py")}
     assert lengths.pop("unet.py") <= 330
     assert not {name: n for name, n in lengths.items() if n > 300}
+
+
+def test_text_is_utf_8_on_every_machine():
+    """Windows reads and writes in an encoding of its own where none is given."""
+    for path in sorted((ROOT / "mini_ddpm").rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(text_of(path))) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            modes = [each.value for each in call.args if isinstance(each, ast.Constant)]
+            binary = any("b" in str(mode) for mode in modes[:2]) or ast.unparse(call.func).startswith(("Image.", "os."))
+            given = binary or any(word.arg == "encoding" for word in call.keywords)
+            assert given or name not in ("open", "read_text", "write_text"), f"{path}:{call.lineno}"
+
+
+def test_the_workflow_pins_its_actions_and_may_only_read():
+    text = text_of(ROOT / ".github" / "workflows" / "ci.yml")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    systems = set()
+    for job in workflow["jobs"].values():
+        assert "permissions" not in job
+        assert job["timeout-minutes"] <= 60
+        matrix = job.get("strategy", {}).get("matrix", {})
+        systems |= {job["runs-on"], *matrix.get("os", []), *(each["os"] for each in matrix.get("include", []))}
+        (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["persist-credentials"] is False
+    assert {"ubuntu-latest", "macos-latest", "windows-latest"} <= systems
+    assert re.findall(r"torch==.*", text) == re.findall(r"^torch==.*", text_of(ROOT / "constraints.txt"), re.MULTILINE)
+    used = re.findall(r"uses: *(.*)", text)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action

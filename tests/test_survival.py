@@ -186,7 +186,7 @@ def test_whatever_becomes_of_the_screen_a_request_to_stop_saves(tmp_path, screen
         reader, writer = os.pipe()
         how = {"stdout": writer, "stderr": writer}
     elif screen == "full":
-        how = {"stdout": open("/dev/full", "w"), "stderr": subprocess.STDOUT}  # noqa: SIM115
+        how = {"stdout": open("/dev/full", "w", encoding="utf-8"), "stderr": subprocess.STDOUT}  # noqa: SIM115
     else:
         how = {"preexec_fn": lambda: (os.close(1), os.close(2))}
     process = started(folder, **how)
@@ -391,7 +391,7 @@ WRONG_METRICS += [METRICS + "1e999,1,1,1,1,1\n", METRICS + "\0,1,1,1,1,1\n"]
 
 @pytest.mark.parametrize("content", WRONG_METRICS)
 def test_a_damaged_log_is_named(content, tmp_path):
-    (tmp_path / "metrics.csv").write_text(content)
+    (tmp_path / "metrics.csv").write_text(content, encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"metrics\.csv is damaged: remove it"):
         runs.read_metrics(tmp_path)
 

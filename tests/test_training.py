@@ -1,4 +1,5 @@
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -189,7 +190,7 @@ def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "killed")], stdout=subprocess.PIPE)
     process.stdout.readline()
     metrics = tmp_path / "killed" / "metrics.csv"
-    while not metrics.exists() or len(metrics.read_text().splitlines()) < 4:
+    while not metrics.exists() or metrics.stat().st_size < 300:  # three rows; Windows replaces no open file
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
@@ -400,6 +401,7 @@ def test_the_clock_waits_for_the_device(tmp_path, monkeypatch):
     assert first["images_per_second"] == pytest.approx(second["images_per_second"] / 10)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_full_disk_leaves_the_old_checkpoint(tmp_path):
     """A real failing write: the process may not write files larger than 100 kB."""
     run = runs.start(TINY, tmp_path, CPU)
@@ -434,7 +436,7 @@ def test_bad_checkpoints_are_named(tmp_path, damage):
         metadata["config"]["unet"]["base_channels"] = 16
         write_tensors(path, tensors, metadata)
     for use in (lambda: runs.resume(tmp_path, CPU), lambda: runs.open_run(str(tmp_path), CPU)):
-        with pytest.raises(CheckpointError, match=str(path)):
+        with pytest.raises(CheckpointError, match=re.escape(str(path))):
             use()
 
 

@@ -52,10 +52,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device")
     parser.add_argument("--data", type=Path, default=Path("data"), help="where weights/ and bench/ are")
     asked = parser.parse_args()
 
-    device, folder, config = runs.pick_device(None), Path("runs") / asked.preset, preset(asked.preset)
+    device, folder, config = runs.pick_device(asked.device), Path("runs") / asked.preset, preset(asked.preset)
     config = replace(config, training=replace(config.training, steps=asked.steps or config.training.steps))
     if (folder / runs.CHECKPOINT).exists():
         run = runs.resume(folder, device, asked.steps, asked.compile)
