@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-RUN_FILES = ("checkpoint.safetensors", "config.json", "metrics.csv", "evaluation.json")
-RUN_FILES += ("samples.png", "loss.png", "denoising.gif")  # what training leaves in a run folder
+RUN_FILES = ["checkpoint.safetensors", "config.json", "metrics.csv", "evaluation.json"]
+RUN_FILES += ["samples.png", "loss.png", "denoising.gif"]  # what training leaves in a run folder
 MOST_BYTES, MOST_HEADER = 8 << 30, 10 << 20  # of a file of tensors, and of its table: far more than any network here
 
 
@@ -161,7 +161,7 @@ def digest(tensors: dict[str, Tensor], texts: dict[str, str] | None = None) -> s
     found = hashlib.sha256(json.dumps(texts or {}, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         found.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()[:16]
 
 

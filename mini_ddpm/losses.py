@@ -172,6 +172,9 @@ class ImportanceTimes(nn.Module):
         count: (T,) int64, how many losses each t has had.
     """
 
+    history: Tensor
+    count: Tensor
+
     def __init__(self, T: int) -> None:
         super().__init__()
         self.register_buffer("history", torch.zeros(T, 10, dtype=torch.float64))

@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class LostProcessError(ValueError):
@@ -136,7 +139,7 @@ def wrap(network: nn.Module) -> nn.Module:
     return nn.parallel.DistributedDataParallel(network, [device] if device.type == "cuda" else None)
 
 
-def compiled(network: nn.Module, call: Callable[[nn.Module], Tensor]) -> tuple[nn.Module, str]:
+def compiled(network: Network, call: Callable[[Network], Tensor]) -> tuple[Network, str]:
     """The network through torch.compile, or as it was where that fails; and a line that says how it went.
 
     On one GPU its kernels are replayed as a CUDA graph. In training mode the backward pass is compiled too.
@@ -146,7 +149,7 @@ def compiled(network: nn.Module, call: Callable[[nn.Module], Tensor]) -> tuple[n
     """
     begin, device, reason = time.perf_counter(), next(network.parameters()).device, ""
     cuda = device.type == "cuda"
-    fast = torch.compile(network, mode="reduce-overhead" if cuda and size() == 1 else "default", dynamic=False)
+    fast: Any = torch.compile(network, mode="reduce-overhead" if cuda and size() == 1 else "default", dynamic=False)
     apart = network.no_sync() if isinstance(network, nn.parallel.DistributedDataParallel) else nullcontext()
     try:
         with torch.random.fork_rng([device] if cuda else []), torch.set_grad_enabled(network.training), apart:

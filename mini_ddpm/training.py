@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -118,8 +118,10 @@ def train(
         diffusion, data: on the model's device; images (N, C, H, W) uint8.
         loss_fn: for example `losses.simple_loss`.
     """
-    model, device, T = state.model.train(), state.device, diffusion.schedule.T
-    weights, averages = list(model.parameters()), list(state.ema.parameters())
+    model: Any = state.model.train()
+    device, T = state.device, diffusion.schedule.T
+    weights = list(model.parameters())
+    averages: list[Tensor] = list(state.ema.parameters())
     B = parallel.share_of(config.batch_size)
     while state.step < config.steps:
         x_0, y = data.batch(torch.randint(len(data), (B,), device=device))
@@ -154,13 +156,14 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
 
 
-def place(model: nn.Module, device: torch.device) -> nn.Module:
+def place(model: parallel.Network, device: torch.device) -> parallel.Network:
     """Move a network to its device, in the memory layout in which its convolutions are fastest there.
 
     Channels last, except for bfloat16 on a CPU, where GroupNorm is many times slower in that layout.
     """
     slow = device.type == "cpu" and has_bf16(device)
-    return model.to(device, memory_format=torch.contiguous_format if slow else torch.channels_last)
+    layout = torch.contiguous_format if slow else torch.channels_last
+    return model.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -191,7 +194,7 @@ def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int
 # --- checkpoints ---------------------------------------------------------------------------------------
 
 
-def save_checkpoint(path: Path, state: TrainState, config: dict) -> None:
+def save_checkpoint(path: Path, state: TrainState, config: dict[str, Any]) -> None:
     """Write everything a run needs to go on, in one file, whole or not at all.
 
     Args:
@@ -234,8 +237,7 @@ def load_checkpoint(path: Path, state: TrainState, seed: int = 0) -> None:
             moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
             # the fused optimiser needs its moments in the memory layout of the weight
             moments = {key: torch.empty_like(weight).copy_(value).detach() for key, value in moments.items()}
-            taken = tensors[f"optimizer.step.{name}"].to(state.device)
-            state.optimizer.state[weight] = {"step": taken, **moments}
+            state.optimizer.state[weight] = {"step": tensors[f"optimizer.step.{name}"].to(state.device), **moments}
         if parallel.rank() or f"random.{state.device.type}" not in random:
             parallel.seed_apart(seed, step)
         else:
@@ -249,7 +251,7 @@ def load_checkpoint(path: Path, state: TrainState, seed: int = 0) -> None:
 
 def snapshot(state: TrainState) -> Callable[[], None]:
     """Remember a state, and torch's random state; what is returned puts both back."""
-    parts = (state.model, state.ema, state.times, state.optimizer)
+    parts: list[Any] = [state.model, state.ema, state.times, state.optimizer]
     before, random = copy.deepcopy([part.state_dict() for part in parts]), _random_state(state.device)
     step = state.step
 

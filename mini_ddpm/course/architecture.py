@@ -85,7 +85,8 @@ def trace(unet: UNet, x: Tensor, t: Tensor) -> list[Unit]:
         skips = [other for other, _, _, earlier in calls[: max(0, k - 1)] if _ends_with(given, earlier)]
         work = sum(flops[f"{type(unet).__name__}.{name}"].values()) / 1e9
         weights = sum(p.numel() for p in module.parameters())
-        found.append(Unit(name, _kind(module), tuple(output.shape[1:]), weights, work, skips[-1] if skips else None))
+        shape = (output.shape[1], output.shape[2], output.shape[3])
+        found.append(Unit(name, _kind(module), shape, weights, work, skips[-1] if skips else None))
     return found
 
 

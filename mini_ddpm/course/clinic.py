@@ -110,7 +110,12 @@ def first_time(seed: int) -> float:
 def time_told_in_sampling(seed: int) -> float:
     """How far the t that the sampler tells the network is from the t it is at."""
     told: list[int] = []
-    sampling.ancestral_step(PROCESS, lambda x_t, t: told.append(int(t)) or x_t, torch.zeros(1, 1, 8, 8), 40 + seed, 30)
+
+    def model(x_t: Tensor, t: Tensor) -> Tensor:
+        told.append(int(t))
+        return x_t
+
+    sampling.ancestral_step(PROCESS, model, torch.zeros(1, 1, 8, 8), 40 + seed, 30)
     return told[0] - (40 + seed)
 
 
@@ -196,7 +201,7 @@ FAULTS = {
         trains=True,
     ),
     "schedule in float32": Fault(
-        schedules.NoiseSchedule.from_betas.__func__,
+        schedules.NoiseSchedule.from_betas.__func__,  # type: ignore[attr-defined]
         "betas.double()",
         "betas.float()",
         error_of_the_first_entry,

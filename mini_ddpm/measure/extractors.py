@@ -73,7 +73,7 @@ def cifar10_judge(device: torch.device) -> Extractor:
 
 def as_extractor(judge: CifarJudge, device: torch.device) -> Extractor:
     """A trained judge as an extractor."""
-    judge = judge.to(device, memory_format=torch.channels_last)
+    judge = judge.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Extractor(
         "cifar10-judge",
         judge.num_features,
@@ -90,7 +90,7 @@ def efficientnet_lite0(device: torch.device) -> Extractor:
     Raises:
         ValueError: the package is not installed.
     """
-    network = load_efficientnet().to(device, memory_format=torch.channels_last)
+    network = load_efficientnet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     at_once = 5 if device.type == "cpu" else 100  # few enough for a CPU's cache: three times as fast as 100
 
     def features(images: Tensor) -> Tensor:

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -153,16 +153,16 @@ def train_cifar_judge(
     (Lookahead); the ones at the end are the ones to keep. Source: airbench94 (2404.00498), section 3.
     """
     device, steps = data.images.device, epochs * math.ceil(len(data) / batch_size)
-    judge.train().to(device, memory_format=torch.channels_last)
+    judge.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     judge.whiten.weight.data.copy_(whitening(to_model(data.images[:5000])))
     judge.whiten.weight.requires_grad_(False)
     rate, decay = 1.5 * batch_size / 1024, 1.33e-3
     shifts = [m.bias for m in judge.modules() if isinstance(m, nn.BatchNorm2d)]
     others = [w for w in judge.parameters() if w.requires_grad and all(w is not shift for shift in shifts)]
-    groups = [{"params": others}, {"params": shifts, "lr": 64 * rate, "weight_decay": decay / 64}]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": shifts, "lr": 64 * rate, "weight_decay": decay / 64}]
     optimizer = torch.optim.SGD(groups, rate, momentum=0.85, nesterov=True, weight_decay=decay)
     triangle = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _triangle(step / steps))
-    weights = list(judge.parameters())
+    weights: list[Tensor] = list(judge.parameters())
     averages = [w.detach().clone() for w in weights]
     mirrored = torch.rand(len(data), device=device) < 0.5
     step = 0

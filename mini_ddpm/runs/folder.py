@@ -148,9 +148,10 @@ def fit(run: Run, until: int | None = None) -> bool:
         LostProcessError: another process of the job has died. Seen with gloo; with NCCL, torchrun may be first to
             end this process.
     """
+    end = run.config.training.steps
     try:
         with _alone(run.folder):
-            return _fit(run, min(run.config.training.steps, math.inf if until is None else until))
+            return _fit(run, end if until is None else min(until, end))
     except RuntimeError as error:
         if not parallel.is_lost(error):
             raise

@@ -1,8 +1,10 @@
 """Named configurations: every choice of a run, made once, by name, and written to its `config.json`."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from pydantic import PositiveInt, TypeAdapter
@@ -11,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from mini_ddpm import diffusion, losses, sampling, schedules
 from mini_ddpm.checks import STRICT, Share
 from mini_ddpm.diffusion import Diffusion
-from mini_ddpm.losses import Loss
+from mini_ddpm.losses import Loss, Times
 from mini_ddpm.sampling import StepFunction
 from mini_ddpm.training import TrainConfig, TrainState, place
 from mini_ddpm.unet import UNet, UNetConfig
@@ -24,9 +26,12 @@ VARIANCES = {
     "learned-range": diffusion.learned_range,
 }
 LOSSES = {"simple": losses.simple_loss, "vlb": losses.vlb_loss, "hybrid": losses.hybrid_loss}
-TIMES = {"uniform": lambda T: losses.UniformTimes(), "importance": losses.ImportanceTimes}
+TIMES: dict[str, Callable[[int], Times]] = {
+    "uniform": lambda T: losses.UniformTimes(),
+    "importance": losses.ImportanceTimes,
+}
 SAMPLERS = ("ancestral", "ddim")
-TABLES = {  # field of RunConfig -> what it may name
+TABLES: dict[str, dict[str, Any]] = {  # field of RunConfig -> what it may name
     "schedule": SCHEDULES,
     "parameterization": PARAMETERIZATIONS,
     "variance": VARIANCES,
