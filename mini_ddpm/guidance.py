@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mini_ddpm.checks import check_labels
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
 from mini_ddpm.sampling import Step, StepFunction, times
@@ -32,6 +33,7 @@ def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
 
     Source: classifier-free guidance (2207.12598), Eq. 6, whose w is `scale - 1`.
     """
+    check_labels(y, y.numel(), model.config.classes)
     null = torch.full_like(y, model.config.classes)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:

@@ -94,10 +94,18 @@ class NoiseSchedule:
         return self.alpha_bar / (1 - self.alpha_bar)
 
     def at(self, t: Tensor | int) -> Tensor:
-        """`alpha_bar_t` ready to multiply images: () for an int, (B, 1, 1, 1) for a (B,) tensor; float64."""
-        if isinstance(t, int):
+        """`alpha_bar_t` ready to multiply images: () for an int, (B, 1, 1, 1) for a (B,) tensor; float64.
+
+        Raises:
+            ValueError: a time is not in 0..T. On a GPU its own error says so, for nobody waits for it here.
+        """
+        if isinstance(t, int) and 0 <= t <= self.T:
             return self.alpha_bar[t]
-        return self.alpha_bar[t.to(self.alpha_bar.device)].reshape(-1, 1, 1, 1)
+        try:  # index_select knows no negative times, which would be counted from the end
+            t = torch.as_tensor(t, device=self.alpha_bar.device)
+            return self.alpha_bar.index_select(0, t).reshape(-1, 1, 1, 1)
+        except (IndexError, RuntimeError, TypeError) as error:
+            raise ValueError(f"times must be whole numbers from 0 to T={self.T}, one or (B,): {error}") from None
 
     def to(self, device: torch.device) -> "NoiseSchedule":
         """Move the table. It stays on the CPU where the device has no float64 (Apple's MPS)."""

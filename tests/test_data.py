@@ -93,8 +93,8 @@ def test_pixels_survive_the_round_trip():
 def test_flips_only_where_asked():
     torch.manual_seed(0)
     image = torch.arange(4, dtype=torch.uint8).expand(200, 1, 4, 4)
-    plain, _ = ImageSet(image, torch.zeros(200)).batch(torch.arange(200))
-    flipped, _ = ImageSet(image, torch.zeros(200), flip=True).batch(torch.arange(200))
+    plain, _ = ImageSet(image, torch.zeros(200, dtype=torch.int64)).batch(torch.arange(200))
+    flipped, _ = ImageSet(image, torch.zeros(200, dtype=torch.int64), flip=True).batch(torch.arange(200))
     assert torch.equal(plain, to_model(image))
     mirrored = (flipped == to_model(image).flip(-1)).all(dim=(1, 2, 3))
     assert 70 < mirrored.sum() < 130

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
+from mini_ddpm.checks import check_images
 from mini_ddpm.data import to_model
 from mini_ddpm.files import CheckpointError, read_tensors, shipped
 from mini_ddpm.measure.judges import CifarJudge
@@ -41,6 +42,7 @@ class Extractor(NamedTuple):
 
     def of(self, images: Tensor, batch: int = 500) -> Tensor:
         """Features (n, d) of uint8 images (n, 3, 32, 32), on the CPU. Processes share the work."""
+        check_images(images, (3, 32, 32), pixels=True)
         with tqdm(total=len(images) // parallel.size(), unit="image", desc=self.name, **parallel.quiet()) as bar:
 
             @torch.no_grad()
