@@ -87,7 +87,8 @@ class ImageSet:
 
     def check_fits(self, shape: tuple[int, int, int], classes: int) -> None:
         """A ValueError unless images are of `shape` (C, H, W), and labels in 0..classes-1 where there are classes."""
-        check_images(self.images, shape, pixels=True)
+        if (own := tuple(self.images.shape[1:])) != shape:
+            raise ValueError(f"the network takes images of {shape}, and these are {own}: choose another of the two")
         if classes:
             check_labels(self.labels, len(self), classes)
 

@@ -29,6 +29,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: the disk is full or the folder not writable; whatever was at `path` is still there.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not path.is_file():  # /dev/null and its like are written to, not replaced
         write(path)
         return

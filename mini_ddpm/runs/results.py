@@ -17,7 +17,7 @@ from mini_ddpm.files import CheckpointError, digest, read_tensors, write_json, w
 from mini_ddpm.measure import Bound, extractors
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs.device import machine
-from mini_ddpm.runs.drawing import default_labels, draw, draw_many, sheet_labels
+from mini_ddpm.runs.drawing import batch_seed, default_labels, draw, draw_many, sheet_labels
 from mini_ddpm.runs.folder import Run, read_metrics
 from mini_ddpm.runs.pictures import loss_curve, save_pictures
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
@@ -78,6 +78,7 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
     process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
     if not 1 <= n <= len(test):
         raise ValueError(f"there are {len(test):,} test images, so their number can't be {n:,}")
+    test.check_fits(image_shape(trained.config), trained.config.unet.classes)
     chosen = torch.arange(n, device=trained.device) * len(test) // n
     weights = digest(trained.model.state_dict())
     what = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}
@@ -94,7 +95,7 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
     with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
         for first in range(done, n, CHUNK):
             images, y = test.images[chosen[first : first + CHUNK]], test.labels[chosen[first : first + CHUNK]]
-            torch.manual_seed(seed + first)
+            torch.manual_seed(batch_seed(seed, first))
             model = partial(trained.model, y=y) if trained.config.unet.classes else trained.model
             with autocast(trained.device):
                 part = measure.bound(process, model, images)
@@ -141,10 +142,12 @@ def report(run: Run, n: int = N) -> dict:
         )
     trained = open_run(str(folder), run.state.device)
     if parallel.rank() == 0:
-        figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], rows[-1]["seconds"] / 60)
-        write_whole(folder / "loss.png", lambda path: figure.savefig(path, dpi=120))
-        steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
-        save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
+        steps, found = [row["step"] for row in rows], [row["loss"] for row in rows]
+        figure = loss_curve(steps, found, rows[-1]["seconds"] / 60, trained.config.loss)
+        write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
+        states = draw(trained, sheet_labels(trained), 100, seed=0)
+        n_states = len(trained.diffusion.timesteps) - 1
+        save_pictures(states, n_states, folder / "samples.png", folder / "denoising.gif")
 
     figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
     if parallel.rank() == 0:
