@@ -19,7 +19,6 @@ from mini_ddpm.runs import classifiers, options, presets
 from mini_ddpm.runs.drawing import BATCH
 from mini_ddpm.runs.pictures import save_pictures
 
-
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 

@@ -35,9 +35,7 @@ def sampling_options(command: Callable) -> Callable:
     """The options that change how a run draws."""
     scale = "How closely to follow the label, 1 as trained (--classifier: 0 not at all); the run's by default."
     for option in (
-        click.option(
-            "--variance", help="Of ancestral steps: fixed-small, fixed-large or learned-range; else the run's."
-        ),
+        click.option("--variance", help="Of ancestral steps: fixed-small, fixed-large, learned-range; else the run's."),
         click.option("--guidance", type=Number(-1000, 1000), help=scale),
         click.option("--classifier", help="A file, or mnist-classifier: it guides, and the network is told no label."),
         click.option("--eta", type=Number(0, 1), help="Of ddim: share of ancestral noise; the run's by default."),
