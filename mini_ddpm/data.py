@@ -242,7 +242,10 @@ DATASETS = {
     "mnist-5k": DataSet(_load_mnist_5k, lambda: None, "the file's checksum"),
     "mnist": DataSet(_load_mnist, _mnist_folder, "checksums of the decompressed bytes"),
     "cifar10": DataSet(
-        _load_cifar10, _cifar10_folder, "the archive's checksum, once", "sizes, labels and class counts only"
+        _load_cifar10,
+        _cifar10_folder,
+        "the archive's checksum (when it was downloaded), sizes, labels and class counts",
+        "sizes, labels and class counts only",
     ),
 }
 

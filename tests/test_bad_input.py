@@ -235,9 +235,9 @@ def test_whatever_is_combined_there_is_no_traceback(untrained, run, tmp_path):
     """Options of `sample` at random: a picture and status 0, or one line, another status and no picture."""
     some = random.Random(0)
     choices = [
-        "--sampler ancestral", "--sampler ddim", "--steps 1", "--steps 3", "--eta 0.5", "--guidance 3", "--guidance -1000",
-        "--classifier GUIDE.safetensors", "--variance fixed-large", "--variance learned-range", "--label 2", "--label 11",
-        "--seed 4294967295", "--gif", "--raw", "--n 3", "--out y.jpg", "--out x.txt", "--device cpu",
+        "--sampler ancestral", "--sampler ddim", "--steps 1", "--steps 3", "--eta 0.5", "--guidance 3",
+        "--guidance -1000", "--classifier GUIDE.safetensors", "--variance fixed-large", "--variance learned-range",
+        "--label 2", "--label 11", "--seed 4294967295", "--gif", "--raw", "--n 3", "--out y.jpg", "--out x.txt",
     ]  # fmt: skip
     seen = set()
     for _ in range(150):
@@ -251,6 +251,49 @@ def test_whatever_is_combined_there_is_no_traceback(untrained, run, tmp_path):
         for name in written:
             os.remove(tmp_path / name)
     assert seen == {0, 1, 2}
+
+
+DAMAGED = {
+    "a name less": lambda rows: rows.pop("terms"),
+    "a name more": lambda rows: rows.update(other=rows["prior"].clone()),
+    "no rows of one": lambda rows: rows.update(prior=rows["prior"][:0]),
+    "fewer columns": lambda rows: rows.update(terms=rows["terms"][:, 1:]),
+    "a row more": lambda rows: rows.update({name: torch.cat([value, value]) for name, value in rows.items()}),
+    "one number": lambda rows: rows.update(prior=torch.tensor(1.0)),
+    "whole numbers": lambda rows: rows.update(terms=rows["terms"].long()),
+    "nan": lambda rows: rows.update(terms=rows["terms"] * torch.nan),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_file_of_terms_is_named(untrained, run, tmp_path, damage):
+    line = ("evaluate", untrained / "RUN", "--bits", 2, "--terms", "terms.safetensors", "--device", "cpu")
+    assert run(*line)[0] == 0
+    rows, what = read_tensors(tmp_path / "terms.safetensors")
+    damage(rows)
+    write_tensors(tmp_path / "terms.safetensors", rows, what)
+    assert "terms.safetensors is damaged" in one_line(run(*line)[2])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda weights, card: weights.pop("head.bias"),
+        lambda weights, card: weights.update(other=torch.zeros(1)),
+        lambda weights, card: weights.update({"head.bias": torch.full((10,), torch.nan)}),
+        lambda weights, card: card.update(classes="ten"),
+        lambda weights, card: card.update(classes=9),
+        lambda weights, card: card.update(classifier={}),
+        lambda weights, card: card.update(classifier=None),
+    ],
+)
+def test_a_damaged_classifier_is_named(untrained, run, tmp_path, damage):
+    weights, card = read_tensors(untrained / "GUIDE.safetensors")
+    damage(weights, card)
+    write_tensors(tmp_path / "guide.safetensors", weights, card)
+    status, _, err = run("sample", untrained / "RUN", "--classifier", "guide.safetensors", "--n", 2)
+    assert status == 1
+    assert "guide.safetensors" in one_line(err)
 
 
 # --- the library's doors --------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data
+from mini_ddpm.checks import finite
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
-from mini_ddpm.files import read_tensors, write_tensors
+from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.measure import colour, digits
 from mini_ddpm.measure.judges import CifarJudge, Judge, JudgeStep, train_cifar_judge, train_judge
 from mini_ddpm.runs.presets import RunConfig
@@ -86,7 +87,12 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
         raise ValueError(f"{path} is not a noise-aware classifier: make one with mini-ddpm train-classifier")
     if not card["noised"]:
         raise ValueError(f"{path} was trained on clean images: it can't guide, for it has never seen a noisy one")
-    own = RunConfig.from_json(card["classifier"])
+    try:
+        own = RunConfig.from_json(card["classifier"])
+        classifier = Classifier(own.unet, card["classes"])
+        classifier.load_state_dict({name: finite(value.float(), f"{path}: {name}") for name, value in weights.items()})
+    except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): make it again with train-classifier") from None
     for name, mine, theirs in (
         ("schedule", own.schedule, config.schedule),
         ("T", own.T, config.T),
@@ -95,6 +101,4 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
     ):
         if mine != theirs:
             raise ValueError(f"{path} was trained for {name} {mine}, but the model has {theirs}")
-    classifier = Classifier(own.unet, card["classes"])
-    classifier.load_state_dict({name: value.float() for name, value in weights.items()})
     return classifier.to(device).eval().requires_grad_(False)

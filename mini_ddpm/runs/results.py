@@ -89,7 +89,10 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
             raise ValueError(
                 f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
             )
-        if {*rows} != {*TERMS} or len({len(value) for value in rows.values()}) > 1:
+        k, T = rows["prior"].numel() if "prior" in rows else 0, len(process.timesteps) - 1
+        shapes = {name: (k,) if name == "prior" else (k, T) for name in TERMS}
+        sound = all(value.is_floating_point() and value.isfinite().all() for value in rows.values())
+        if {name: value.shape for name, value in rows.items()} != shapes or k > n or not sound:
             raise ValueError(f"{path} is damaged: remove it, and start the bound again")
     done = len(rows.get("prior", ()))
     with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
