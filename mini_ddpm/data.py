@@ -60,10 +60,8 @@ class ImageSet:
 
     Attributes:
         images: (N, C, H, W) uint8, N > 0; C is 1 or 3.
-        labels: (N,) int64 from 0.
+        labels: (N,) int64 from 0. Anything else is a ValueError.
         flip: mirror half of the images of every batch (never digits).
-
-    Anything else is a ValueError.
     """
 
     images: Tensor
@@ -99,6 +97,8 @@ class ImageSet:
 
 def to_model(images: Tensor) -> Tensor:
     """uint8 pixels 0..255 -> float32 in [-1, 1]."""
+    if images.dtype != torch.uint8:
+        raise ValueError(f"pixels must be uint8, not {images.dtype}")
     return images.float() / 127.5 - 1
 
 
@@ -116,7 +116,7 @@ def load(name: str, split: str = "train") -> ImageSet:
     Raises:
         DataError: unknown name or split, damaged file, or nothing cached and no network.
     """
-    if name not in DATASETS:
+    if name not in [*DATASETS]:
         raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
     if split not in ("train", "test"):
         raise DataError(f"unknown split {split!r}: choose train or test")
@@ -125,7 +125,7 @@ def load(name: str, split: str = "train") -> ImageSet:
 
 def fetch(name: str) -> Path | None:
     """Download a full set unless it is at hand; returns its folder, or None where none is needed."""
-    if name not in DATASETS:
+    if name not in [*DATASETS]:
         raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
     return DATASETS[name].folder()
 

@@ -162,6 +162,10 @@ class Diffusion:
     clip: float | None = 1.0
     steps: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip must be above 0, or None, not {self.clip}")
+
     @cached_property
     def timesteps(self) -> list[int]:
         """The chain's n+1 times from T down to 0, evenly spaced and rounded, both ends kept.

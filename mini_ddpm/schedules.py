@@ -57,8 +57,8 @@ def cosine_betas(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
 
 
 def _checked_length(T: int) -> int:
-    if T < 1:
-        raise ValueError(f"a schedule needs at least one step, not T={T}")
+    if not isinstance(T, int) or T < 1:
+        raise ValueError(f"a schedule needs at least one step, and whole ones, not T={T}")
     return T
 
 
@@ -75,7 +75,8 @@ class NoiseSchedule:
     @classmethod
     def from_betas(cls, betas: Tensor) -> "NoiseSchedule":
         """Build the table from `beta_1 .. beta_T`, (T,) float64, each strictly between 0 and 1."""
-        if betas.ndim != 1 or not bool(((betas > 0) & (betas < 1)).all()):
+        betas = torch.as_tensor(betas)
+        if betas.ndim != 1 or not len(betas) or not bool(((betas > 0) & (betas < 1)).all()):
             raise ValueError("betas must be one list of variances strictly between 0 and 1")
         alpha_bar = torch.cumprod(1 - betas.double(), dim=0)  # Eq. 4, DDPM
         return cls(torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar]))

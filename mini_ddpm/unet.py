@@ -259,8 +259,8 @@ class Encoder(nn.Module):
 
     def embed(self, t: Tensor, y: Tensor | None) -> Tensor:
         """The vector that every residual block receives: time plus class, (B, 4 base_channels)."""
-        if t.ndim != 1 or (y is not None and y.shape != t.shape):
-            raise ValueError("t must have the shape (B,), and so must y: one time and one label an image")
+        if any(z.ndim != 1 or len(z) != len(t) or z.is_floating_point() for z in ([t] if y is None else [t, y])):
+            raise ValueError("t must be whole numbers (B,), and so must y: one time and one label an image")
         emb = self.time_mlp(timestep_embedding(t, self.config.base_channels))
         if self.class_embedding is not None:
             null = torch.full_like(t, self.config.classes)
@@ -269,9 +269,10 @@ class Encoder(nn.Module):
 
     def encode(self, x_t: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, C, H, W) and (B, 4 base_channels) -> the last feature map, and one for each skip connection."""
-        B, C, side = len(emb), self.config.in_channels, self.config.image_size
-        if x_t.shape != (B, C, side, side) or not x_t.is_floating_point():
-            raise ValueError(f"x_t must be floats ({B}, {C}, {side}, {side}), not {x_t.dtype} {tuple(x_t.shape)}")
+        config, dtype = self.config, self.conv_in.weight.dtype
+        shape = (len(emb), config.in_channels, config.image_size, config.image_size)
+        if x_t.shape != shape or x_t.dtype != dtype:
+            raise ValueError(f"x_t must be {dtype} {shape}, not {x_t.dtype} {tuple(x_t.shape)}")
         waves = [wave(2**n * math.pi * x_t) for n in self.config.fourier for wave in (torch.sin, torch.cos)]
         h = self.conv_in(F.pixel_unshuffle(torch.cat([x_t, *waves], dim=1), self.config.patch_size))
         skips = [h]

@@ -18,7 +18,7 @@ from mini_ddpm.classifier import Classifier, train_classifier
 from mini_ddpm.data import ImageSet, load, some_cifar10, to_model
 from mini_ddpm.diffusion import Diffusion, fixed_small, q_sample
 from mini_ddpm.files import read_tensors, write_tensors
-from mini_ddpm.guidance import classifier_free
+from mini_ddpm.guidance import classifier_free, classifier_guided, classifier_step
 from mini_ddpm.measure import extractors, judges
 from mini_ddpm.runs.classifiers import save_classifier
 from mini_ddpm.runs.drawing import batch_seed
@@ -355,10 +355,27 @@ DOORS = {
     "the network, labels in a column": (lambda: NETWORK(X, NOW, Y[:, None]), "one label an image"),
     "the network, one label": (lambda: NETWORK(X, NOW, Y[0]), "one label an image"),
     "the network, times in a column": (lambda: NETWORK(X, NOW[:, None]), "one time"),
-    "the network, one time": (lambda: NETWORK(X, NOW[:1]), r"floats \(1, 1, 28, 28\)"),
+    "the network, one time": (lambda: NETWORK(X, NOW[:1]), r"torch.float32 \(1, 1, 28, 28\)"),
     "the network, colours": (lambda: NETWORK(X.expand(2, 3, 28, 28), NOW), r"not torch.float32 \(2, 3, 28, 28\)"),
-    "the network, 32x32": (lambda: NETWORK(torch.zeros(2, 1, 32, 32), NOW), r"floats \(2, 1, 28, 28\)"),
-    "the network, pixels": (lambda: NETWORK(PIXELS, NOW), "must be floats"),
+    "the network, 32x32": (lambda: NETWORK(torch.zeros(2, 1, 32, 32), NOW), r"torch.float32 \(2, 1, 28, 28\)"),
+    "the network, pixels": (lambda: NETWORK(PIXELS, NOW), "must be torch.float32"),
+    "the network, float64": (lambda: NETWORK(X.double(), NOW), "must be torch.float32"),
+    "the network, labels of floats": (lambda: NETWORK(X, NOW, Y.float()), "whole numbers"),
+    "half a step": (lambda: cosine_betas(2.5), "not T=2.5"),
+    "no betas": (lambda: NoiseSchedule.from_betas(torch.zeros(0)), "one list of variances"),
+    "a clip of nan": (lambda: replace(DIFFUSION, clip=torch.nan), "clip must be above 0"),
+    "pixels twice": (lambda: to_model(to_model(PIXELS)), "must be uint8"),
+    "a loss per t of pixels": (
+        lambda: measure.loss_per_t(losses.simple_loss, DIFFUSION, NETWORK, PIXELS, [1]), "must be floats"),
+    "a picture of nan": (lambda: runs.image_grid(X * torch.nan, 2), "the images"),
+    "a picture of two colours": (lambda: runs.image_grid(X.expand(2, 2, 28, 28), 2), "C 1 or 3"),
+    "guidance by nan": (lambda: classifier_free(NETWORK, Y, torch.nan), "a finite number, not nan"),
+    "a step to labels in a column": (lambda: classifier_step(NETWORK, Y[:, None], 1.0), r"shape \(2,\)"),
+    "a classifier guiding by inf": (
+        lambda: classifier_guided(DIFFUSION, NETWORK, NETWORK, Y, torch.inf), "a finite number, not inf"),
+    "draw none": (lambda: list(runs.draw(trained(), None, 0, 0)), "above 0"),
+    "the bits of one image": (lambda: runs.bits_per_dim(trained(), 1, 0), "at least 2"),
+    "a distance to nothing": (lambda: measure.frechet_distance(FEATURES, {}), "moments must be"),
     "noise of three colours": (
         lambda: list(sample(ancestral_step, DIFFUSION, NETWORK, torch.zeros(2, 3, 28, 28))), "28, 28"),
     "ddim with eta 2": (lambda: ddim_step(DIFFUSION, NETWORK, X, 20, 0, eta=2), "eta must be between 0 and 1"),

@@ -45,6 +45,8 @@ def moments_of(features: Tensor) -> dict[str, Tensor]:
 
 def frechet_distance(features: Tensor, moments: dict[str, Tensor]) -> float:
     """Fréchet distance of features (n, d) to the images that `moments` sums up."""
+    if {*moments} != {*MOMENTS}:
+        raise ValueError(f"moments must be {', '.join(MOMENTS)}, as moments_of makes them, not {', '.join(moments)}")
     _check_features(2, features, moments["real_features_sum"].expand(2, -1))
     metric = frechet_metric(features.shape[1])
     for name, value in moments.items():

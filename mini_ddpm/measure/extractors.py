@@ -153,6 +153,6 @@ def get(name: str, device: torch.device) -> Extractor:
     Raises:
         ValueError: unknown name, or the extractor can't be had.
     """
-    if name not in EXTRACTORS:
+    if name not in [*EXTRACTORS]:
         raise ValueError(f"unknown extractor {name!r}: choose one of {', '.join(EXTRACTORS)}")
     return EXTRACTORS[name](device)

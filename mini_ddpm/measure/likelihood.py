@@ -17,6 +17,8 @@ from mini_ddpm.losses import Loss, Model, bound_term, prior_term
 @torch.no_grad()
 def loss_per_t(loss_fn: Loss, diffusion: Diffusion, model: Model, x_0: Tensor, times: Iterable[int]) -> Tensor:
     """Mean loss over images x_0 (N, C, H, W) at each of `times` in 1..T, with the same noise: (len(times),)."""
+    if not x_0.is_floating_point():
+        raise ValueError(f"images must be floats in [-1, 1], not {x_0.dtype}: data.to_model makes them")
     eps = torch.randn_like(x_0)
     everywhere = (torch.full((len(x_0),), t, device=x_0.device) for t in times)
     return torch.stack([loss_fn(diffusion, model, x_0, t, eps).mean() for t in everywhere])

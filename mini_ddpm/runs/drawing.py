@@ -37,6 +37,8 @@ def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator
     Raises:
         ValueError: there is no such label, or what comes out is not numbers.
     """
+    if not (isinstance(n, int) and n > 0):
+        raise ValueError(f"n must be a whole number above 0, not {n}")
     if labels is not None:
         check_labels(labels, n, trained.classes)
     torch.manual_seed(seed)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from mini_ddpm.checks import check_images
 from mini_ddpm.data import to_pixels
 from mini_ddpm.files import write_whole
 from mini_ddpm.sampling import Step
@@ -17,6 +18,7 @@ from mini_ddpm.sampling import Step
 
 def image_grid(images: Tensor, columns: int, zoom: int = 2, gap: int = 2) -> Image.Image:
     """Images (N, C, H, W) in [-1, 1] as one picture, row by row, enlarged `zoom` times; C is 1 or 3."""
+    check_images(images)
     pixels = to_pixels(images.cpu()).numpy()
     n, channels, height, width = pixels.shape
     rows = -(-n // columns)

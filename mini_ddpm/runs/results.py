@@ -114,8 +114,10 @@ def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) 
     """Sum up `bound_of_test_images`: bits/dim, its standard error over images, its parts, how they came about.
 
     Raises:
-        ValueError: several processes were started; the work is not shared.
+        ValueError: fewer than 2 images, or several processes were started; the work is not shared.
     """
+    if n < 2:
+        raise ValueError(f"a standard error needs at least 2 images, not {n}")
     if parallel.size() > 1:
         raise ValueError("bits/dim are computed by one process: leave out torchrun")
     found = bound_of_test_images(trained, n, seed, path)
