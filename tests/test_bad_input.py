@@ -221,6 +221,11 @@ def test_a_file_that_can_not_be_written_is_refused_before_the_work(refused, monk
     assert message in refused(*line.split())
 
 
+def test_too_many_steps_are_refused_before_the_work(refused, monkeypatch):
+    monkeypatch.setattr(runs, "evaluate", None)
+    assert "between 1 and T=20" in refused("evaluate", "RUN", "--steps", "21")
+
+
 @pytest.mark.parametrize("words", [["--out", ""], ["--out="], ["--classifier", ""], ["--gif", ""]])
 def test_an_empty_word_is_refused(refused, words):
     assert "empty" in refused("sample", "RUN", *words)
