@@ -22,8 +22,8 @@ import pooch
 import torch
 from torch import Tensor
 
-from mini_ddpm.checks import check_images, check_labels
 from mini_ddpm.files import shipped
+from mini_ddpm.inputs import check_images, check_labels
 
 EMBEDDED = shipped("mnist-5k.npz")
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"

@@ -269,10 +269,9 @@ class Encoder(nn.Module):
 
     def encode(self, x_t: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, C, H, W) and (B, 4 base_channels) -> the last feature map, and one for each skip connection."""
-        config, dtype = self.config, self.conv_in.weight.dtype
-        shape = (len(emb), config.in_channels, config.image_size, config.image_size)
-        if x_t.shape != shape or x_t.dtype != dtype:
-            raise ValueError(f"x_t must be {dtype} {shape}, not {x_t.dtype} {tuple(x_t.shape)}")
+        B, C, dtype = len(emb), self.config.in_channels, self.conv_in.weight.dtype
+        if x_t.ndim != 4 or x_t.shape[:2] != (B, C) or x_t.dtype != dtype:
+            raise ValueError(f"x_t must be {dtype} ({B}, {C}, H, W), not {x_t.dtype} {tuple(x_t.shape)}")
         waves = [wave(2**n * math.pi * x_t) for n in self.config.fourier for wave in (torch.sin, torch.cos)]
         h = self.conv_in(F.pixel_unshuffle(torch.cat([x_t, *waves], dim=1), self.config.patch_size))
         skips = [h]

@@ -127,7 +127,7 @@ def test_the_synopsis_names_options_that_exist():
 
 
 FRONT = ["schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "training", "sampling", "guidance"]
-FRONT = ["checks", *FRONT, "classifier"]
+FRONT = ["inputs", *FRONT, "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from mini_ddpm import parallel
-from mini_ddpm.checks import check_images, check_labels
 from mini_ddpm.data import ImageSet, load, to_pixels
 from mini_ddpm.files import read_tensors, write_tensors
+from mini_ddpm.inputs import check_images, check_labels
 from mini_ddpm.measure.distances import MOMENTS, N, frechet_distance, kernel_distance, moments_of, precision_recall
 from mini_ddpm.measure.extractors import CIFAR_JUDGE_FILE, Extractor, as_extractor
 from mini_ddpm.measure.judges import CifarJudge

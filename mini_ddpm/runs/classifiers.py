@@ -7,9 +7,9 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data
-from mini_ddpm.checks import finite
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.inputs import finite
 from mini_ddpm.measure import colour, digits
 from mini_ddpm.measure.judges import CifarJudge, Judge, JudgeStep, train_cifar_judge, train_judge
 from mini_ddpm.runs.presets import RunConfig
