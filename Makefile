@@ -9,7 +9,7 @@ NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 .PHONY: help setup lab train test test-browser check format bench bench-steps bench-quality bench-gpu clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP)  ## make .venv and install everything
 

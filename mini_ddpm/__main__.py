@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,22 +13,24 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data, measure, parallel, runs
-from mini_ddpm.files import write_json
+from mini_ddpm.checks import in_one_line
+from mini_ddpm.files import check_target, write_json
 from mini_ddpm.measure import digits, extractors
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs import classifiers, options, presets
 from mini_ddpm.runs.drawing import BATCH
 from mini_ddpm.runs.pictures import save_pictures
+from mini_ddpm.terminal import Quiet, handled
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-@click.group(
-    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
-)
+@click.group(invoke_without_command=True, context_settings=SETTINGS)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Train small diffusion models on real images, draw from them, and measure what they draw."""
+    if any(re.fullmatch(r"(--[\w-]+=)?", word) for word in sys.argv[1:]):
+        raise click.UsageError("an option or argument is empty")
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -101,7 +104,9 @@ def sample(
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN, a run folder or a shipped model (mnist)."""
-    animation = options.check_target(out.with_suffix(".gif"), (".gif",)) if gif else None
+    animation = out.with_suffix(".gif") if gif else None
+    if animation is not None:
+        check_target(animation, (".gif",))
     trained = options.configured(run, device, raw, changes)
     labels = runs.default_labels(trained, n)
     if label is not None:
@@ -196,7 +201,7 @@ def fetch(name: str) -> None:
     """Download a full data set, mnist or cifar10, unless it is at hand, and verify it."""
     folder = data.fetch(name)
     train, test = data.load(name, "train"), data.load(name, "test")
-    where = "in the repository" if folder is None else f"in {folder}"
+    where = "shipped with the package" if folder is None else f"in {folder}"
     click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, {where}")
     click.echo(f"verified: {data.verified(name)}")
 
@@ -257,34 +262,36 @@ def show(figures: dict) -> None:
         click.echo(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")
 
 
-def _stop(message: str, status: int) -> None:
-    """Leave with one line, whatever the message holds."""
-    click.echo("mini-ddpm: " + " ".join(message.split()), err=True)
-    sys.exit(status)
-
-
 def main() -> None:
-    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage).
+    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage, 130 if interrupted).
 
     Of several processes that torchrun started, only the first one prints, but for errors.
     """
-    try:
-        if any(re.fullmatch(r"(--[\w-]+=)?", word) for word in sys.argv[1:]):
-            raise click.UsageError("an option or argument is empty")
-        with parallel.job():
-            if parallel.rank():
-                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            if sys.stdout is not None:  # it is where the caller has closed it
-                sys.stdout.reconfigure(errors="backslashreplace")  # for names that are not UTF-8
-            cli.main(prog_name="mini-ddpm", standalone_mode=False)
-    except click.ClickException as error:
-        _stop(f"{error.format_message()} (see mini-ddpm --help)", error.exit_code)
-    except (ValueError, OSError) as error:
-        _stop(str(error), 1)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        _stop(f"not enough memory, so ask for fewer images: {error}", 1)
-    except click.Abort:
-        sys.exit(130)
+    with redirect_stdout(Quiet(sys.stdout)), redirect_stderr(Quiet(sys.stderr)), handled(_interrupt):
+        try:
+            with parallel.job():
+                if parallel.rank():
+                    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+                cli.main(prog_name="mini-ddpm", standalone_mode=False)
+            return
+        except click.ClickException as error:
+            said, status = f"{error.format_message()} (see mini-ddpm --help)", error.exit_code
+        except (ValueError, OSError) as error:
+            said, status = in_one_line(error), 1
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            said, status = f"not enough memory, so ask for fewer images: {error}", 1
+        except (click.Abort, KeyboardInterrupt):
+            said, status = "interrupted", 130
+        except RuntimeError as error:
+            if not parallel.is_lost(error):
+                raise
+            said, status = f"another process stopped: {str(error).splitlines()[0][:100]}", 1
+        click.echo("mini-ddpm: " + " ".join(said.split()), err=True)
+        sys.exit(status)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

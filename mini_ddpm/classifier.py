@@ -98,7 +98,7 @@ def accuracy_per_t(
     """Share of `data` that is read correctly from x_t, at each of `times` in 0..T, in 0..1."""
     x_0, found = to_model(data.images), []
     for t in times:
-        x_t = q_sample(x_0, torch.randn_like(x_0), schedule.at(torch.tensor(t, device=x_0.device)))
+        x_t = q_sample(x_0, torch.randn_like(x_0), schedule.at(t))
         parts = [classifier(x, torch.full((len(x),), t, device=x.device)).argmax(dim=1) for x in x_t.split(500)]
-        found.append(float((torch.cat(parts) == data.labels).double().mean()))
+        found.append(float((torch.cat(parts) == data.labels).cpu().double().mean()))
     return found

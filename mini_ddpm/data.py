@@ -136,7 +136,7 @@ def verified(name: str) -> str:
     return (given and DATASETS[name].verified_if_given) or DATASETS[name].verified
 
 
-# --- in the repository: MNIST-5k, and some of CIFAR-10 ------------------------------------------------
+# --- shipped with the package: MNIST-5k, and some of CIFAR-10 -----------------------------------------
 
 
 def _load_mnist_5k(split: str) -> ImageSet:
@@ -151,10 +151,11 @@ def some_cifar10() -> ImageSet:
 
 
 def _embedded(path: Path, sha256: str) -> tuple[np.ndarray, np.ndarray]:
+    remedy = "install mini-ddpm again or, in a clone, restore it with `git checkout -- data`"
     if not path.is_file():
-        raise DataError(f"{path} is missing: run from a clone, and restore it with `git checkout -- data`")
+        raise DataError(f"{path} is missing: {remedy}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise DataError(f"{path} is damaged (checksum): restore it with `git checkout -- data`")
+        raise DataError(f"{path} is damaged (checksum): {remedy}")
     with np.load(path, allow_pickle=False) as file:
         return file["images"], file["labels"]
 
@@ -176,7 +177,7 @@ def _mnist_bytes(path: Path) -> bytes:
     if not path.is_file():  # a FIFO would be waited for
         raise DataError(f"{path} is missing or no file: put the official one there, or unset MINI_DDPM_DATA")
     try:
-        with gzip.open(path) as file:
+        with gzip.open(path, "rb") as file:
             content = file.read(MNIST_BYTES + 1)  # however much more there may be in it
     except PermissionError:
         raise DataError(f"{path} cannot be read: you lack the permission") from None

@@ -1,17 +1,26 @@
-"""Files that are written whole or not at all, and read without pickle."""
+"""Files that are written whole or not at all, and read without pickle and without staying open."""
 
+import glob
 import hashlib
 import importlib.resources
 import json
 import os
+import re
+import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
+
+RUN_FILES = ("checkpoint.safetensors", "config.json", "metrics.csv", "evaluation.json")
+RUN_FILES += ("samples.png", "loss.png", "denoising.gif")  # what training leaves in a run folder
+MOST_BYTES, MOST_HEADER = 8 << 30, 10 << 20  # of a file of tensors, and of its table: far more than any network here
 
 
 class CheckpointError(ValueError):
@@ -23,43 +32,99 @@ def shipped(name: str) -> Path:
     return Path(str(importlib.resources.files("mini_ddpm_data") / name))
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then move it into place in one step.
+# --- writing --------------------------------------------------------------------------------------------
+
+
+def check_target(path: Path, endings: tuple[str, ...] = ()) -> None:
+    """Refuse, before the work, a file that can't or must not be written after it. Its folder is made.
+
+    Raises:
+        ValueError: it has none of the endings, is not a file, or is one of a run's own.
+        OSError: its folder can't be made, or may not be written.
+    """
+    target = Path(os.path.realpath(path))
+    if _is_stream(path):
+        return
+    if endings and path.suffix.lower() not in endings:
+        raise ValueError(f"{path} must end in {' or '.join(endings)}")
+    if target.name in RUN_FILES and (target.parent / RUN_FILES[0]).exists():
+        raise ValueError(f"{path} belongs to the run in {target.parent}: choose another name")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{path} is not a file: choose another name")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(f"{path} can't be written: you lack the permission")
+
+
+def _is_stream(path: Path) -> bool:
+    """/dev/stdout, /dev/null and their like are written through, never replaced. A disk is none of them."""
+    named = str(path).startswith(("/dev/std", "/dev/fd/", "/proc/self/fd/"))
+    return path.exists() and (named or stat.S_ISCHR(path.stat().st_mode))
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a temporary file, then move it to `path` in one step. A link stays; what it names is replaced.
 
     Raises:
         OSError: the disk is full or the folder not writable; whatever was at `path` is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not path.is_file():  # /dev/null and its like are written to, not replaced
-        write(path)
-        return
-    for leftover in path.parent.glob(f".*-{path.name}"):
-        if leftover.name[1:].removesuffix(f"-{path.name}").isdigit():  # of a process that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.mini-ddpm")
     try:
-        write(temporary)
-        with temporary.open("rb") as file:
+        if _is_stream(path):
+            number = {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))  # to be written where print is
+            with path.open("ab") if number is None else os.fdopen(os.dup(number), "wb") as file:
+                write(file)
+            return
+        if target.exists() and not target.is_file():
+            raise OSError("it is not a file")
+        _clear(target.parent)
+        with temporary.open("xb") as file:
+            write(file)
+            file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)  # safetensors makes it private
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
+        if target.exists():
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        temporary.replace(target)
+    except OSError as error:
         raise OSError(f"could not write {path} ({error}): make room, or write elsewhere with --out") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
+def _clear(folder: Path) -> None:
+    """Remove what processes left half-written that were killed."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            name = re.fullmatch(r"\.(\d{1,9})-[0-9a-f]{8}\.mini-ddpm", path.name)
+            if name and not _is_alive(int(name[1])):
+                path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        return False  # there, a file that is open can't be removed anyway, and os.kill would end its process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def write_json(path: Path, content: dict) -> None:
     """Write a dictionary as indented JSON."""
-    write_whole(path, lambda file: file.write_text(json.dumps(content, indent=2) + "\n"))
+    write_whole(path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode()))
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict) -> None:
-    """Write named tensors and a JSON-able dictionary to one safetensors file."""
-    tensors = {name: value.detach().contiguous() for name, value in tensors.items()}
+    """Write named tensors and a JSON-able dictionary to one safetensors file, with a digest of both."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {name: json.dumps(value) for name, value in metadata.items()}
-    write_whole(path, lambda file: save_file(tensors, file, header))
+    header["checksum"] = json.dumps(digest(tensors, header))
+    write_whole(path, lambda file: file.write(save(tensors, header)))
 
 
 def write_shards(path: Path, tensors: dict[str, Tensor], metadata: dict, limit: int = 15_000_000) -> list[Path]:
@@ -91,17 +156,21 @@ def write_shards(path: Path, tensors: dict[str, Tensor], metadata: dict, limit: 
     return paths
 
 
-def digest(tensors: dict[str, Tensor]) -> str:
-    """A short fingerprint of named tensors: other numbers, another one."""
-    found = hashlib.sha256()
-    for name, value in tensors.items():
-        found.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+def digest(tensors: dict[str, Tensor], texts: dict[str, str] | None = None) -> str:
+    """A short fingerprint of named tensors and texts: another number, name, type or shape, another fingerprint."""
+    found = hashlib.sha256(json.dumps(texts or {}, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        found.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return found.hexdigest()[:16]
+
+
+# --- reading --------------------------------------------------------------------------------------------
 
 
 def _shards(path: Path) -> list[Path]:
     number = "[0-9]" * 5
-    return sorted(path.parent.glob(f"{path.stem}-{number}-of-{number}{path.suffix}"))
+    return sorted(path.parent.glob(f"{glob.escape(path.stem)}-{number}-of-{number}{glob.escape(path.suffix)}"))
 
 
 def shards_of(path: Path) -> list[Path]:
@@ -118,24 +187,68 @@ def shards_of(path: Path) -> list[Path]:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Read what `write_tensors` or `write_shards` wrote, onto the CPU.
+    """Read what `write_tensors` or `write_shards` wrote, onto the CPU. Nothing of the file stays mapped or open.
 
     Raises:
-        CheckpointError: the file is missing, truncated, or not safetensors; or its shards are of several models.
+        CheckpointError: the file is missing, damaged, or not safetensors; or its shards are of several models.
     """
     if not path.exists() and (shards := shards_of(path)):
         parts = [read_tensors(shard) for shard in shards]
         if len({card.pop("digest", None) for _, card in parts}) > 1:
             raise CheckpointError(f"the shards of {path} belong to different models: write or fetch all of them again")
         return {name: value for tensors, _ in parts for name, value in tensors.items()}, parts[0][1]
+    content = read_whole(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+        size = int.from_bytes(content[:8], "little")
+        if size > MOST_HEADER:
+            raise ValueError(f"its table takes {size:,} bytes")
+        tensors = load(content)
+        texts = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+        checksum = texts.pop("checksum", None)  # absent from files of 0.1
+        if checksum is not None and json.loads(checksum) != digest(tensors, texts):
+            raise ValueError("its content does not have the checksum that was written with it")
+        return tensors, {name: json.loads(value) for name, value in texts.items()}
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({reason}): use another copy, or train again"
+        ) from None
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file, at most 8 GiB.
+
+    Raises:
+        CheckpointError: it is missing, no file, unreadable or too large.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CheckpointError(f"{path} is not a file")
+        if path.stat().st_size > MOST_BYTES:
+            raise CheckpointError(f"{path} is larger than {MOST_BYTES:,} bytes: no network of this package is")
+        return path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
-    except (OSError, SafetensorError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a safetensors file ({error}): use another copy, or train again"
-        ) from None
-    return tensors, metadata
+    except OSError as error:
+        raise CheckpointError(f"{path} can't be read: {error.strerror}") from None
+
+
+def check_fit(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Compare what a file holds with what is to be filled: names, shapes, kinds of numbers, and that all are finite.
+
+    Raises:
+        CheckpointError: naming the first that differs.
+    """
+    problem = ""
+    for name in sorted(tensors.keys() ^ expected.keys()):
+        problem = problem or f"{name} is {'missing' if name in expected else 'unknown'}"
+    for name, wanted in expected.items() if not problem else ():
+        found = tensors[name]
+        if found.shape != wanted.shape:
+            problem = f"{name} has shape {tuple(found.shape)} instead of {tuple(wanted.shape)}"
+        elif found.is_floating_point() != wanted.is_floating_point() or found.dtype in (torch.bool, torch.complex64):
+            problem = f"{name} holds {found.dtype} instead of {wanted.dtype}"
+        elif not found.isfinite().all():
+            problem = f"{name} holds numbers that are not finite"
+    if problem:
+        raise CheckpointError(f"{path} does not fit the network its config describes: {problem}; use another copy")

@@ -135,10 +135,15 @@ def decoder_log_likelihood(x_0: Tensor, mean: Tensor, log_variance: Tensor) -> T
     sigma = (log_variance / 2).exp()
     z, half = (x_0 - mean) / sigma, HALF_BIN / sigma
     # Mirrored so that both ends lie to the left of the middle, where log_ndtr is exact however far out.
-    upper, lower = torch.special.log_ndtr(half - z.abs()), torch.special.log_ndtr(-half - z.abs())
+    upper, lower = log_ndtr(half - z.abs()), log_ndtr(-half - z.abs())
     inside = upper + torch.log(-torch.expm1(lower - upper))
-    at_the_edge = torch.special.log_ndtr(half - x_0.sign() * z)
+    at_the_edge = log_ndtr(half - x_0.sign() * z)
     return torch.where(x_0.abs() > 1 - HALF_BIN, at_the_edge, inside)
+
+
+def log_ndtr(z: Tensor) -> Tensor:
+    """Log of the area under N(0, 1) to the left of z; on the CPU where the device can't (Apple's MPS)."""
+    return torch.special.log_ndtr(z.cpu() if z.device.type == "mps" else z).to(z.device)
 
 
 # --- which t to train on --------------------------------------------------------------------------------

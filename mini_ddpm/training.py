@@ -10,20 +10,22 @@ import copy
 import math
 import statistics
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from mini_ddpm import parallel
+from mini_ddpm.checks import STRICT, Seed, Share
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
-from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
 from mini_ddpm.losses import Loss, Times, UniformTimes
 
 
@@ -31,7 +33,7 @@ class DivergedError(ValueError):
     """The loss or the gradient is no longer a number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class TrainConfig:
     """How to train. The defaults are DDPM's for CIFAR-10 (appendix B), without dropout.
 
@@ -49,17 +51,17 @@ class TrainConfig:
         seed: of the initial weights, the data order and the noise.
     """
 
-    steps: int = 800_000
-    batch_size: int = 128
-    learning_rate: float = 2e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
-    warmup_steps: int = 5000
-    decay_from: float = 1.0
-    clip_norm: float = 1.0
-    ema_decay: float = 0.9999
-    label_dropout: float = 0.0
-    seed: int = 0
+    steps: PositiveInt = 800_000
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 2e-4
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+    warmup_steps: NonNegativeInt = 5000
+    decay_from: Share = 1.0
+    clip_norm: PositiveFloat = 1.0
+    ema_decay: Share = 0.9999
+    label_dropout: Share = 0.0
+    seed: Seed = 0
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step in 1..steps."""
@@ -120,7 +122,6 @@ def train(
     weights, averages = list(model.parameters()), list(state.ema.parameters())
     B = parallel.share_of(config.batch_size)
     while state.step < config.steps:
-        state.step += 1
         x_0, y = data.batch(torch.randint(len(data), (B,), device=device))
         t, weight = state.times.draw(T, B, device)
         eps = torch.randn_like(x_0)
@@ -128,14 +129,15 @@ def train(
             conditioned = partial(state.network, y=drop_labels(y, model.config.classes, config.label_dropout))
             losses = loss_fn(diffusion, conditioned, x_0, t, eps)  # (B,)
             loss = (weight * losses).mean()
-        state.times.record(t, losses.detach())
 
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(weights, config.clip_norm)
         for group in state.optimizer.param_groups:
-            group["lr"] = config.learning_rate_at(state.step)
+            group["lr"] = config.learning_rate_at(state.step + 1)
         state.optimizer.step()
+        state.step += 1
+        state.times.record(t, losses.detach())
         with torch.no_grad():
             torch._foreach_lerp_(averages, weights, 1 - config.ema_decay_at(state.step))
         yield TrainStep(state.step, loss.detach(), grad_norm)
@@ -195,18 +197,16 @@ def save_checkpoint(path: Path, state: TrainState, config: dict) -> None:
     Args:
         config: JSON-able description of the run, read back by whoever opens the file.
     """
-    tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}
-    tensors |= {f"ema.{name}": value for name, value in state.ema.state_dict().items()}
+    tensors = _named(state)
     for name, weight in state.model.named_parameters():
         for key, value in state.optimizer.state[weight].items():
             tensors[f"optimizer.{key}.{name}"] = value
-    tensors |= {f"times.{name}": value for name, value in state.times.state_dict().items()}
     tensors |= {f"random.{name}": value for name, value in _random_state(state.device).items()}
     write_tensors(path, tensors, {"config": config, "step": state.step})
 
 
 def load_checkpoint(path: Path, state: TrainState, seed: int = 0) -> None:
-    """Put a saved run back into `state`, and torch's random state with it.
+    """Put a saved run back into `state`, and torch's random state with it: all of it, or, if that fails, nothing.
 
     Where that was saved by another process or on another kind of device, the noise to come is seeded anew, from `seed`.
 
@@ -214,29 +214,52 @@ def load_checkpoint(path: Path, state: TrainState, seed: int = 0) -> None:
         CheckpointError: the file is missing, damaged, or of another network.
     """
     tensors, metadata = read_tensors(path)
+    step, expected = metadata.get("step"), _named(state)
+    if type(step) is not int or step < 0:
+        raise CheckpointError(f"{path} is not a training checkpoint of this network: its step is {step!r}")
+    for name, weight in state.model.named_parameters() if step else ():
+        expected |= {f"optimizer.{key}.{name}": weight for key in ("exp_avg", "exp_avg_sq")}
+        expected[f"optimizer.step.{name}"] = torch.ones(())
+    random = {name: tensors.pop(name) for name in [*tensors] if name.startswith("random.")}
+    check_fit(path, tensors, expected)
+
+    restore = snapshot(state)
     try:
         state.model.load_state_dict(_under("model.", tensors))
         state.ema.load_state_dict(_under("ema.", tensors))
-        if (T := len(tensors.get("times.count", ()))) != len(getattr(state.times, "count", ())):
-            raise CheckpointError(f"{path} holds losses of T={T} timesteps, which do not match this run's schedule")
         state.times.load_state_dict(_under("times.", tensors))
-        state.step = metadata["step"]
+        state.step = step
         state.optimizer.state.clear()
-        for name, weight in state.model.named_parameters() if state.step else ():
+        for name, weight in state.model.named_parameters() if step else ():
             moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
             # the fused optimiser needs its moments in the memory layout of the weight
             moments = {key: torch.empty_like(weight).copy_(value).detach() for key, value in moments.items()}
-            step = tensors[f"optimizer.step.{name}"].to(state.device)
-            state.optimizer.state[weight] = {"step": step, **moments}
-        if parallel.rank() or f"random.{state.device.type}" not in tensors:
-            parallel.seed_apart(seed, state.step)
-            return
-        torch.set_rng_state(tensors["random.cpu"])
-        if state.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], state.device)
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path} is not a training checkpoint of this network: {reason}") from None
+            taken = tensors[f"optimizer.step.{name}"].to(state.device)
+            state.optimizer.state[weight] = {"step": taken, **moments}
+        if parallel.rank() or f"random.{state.device.type}" not in random:
+            parallel.seed_apart(seed, step)
+        else:
+            _set_random_state(state.device, _under("random.", random))
+    except BaseException as error:
+        restore()
+        if isinstance(error, (KeyError, RuntimeError, TypeError)):  # torch's, of a random state that is none
+            raise CheckpointError(f"{path} is damaged: {str(error).splitlines()[-1].strip()}") from None
+        raise
+
+
+def snapshot(state: TrainState) -> Callable[[], None]:
+    """Remember a state, and torch's random state; what is returned puts both back."""
+    parts = (state.model, state.ema, state.times, state.optimizer)
+    before, random = copy.deepcopy([part.state_dict() for part in parts]), _random_state(state.device)
+    step = state.step
+
+    def restore() -> None:
+        for part, content in zip(parts, before, strict=True):
+            part.load_state_dict(content)
+        state.step = step
+        _set_random_state(state.device, random)
+
+    return restore
 
 
 def load_weights(path: Path, model: nn.Module, averaged: bool = True) -> None:
@@ -248,10 +271,14 @@ def load_weights(path: Path, model: nn.Module, averaged: bool = True) -> None:
     weights = _under("ema." if averaged else "model.", read_tensors(path)[0])
     if not weights and not averaged:
         raise CheckpointError(f"{path} holds averaged weights only: the others are in the checkpoint of its run")
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit the network its config describes: {error}") from None
+    check_fit(path, weights, model.state_dict())
+    model.load_state_dict(weights)
+
+
+def _named(state: TrainState) -> dict[str, Tensor]:
+    """The weights, their average, and what `times` has learned, each under its name in a checkpoint."""
+    parts = {"model": state.model, "ema": state.ema, "times": state.times}
+    return {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -263,3 +290,9 @@ def _random_state(device: torch.device) -> dict[str, Tensor]:
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
     return states
+
+
+def _set_random_state(device: torch.device, states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -12,14 +12,16 @@ are DDPM's.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from mini_ddpm.checks import STRICT, Count, Octave, Share, Size
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=STRICT)
 class UNetConfig:
     """Shape of the network. The defaults are DDPM's CIFAR-10 network: 35.7M parameters.
 
@@ -44,25 +46,27 @@ class UNetConfig:
         rescale: divide the sum at the end of a residual block by sqrt(2).
     """
 
-    image_size: int = 32
-    in_channels: int = 3
-    base_channels: int = 128
-    channel_mults: tuple[int, ...] = (1, 2, 2, 2)
-    blocks: int = 2
-    attention: tuple[int, ...] = (16,)
-    patch_size: int = 1
-    groups: int = 32
-    dropout: float = 0.0
-    classes: int = 0
+    image_size: Size = 32
+    in_channels: Size = 3
+    base_channels: Size = 128
+    channel_mults: tuple[Size, ...] = (1, 2, 2, 2)
+    blocks: Size = 2
+    attention: tuple[Size, ...] = (16,)
+    patch_size: Size = 1
+    groups: Size = 32
+    dropout: Share = 0.0
+    classes: Count = 0
     learned_variance: bool = False
-    fourier: tuple[int, ...] = ()
-    heads: int = 1
-    head_channels: int = 0
+    fourier: tuple[Octave, ...] = ()
+    heads: Size = 1
+    head_channels: Count = 0
     block_resample: bool = False
     adaptive_norm: bool = False
     rescale: bool = False
 
     def __post_init__(self) -> None:
+        if not self.channel_mults:
+            raise ValueError("channel_mults must name at least one level")
         factor = self.patch_size * 2 ** (len(self.channel_mults) - 1)
         if self.image_size % factor:
             raise ValueError(

@@ -1,11 +1,19 @@
-"""What several test files share: the command line, called in this process."""
+"""What holds for every test, and what several share: the command line, called in this process."""
 
 import sys
 from functools import partial
 
 import pytest
+import torch
 
 from mini_ddpm import __main__, runs
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """Whoever is left to choose a device takes the CPU, on every machine: on GPUs the last bits differ."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
-"""What each process of `test_parallel` does; torchrun starts it: `parallel_worker.py FOLDER`."""
+"""What each process of `test_parallel` does; torchrun starts it: `parallel_worker.py FOLDER [COMMAND OF THE PACKAGE]`.
 
+With a command it does that, and notes its process id in FOLDER/RANK.pid.
+"""
+
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +11,7 @@ from unittest.mock import patch
 
 import torch
 
-from mini_ddpm import parallel, runs
+from mini_ddpm import __main__, parallel, runs
 from mini_ddpm.data import ImageSet
 from mini_ddpm.losses import simple_loss
 from mini_ddpm.measure import frechet_distance, kernel_distance, moments_of
@@ -58,8 +62,14 @@ def noise(run: runs.Run) -> torch.Tensor:
 
 
 def main() -> None:
-    """Write what this process saw to FOLDER/RANK.pt."""
-    folder = Path(sys.argv[1])
+    """Write what this process saw to FOLDER/RANK.pt, or do a command."""
+    folder, *command = sys.argv[1:]
+    folder = Path(folder)
+    if command:
+        (folder / f"{os.environ['RANK']}.pid").write_text(str(os.getpid()))
+        sys.argv[1:] = command
+        __main__.main()
+        return
     with parallel.job():
         me, each = parallel.rank(), 8 // parallel.size()
         gradient = one_step(slice(me * each, (me + 1) * each))

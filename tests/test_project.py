@@ -1,24 +1,39 @@
 """The files around the package hold together."""
 
 import ast
+import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import readme
+import torch
 import yaml
 from rattler import MatchSpec
 from torch.distributed.run import get_args_parser
 
 import notebooks
+from mini_ddpm import measure, runs
 from mini_ddpm.__main__ import cli
+from mini_ddpm.data import load, to_model
+from mini_ddpm.runs import results
 from mini_ddpm.runs.presets import preset
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+PROJECT = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+ENVIRONMENT = yaml.safe_load(text_of(ROOT / "environment.yml"))
+PINS = dict(line.lower().split("==") for line in text_of(ROOT / "constraints.txt").splitlines() if "==" in line)
+README = text_of(ROOT / "README.md")
 CONDA_NAMES = {"torch": "pytorch"}
 
 
@@ -41,7 +56,8 @@ def test_environment_is_conda_forge_only():
 def test_environment_agrees_with_pyproject(line):
     spec = MatchSpec(line)
     expected = {CONDA_NAMES.get(name, name): bound for name, bound in requirements().items()}
-    expected |= {"python": PROJECT["requires-python"], "pip": ""}
+    newest = max(int(minor) for minor in re.findall(r'"3\.(\d+)"', text_of(ROOT / ".github/workflows/ci.yml")))
+    expected |= {"python": f"{PROJECT['requires-python']},<3.{newest + 1}", "pip": ""}  # as far as CI tests
     name = spec.name.normalized if hasattr(spec.name, "normalized") else str(spec.name)
     assert name in expected
     assert str(spec.version or "") == expected[name]
@@ -55,15 +71,14 @@ def test_environment_installs_this_package():
 
 
 def test_every_dependency_has_a_tested_version():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.lower().split("==") for line in lines if "==" in line)
-    assert pins.keys() == requirements().keys()
-    assert pins["torch"] == "2.13.0"
+    assert PINS.keys() == requirements().keys()
+    assert PINS["torch"] == "2.13.0"
     for name, bound in requirements().items():
-        least, pin = (tuple(map(int, re.findall(r"\d+", text))) for text in (bound, pins[name]))
+        least, pin = (tuple(map(int, re.findall(r"\d+", text))) for text in (bound, PINS[name]))
         assert pin >= least, name
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="make is for the others")
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
@@ -71,11 +86,114 @@ def test_make_help_lists_every_target():
     assert listed == set(targets.split())
 
 
-def test_readme_links_lead_somewhere():
-    for page in ("README.md", "CONTRIBUTING.md", "data/README.md"):
-        text = (ROOT / page).read_text()
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert target.startswith("http") or ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+def test_the_version_is_the_same_everywhere():
+    newest = re.search(r"^## \[(\d.*?)\]", text_of(ROOT / "CHANGELOG.md"), flags=re.MULTILINE)[1]
+    assert yaml.safe_load(text_of(ROOT / "CITATION.cff"))["version"] == newest == PROJECT["version"]
+
+
+def test_a_commit_is_checked_as_ci_checks_it():
+    (repository,) = yaml.safe_load(text_of(ROOT / ".pre-commit-config.yaml"))["repos"]
+    (hook,) = repository["hooks"]
+    assert (repository["repo"], hook["entry"]) == ("local", "make check")  # nothing to download
+    assert "\nmake test\n" in text_of(ROOT / ".ci/run")
+    assert re.search(r"^test:.* check\b", text_of(ROOT / "Makefile"), flags=re.MULTILINE)
+
+
+# --- pages ---------------------------------------------------------------------------------------------
+
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"]
+PAGES += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("data/**/*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = text_of(ROOT / page)
+    places = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)", text, re.M)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        found = target[1:] in places if target.startswith("#") else ((ROOT / page).parent / target).exists()
+        assert target.startswith("http") or found, target
+
+
+def test_readme_is_in_the_order_that_a_reader_needs():
+    assert README.index("![") < README.index("A course on") < README.index("\n## ")  # the picture, and what it is
+    titles = re.findall(r"^## (.*)", README, flags=re.MULTILINE)
+    assert titles[:5] == ["Two commands", "The course", "Install", "The command line", "In Python"]
+    assert re.search(r"## Two commands\n+```sh\n.*\n.*\n```", README)
+
+
+def test_readme_prints_the_figures_that_are_printed(monkeypatch):
+    trained = runs.open_run("mnist", torch.device("cpu"))
+    digits = to_model(load("mnist-5k", "train").images)
+    monkeypatch.setattr(results, "draw_many", lambda trained, labels, n, seed: digits[:n])
+    figures = results.evaluate(trained, 2000, seed=0)
+    table = re.search(r"prints the numbers:\n+```\n(.*?)```", README, flags=re.DOTALL)[1]
+    assert [line.split()[0] for line in table.splitlines()] == [*figures, "train_seconds"]
+
+
+def test_readme_shows_what_help_says():
+    assert readme.updated(README) == README, "run `python tests/readme.py`"
+
+
+def test_readmes_example_draws_the_digits_that_it_asks_for(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names = {}
+    exec(code, names)
+    assert Path("digits.png").exists()
+    _, read_as = measure.judge_features(measure.load_reference().judge, names["step"].x_t)
+    assert (read_as == torch.arange(10)).sum() >= 9
+
+
+def blocks():
+    """language -> lines, of each block of README that has a language."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    return [(language, text.splitlines()) for language, text in found]
+
+
+def test_windows_installs_what_the_others_install():
+    (posix,) = (lines for name, lines in blocks() if name == "sh" and len(lines) > 2)
+    (windows,) = (lines for name, lines in blocks() if name == "bat")
+    own = {"python3 -m venv .venv": "py -3.12 -m venv .venv", ". .venv/bin/activate": r".venv\Scripts\activate"}
+    assert [own.get(line, line) for line in posix] == windows
+
+
+def pip_lines():
+    """Every pip command that README tells its readers to type."""
+    shown = re.findall(r"`([^`\n]*pip install[^`\n]*)`", README)
+    return [*shown, *re.findall(r"^(.*-m pip install.*)$", re.sub("`[^`\n]+`", "", README), flags=re.MULTILINE)]
+
+
+@pytest.mark.parametrize("line", pip_lines())
+def test_pip_lines_work_in_every_shell(line):
+    """cmd.exe knows no single quotes and no &&; files are those of this project; torch is the one that is pinned."""
+    assert not {"'", "&", ";"} & {*line}
+    assert re.match(r"(python -m |%)pip install ", line)
+    for file in re.findall(r"-c (\S+)", line):
+        assert (ROOT / file).exists()
+    for version in re.findall(r"torch==(\S+)", line):
+        assert version == PINS["torch"]  # so that the constraints keep the build that was chosen
+
+
+def test_readme_shows_pip_lines_and_extras_that_exist():
+    assert len(pip_lines()) > 6
+    shown = re.findall(r"[\w.]\[([\w,]+)\]", README)
+    assert shown
+    assert {extra for extras in shown for extra in extras.split(",")} <= {*PROJECT["optional-dependencies"]}
+
+
+def test_the_page_of_measurements_says_what_its_files_say():
+    page, quality = text_of(ROOT / "data/bench/README.md"), json.loads(text_of(ROOT / "data/bench/quality.json"))
+    for row in quality["rows"]:
+        steps = f"{row['optimizer_steps']:,}" if "optimizer_steps" in row else ""
+        cells = (steps, f"{row['readable']:.1%}", f"{row['fd_judge']:.2f}")
+        assert re.sub(" +", " ", "| {} | {} | {} |\n".format(*cells)) in page, row["who"]
+    rows = json.loads(text_of(ROOT / "data/bench/steps.json"))["rows"]
+    rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
+    for network in ("small", "cifar10"):
+        for what in ("train_step", "sample_step"):
+            ours, *others = [rate for key, rate in rates.items() if key[:2] == (network, what)]
+            assert " | ".join(f"{ours / other:.2f}" for other in others) in page, (network, what)
 
 
 def commands_in(text):
@@ -83,16 +201,16 @@ def commands_in(text):
 
     A command's bare name is a mention, and one with placeholders (RUN, [--n 2000]) is a synopsis.
     """
-    shown = re.findall(r"`((?:torchrun|mini-ddpm|\.venv/bin/mini-ddpm) [^`]+)`", text)
-    shown += re.findall(r"^(?:!|\.venv/bin/)?((?:torchrun|mini-ddpm) .+)$", text, flags=re.MULTILINE)
+    shown = re.findall(r"`((?:torchrun|mini-ddpm) [^`]+)`", text)
+    shown += re.findall(r"^!?((?:torchrun|mini-ddpm) .+)$", text, flags=re.MULTILINE)
     words = [shlex.split(line, comments=True) for line in shown]
     placeholder = re.compile(r"^[A-Z]+$|[\[\]|]|\.\.\.")
     return [command for command in words if len(command) > 2 and not any(map(placeholder.search, command))]
 
 
 def all_commands():
-    """(page, words) of each command in README, the data's pages and the notebooks."""
-    pages = [(path, path.read_text()) for path in [ROOT / "README.md", *sorted(ROOT.glob("data/**/*.md"))]]
+    """(page, words) of each command in the pages and the notebooks."""
+    pages = [(ROOT / page, text_of(ROOT / page)) for page in PAGES]
     for path in notebooks.ALL:
         prose = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
         pages.append((path, "\n\n".join(prose)))
@@ -118,16 +236,10 @@ def test_pages_show_commands():
     assert any(command.startswith("torchrun") and " --n " in command for command in found)
 
 
-def test_the_synopsis_names_options_that_exist():
-    synopsis = re.search(r"## The command line\n+```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
-    for usage in re.split(r"^mini-ddpm ", synopsis, flags=re.MULTILINE)[1:]:
-        name, listed = usage.split()[0], set(re.findall(r"--[a-z]+", usage))
-        offered = {flag for option in cli.commands[name].params for flag in option.opts if flag.startswith("--")}
-        assert listed <= offered, f"{name}: {listed - offered}"
+# --- the package's files --------------------------------------------------------------------------------
 
-
-FRONT = ["schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "training", "sampling", "guidance"]
-FRONT = ["inputs", *FRONT, "classifier"]
+FRONT = ["checks", "inputs", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
+FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
@@ -139,7 +251,7 @@ def modules():
     paths = {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
     imports = {}
     for name, path in paths.items():
-        nodes = list(ast.walk(ast.parse(path.read_text())))
+        nodes = list(ast.walk(ast.parse(text_of(path))))
         whole = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
         for node in nodes:
             if isinstance(node, ast.ImportFrom):
@@ -166,6 +278,37 @@ def test_imports_point_down_one_way():
 def test_no_file_is_long():
     """A house of small rooms: 300 lines, and 330 for the network, which is one thing."""
     package = ROOT / "mini_ddpm"
-    lengths = {str(path.relative_to(package)): len(path.read_text().splitlines()) for path in package.rglob("*.py")}
+    lengths = {str(path.relative_to(package)): len(text_of(path).splitlines()) for path in package.rglob("*.py")}
     assert lengths.pop("unet.py") <= 330
     assert not {name: n for name, n in lengths.items() if n > 300}
+
+
+def test_text_is_utf_8_on_every_machine():
+    """Windows reads and writes in an encoding of its own where none is given."""
+    for path in sorted((ROOT / "mini_ddpm").rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(text_of(path))) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            modes = [each.value for each in call.args if isinstance(each, ast.Constant)]
+            binary = any("b" in str(mode) for mode in modes[:2]) or ast.unparse(call.func).startswith(("Image.", "os."))
+            given = binary or any(word.arg == "encoding" for word in call.keywords)
+            assert given or name not in ("open", "read_text", "write_text"), f"{path}:{call.lineno}"
+
+
+def test_the_workflow_pins_its_actions_and_may_only_read():
+    text = text_of(ROOT / ".github" / "workflows" / "ci.yml")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    systems = set()
+    for job in workflow["jobs"].values():
+        assert "permissions" not in job
+        assert job["timeout-minutes"] <= 60
+        matrix = job.get("strategy", {}).get("matrix", {})
+        systems |= {job["runs-on"], *matrix.get("os", []), *(each["os"] for each in matrix.get("include", []))}
+        (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["persist-credentials"] is False
+    assert {"ubuntu-latest", "macos-latest", "windows-latest"} <= systems
+    assert re.findall(r"torch==.*", text) == re.findall(r"^torch==.*", text_of(ROOT / "constraints.txt"), re.MULTILINE)
+    used = re.findall(r"uses: *(.*)", text)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action

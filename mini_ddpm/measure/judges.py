@@ -140,8 +140,8 @@ def whitening(images: Tensor, epsilon: float = 5e-4) -> Tensor:
     12 are their negatives.
     """
     patches = F.unfold(images, 2).transpose(1, 2).reshape(-1, 12)  # (N (H-1) (W-1), 12)
-    values, vectors = torch.linalg.eigh(torch.cov(patches.T))
-    filters = (vectors / (values + epsilon).sqrt()).T.reshape(12, 3, 2, 2)
+    values, vectors = torch.linalg.eigh(torch.cov(patches.T).cpu())  # Apple's MPS can't
+    filters = (vectors / (values + epsilon).sqrt()).T.reshape(12, 3, 2, 2).to(images.device)
     return torch.cat([filters, -filters])
 
 

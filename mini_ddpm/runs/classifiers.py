@@ -7,9 +7,9 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data
+from mini_ddpm.checks import in_one_line
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
-from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
-from mini_ddpm.inputs import finite
+from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
 from mini_ddpm.measure import colour, digits
 from mini_ddpm.measure.judges import CifarJudge, Judge, JudgeStep, train_cifar_judge, train_judge
 from mini_ddpm.runs.presets import RunConfig
@@ -90,9 +90,10 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
     try:
         own = RunConfig.from_json(card["classifier"])
         classifier = Classifier(own.unet, card["classes"])
-        classifier.load_state_dict({name: finite(value.float(), f"{path}: {name}") for name, value in weights.items()})
-    except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): make it again with train-classifier") from None
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {in_one_line(error)}; make it again with train-classifier") from None
+    check_fit(path, weights, classifier.state_dict())
+    classifier.load_state_dict(weights)
     for name, mine, theirs in (
         ("schedule", own.schedule, config.schedule),
         ("T", own.T, config.T),

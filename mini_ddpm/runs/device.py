@@ -29,6 +29,7 @@ def pick_device(name: str | None) -> torch.device:
 def machine(device: torch.device) -> str:
     """What this is running on, and how networks compute there, in one line."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    name += " with its GPU" if device.type == "mps" else ""
     several = f"{parallel.size()} processes, each on " if parallel.size() > 1 else ""
     precision = "bfloat16" if has_bf16(device) else "float32"
     threads = f"{torch.get_num_threads()} CPU threads"
@@ -37,6 +38,6 @@ def machine(device: torch.device) -> str:
 
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -5,27 +5,41 @@ A folder holds `config.json`, `metrics.csv`, `checkpoint.safetensors`, and after
 """
 
 import csv
+import io
 import math
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, load
-from mini_ddpm.files import CheckpointError, write_json, write_whole
+from mini_ddpm.files import CheckpointError, read_whole, write_json, write_whole
 from mini_ddpm.runs.presets import RunConfig
 from mini_ddpm.runs.trained import CHECKPOINT, example_call, read_config
-from mini_ddpm.training import DivergedError, TrainState, TrainStep, load_checkpoint, save_checkpoint, steps_in, train
+from mini_ddpm.terminal import stop_requests
+from mini_ddpm.training import (
+    DivergedError,
+    TrainState,
+    TrainStep,
+    load_checkpoint,
+    save_checkpoint,
+    snapshot,
+    steps_in,
+    train,
+)
 
-UNTRAINED = "untrained.safetensors"  # while steps are timed
+LOCK = ".lock"  # held by whoever trains in a folder; the system frees it even if that is killed
 LOG_EVERY = 10  # steps a row of metrics.csv averages over
+COLUMNS = ("step", "loss", "grad_norm", "learning_rate", "images_per_second", "seconds")
 SAVE_EVERY = 30  # seconds between checkpoints, or as many times the seconds that saving takes, if more; but
 SAVE_AT_LEAST_EVERY = 600  # however slow the disk was once
 
@@ -70,13 +84,11 @@ def start(
     run = _fresh(config, folder, device, fast)
     folder.mkdir(parents=True, exist_ok=True)
     if minutes is not None:
-        run.save(UNTRAINED)
+        restore = snapshot(run.state)
         steps = steps_in(minutes, run.steps())
         run = replace(run, config=replace(config, training=replace(config.training, steps=steps)))
-        load_checkpoint(folder / UNTRAINED, run.state, config.training.seed)  # as if no step had been taken
+        restore()  # as if no step had been taken
     run.save()
-    if parallel.rank() == 0:
-        (folder / UNTRAINED).unlink(missing_ok=True)
     _write_config(run)
     return run
 
@@ -126,7 +138,7 @@ def _fresh(config: RunConfig, folder: Path, device: torch.device, fast: bool) ->
 
 
 def fit(run: Run, until: int | None = None) -> bool:
-    """Train to the end, logging and saving on the way; True unless Ctrl-C or SIGTERM stopped it (the run is saved).
+    """Train to the end, logging and saving on the way; True unless a request to stop ended it (the run is saved).
 
     Args:
         until: a step to pause at, saved; the next call goes on from there. The end by default.
@@ -137,7 +149,8 @@ def fit(run: Run, until: int | None = None) -> bool:
             end this process.
     """
     try:
-        return _fit(run, run.config.training.steps if until is None else until)
+        with _alone(run.folder):
+            return _fit(run, min(run.config.training.steps, math.inf if until is None else until))
     except RuntimeError as error:
         if not parallel.is_lost(error):
             raise
@@ -157,11 +170,11 @@ def _fit(run: Run, until: int) -> bool:
     losses: list[Tensor] = []
     total = run.config.training.steps
     bar = tqdm(total=total, initial=run.state.step, unit="step", desc=str(run.folder), **parallel.quiet())
-    with _interrupts() as interrupted, bar:
+    with stop_requests() as stop_requested, bar:
         for step in run.steps():
             losses.append(step.loss)
             bar.update()
-            stop = parallel.anyone(interrupted())  # asked once: a later Ctrl-C must not leave before saving
+            stop = parallel.anyone(stop_requested())  # asked once: a later Ctrl-C must not leave before saving
             last = step.step == until or stop
             if not (step.step % LOG_EVERY == 0 or last):
                 continue
@@ -201,28 +214,33 @@ def _row(run: Run, step: TrainStep, losses: list[Tensor], seconds: float, elapse
 
 
 @contextmanager
-def _interrupts() -> Iterator:
-    """Turn Ctrl-C, and SIGTERM, into a question the loop asks between steps, so that no step is left half done."""
-    pressed: list[int] = []
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda number, frame: pressed.append(number)) for number in signals]
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder, in the first process of a job.
+
+    Raises:
+        ValueError: another job trains there.
+    """
+    lock = FileLock(folder / LOCK)
     try:
-        yield lambda: bool(pressed)
+        if parallel.rank() == 0:
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another process trains in {folder}: wait for it, or choose another --out") from None
+    except NotImplementedError:
+        pass  # a file system without locks
+    try:
+        yield
     finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
+        lock.release()
 
 
 def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
     """Write `metrics.csv`."""
-
-    def write(path: Path) -> None:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-
-    write_whole(folder / "metrics.csv", write)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(folder / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
 
 
 def read_metrics(folder: Path, step: int | None = None) -> list[dict[str, float]]:
@@ -234,9 +252,14 @@ def read_metrics(folder: Path, step: int | None = None) -> list[dict[str, float]
     path = folder / "metrics.csv"
     if not path.exists():
         return []
+    content = read_whole(path)
     try:
-        with path.open(newline="") as file:
-            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-        return [{**row, "step": int(row["step"])} for row in rows if step is None or row["step"] <= step]
-    except (TypeError, ValueError, KeyError):
+        reader = csv.DictReader(io.StringIO(content.decode()), strict=True)
+        rows = [{key: float(value) for key, value in row.items()} for row in reader]
+        steps = [int(row["step"]) for row in rows]
+        whole = tuple(reader.fieldnames or ()) == COLUMNS and all(map(math.isfinite, chain(*map(dict.values, rows))))
+        if not whole or steps != sorted({*steps}) or steps != [row["step"] for row in rows]:
+            raise ValueError
+    except (TypeError, ValueError, KeyError, OverflowError, csv.Error):
         raise CheckpointError(f"{path} is damaged: remove it, and the run goes on without its past losses") from None
+    return [{**row, "step": int(row["step"])} for row in rows if step is None or row["step"] <= step]

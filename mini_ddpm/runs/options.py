@@ -1,7 +1,6 @@
 """Options that commands share, and what they may say."""
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from mini_ddpm.files import check_target
 from mini_ddpm.runs.device import pick_device
 from mini_ddpm.runs.trained import Trained, open_run
 from mini_ddpm.sampling import ancestral_step
@@ -99,20 +99,3 @@ def configured(run: str, device: str | None, raw: bool, changes: dict[str, str |
     diffusion = config.diffusion.to(trained.device)
     diffusion.timesteps  # noqa: B018 - too many steps are refused here, before the work
     return replace(trained, config=config, diffusion=diffusion)
-
-
-def check_target(path: Path, endings: tuple[str, ...]) -> Path:
-    """STAND-IN for files.check_target."""
-    if path.exists() and not path.is_file() and not path.is_dir() and endings == JSON:
-        return path
-    if path.is_dir() or (path.exists() and not path.is_file()):
-        raise ValueError(f"{path} is a folder or a device, and no file can take its place: choose another --out")
-    if path.suffix.lower() not in endings:
-        raise ValueError(f"{path} must end in {' or '.join(endings)}")
-    kept = {"checkpoint.safetensors", "config.json", "metrics.csv"}
-    if path.exists() and path.name in kept and (path.parent / "checkpoint.safetensors").exists():
-        raise ValueError(f"{path} belongs to a run: choose another --out")
-    there = next(parent for parent in path.absolute().parents if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise ValueError(f"{path} can't be written: {there} is no folder, or not yours to write in")
-    return path

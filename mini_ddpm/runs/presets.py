@@ -1,11 +1,15 @@
 """Named configurations: every choice of a run, made once, by name, and written to its `config.json`."""
 
-from dataclasses import asdict, dataclass, field, replace
+import json
+from dataclasses import asdict, field, replace
 from functools import partial
 
 import torch
+from pydantic import PositiveInt, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from mini_ddpm import diffusion, losses, sampling, schedules
+from mini_ddpm.checks import STRICT, Share
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.losses import Loss
 from mini_ddpm.sampling import StepFunction
@@ -22,27 +26,34 @@ VARIANCES = {
 LOSSES = {"simple": losses.simple_loss, "vlb": losses.vlb_loss, "hybrid": losses.hybrid_loss}
 TIMES = {"uniform": lambda T: losses.UniformTimes(), "importance": losses.ImportanceTimes}
 SAMPLERS = ("ancestral", "ddim")
+TABLES = {  # field of RunConfig -> what it may name
+    "schedule": SCHEDULES,
+    "parameterization": PARAMETERIZATIONS,
+    "variance": VARIANCES,
+    "loss": LOSSES,
+    "times": TIMES,
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SampleConfig:
     """How to draw: `sampler` ancestral or ddim, how many `steps`, ddim's `eta`, and the `guidance` scale (1: none)."""
 
     sampler: str = "ancestral"
-    steps: int = 1000
-    eta: float = 0.0
+    steps: PositiveInt = 1000
+    eta: Share = 0.0
     guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_choice("sampler", self.sampler, SAMPLERS)
 
     @property
     def step(self) -> StepFunction:
         """The step function of this name."""
-        check_choice("sampler", self.sampler, SAMPLERS)
-        if not 0 <= self.eta <= 1:
-            raise ValueError(f"eta must be between 0 and 1, not {self.eta:g}")
         return sampling.ancestral_step if self.sampler == "ancestral" else partial(sampling.ddim_step, eta=self.eta)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class RunConfig:
     """Everything that decides a run; names stand for the functions in the tables above."""
 
@@ -51,15 +62,19 @@ class RunConfig:
     training: TrainConfig
     sampling: SampleConfig = field(default_factory=SampleConfig)
     schedule: str = "linear"
-    T: int = 1000
+    T: PositiveInt = 1000
     parameterization: str = "eps"
     variance: str = "fixed-large"
     loss: str = "simple"
     times: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_choice("variance", self.variance, VARIANCES)
-        check_choice("loss", self.loss, LOSSES)
+        for what, table in TABLES.items():
+            check_choice(what, getattr(self, what), table)
+        if self.T > 1_000_000:
+            raise ValueError(f"T={self.T} is more than a million steps")
+        if self.sampling.steps > self.T:
+            raise ValueError(f"steps must be between 1 and T={self.T}, not {self.sampling.steps}")
         if self.variance == "learned-range" and not self.unet.learned_variance:
             raise ValueError("variance learned-range needs a network with variance channels (learned_variance=True)")
 
@@ -97,16 +112,9 @@ class RunConfig:
         """The inverse of `to_json`.
 
         Raises:
-            KeyError, TypeError: fields are missing or unknown.
+            ValueError: a field is missing, unknown, or has a wrong type or value; `checks.in_one_line` says which.
         """
-        unet = {key: tuple(v) if isinstance(v, list) else v for key, v in content["unet"].items()}
-        training = {**content["training"], "betas": tuple(content["training"]["betas"])}
-        parts = {
-            "unet": UNetConfig(**unet),
-            "training": TrainConfig(**training),
-            "sampling": SampleConfig(**content["sampling"]),
-        }
-        return cls(**{**content, **parts})
+        return TypeAdapter(cls).validate_json(json.dumps(content))
 
 
 def preset(name: str) -> RunConfig:

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mini_ddpm.checks import in_one_line
 from mini_ddpm.classifier import Classifier
 from mini_ddpm.diffusion import Diffusion
-from mini_ddpm.files import CheckpointError, read_tensors, shards_of, shipped, write_shards
+from mini_ddpm.files import CheckpointError, check_fit, read_tensors, shards_of, shipped, write_shards
 from mini_ddpm.runs.classifiers import load_classifier
 from mini_ddpm.runs.presets import RunConfig
 from mini_ddpm.training import autocast, load_weights, place
@@ -41,20 +42,29 @@ class Trained:
 
 
 def read_config(path: Path) -> RunConfig:
-    """The configuration inside a checkpoint."""
+    """The configuration inside a checkpoint, whose averaged weights fit the network that it describes.
+
+    Raises:
+        CheckpointError: they do not, or a field of the configuration is wrong.
+    """
+    tensors, card = read_tensors(path)
     try:
-        return RunConfig.from_json(read_tensors(path)[1]["config"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of this package: its config lacks {error}") from None
+        config = RunConfig.from_json(card["config"])
+    except (KeyError, ValueError) as error:
+        reason = "it has no config" if isinstance(error, KeyError) else f"its config is wrong: {in_one_line(error)}"
+        raise CheckpointError(f"{path} is not a checkpoint of this package: {reason}") from None
+    with torch.device("meta"):  # without memory: a wrong config may describe a network of any size
+        expected = UNet(config.unet).state_dict()
+    averaged = {name.removeprefix("ema."): value for name, value in tensors.items() if name.startswith("ema.")}
+    check_fit(path, averaged, expected)
+    return config
 
 
 def find(run: str) -> Path:
-    """The checkpoint of a run folder, or of a shipped model by name, the same for one that is in shards."""
-    folder, shipped = Path(run) / CHECKPOINT, WEIGHTS / f"{run}.safetensors"
-    if folder.exists():
-        return folder
-    if shipped.exists() or shards_of(shipped):
-        return shipped
+    """The checkpoint of a run folder, of a shipped model by name, or an exported file; each may be in shards."""
+    for path in (Path(run) / CHECKPOINT, WEIGHTS / f"{run}.safetensors", Path(run)):
+        if path.is_file() or shards_of(path):
+            return path
     names = ", ".join(shipped_models())
     raise CheckpointError(f"{run} is neither a run folder nor a shipped model: train one, or use one of: {names}")
 

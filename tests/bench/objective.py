@@ -81,7 +81,7 @@ def main() -> None:
                 digits = runs.draw_many(trained, runs.default_labels(trained, COLUMNS), COLUMNS, seed)
                 sheet = image_grid(digits, COLUMNS, zoom=1)
                 name = f"{asked.out.stem}-{CHOICES.index(choice)}.png"
-                write_whole(asked.out.with_name(name), sheet.save)
+                write_whole(asked.out.with_name(name), lambda file, sheet=sheet: sheet.save(file, "PNG"))
             rows.append({"loss": choice, "seed": seed, **figures})
             write_json(asked.out, {**settings, "rows": rows})
             print(rows[-1], flush=True)

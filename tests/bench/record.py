@@ -52,10 +52,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device")
     parser.add_argument("--data", type=Path, default=Path("data"), help="where weights/ and bench/ are")
     asked = parser.parse_args()
 
-    device, folder, config = runs.pick_device(None), Path("runs") / asked.preset, preset(asked.preset)
+    device, folder, config = runs.pick_device(asked.device), Path("runs") / asked.preset, preset(asked.preset)
     config = replace(config, training=replace(config.training, steps=asked.steps or config.training.steps))
     if (folder / runs.CHECKPOINT).exists():
         run = runs.resume(folder, device, asked.steps, asked.compile)
@@ -69,11 +70,13 @@ def main() -> None:
             continue
         if not runs.fit(run, steps[-1]):
             return
-        write_whole(picture, row_of_samples(run).save)
+        row = row_of_samples(run)
+        write_whole(picture, lambda file, row=row: row.save(file, "PNG"))
 
     rows = runs.read_metrics(folder)
     pictures = [Image.open(folder / f"row-{k}.png") for k in range(1, len(steps) + 1)]
-    write_whole(asked.data / "bench" / "cifar10-samples.png", stacked(pictures).save)
+    sheet = stacked(pictures)
+    write_whole(asked.data / "bench" / "cifar10-samples.png", lambda file: sheet.save(file, "PNG"))
     weights = runs.export(str(folder), asked.data / "weights" / "cifar10.safetensors")
     record = {
         "command": " ".join(["tests/bench/record.py", *sys.argv[1:]]),
