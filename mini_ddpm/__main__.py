@@ -1,6 +1,7 @@
 """The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
 
 import os
+import re
 import shlex
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -13,39 +14,37 @@ from tqdm.auto import tqdm
 
 from mini_ddpm import data, measure, parallel, runs
 from mini_ddpm.checks import in_one_line
-from mini_ddpm.files import write_json
+from mini_ddpm.files import check_target, write_json
 from mini_ddpm.measure import digits, extractors
 from mini_ddpm.measure.distances import N
-from mini_ddpm.runs import Trained, classifiers, presets
+from mini_ddpm.runs import classifiers, options, presets
 from mini_ddpm.runs.drawing import BATCH
-from mini_ddpm.runs.options import (
-    compile_option,
-    device_option,
-    file_option,
-    given_on_the_line,
-    positive,
-    raw_option,
-    sampling_options,
-)
 from mini_ddpm.runs.pictures import save_pictures
 from mini_ddpm.terminal import Quiet, handled
 
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-def cli() -> None:
+
+@click.group(invoke_without_command=True, context_settings=SETTINGS)
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train small diffusion models on real images, draw from them, and measure what they draw."""
+    if any(re.fullmatch(r"(--[\w-]+=)?", word) for word in sys.argv[1:]):
+        raise click.UsageError("an option or argument is empty")
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command()
 @click.option("--preset", default="mnist-laptop", help="A configuration; `mini-ddpm presets` lists them.")
 @click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
-@click.option("--minutes", type=float, callback=positive(), help="Time budget, turned into a number of steps.")
-@click.option("--steps", type=int, callback=positive(), help="Number of steps; the preset's by default.")
-@click.option("--seed", type=int, default=0, help="Of the initial weights, the data order and the noise.")
-@click.option("--out", type=Path, help="The run folder; runs/PRESET by default.")
-@click.option("--resume", type=Path, help="A run folder to go on with, to its end or to another --steps.")
-@compile_option
-@device_option
+@click.option("--minutes", type=options.Number(0, 100_000, min_open=True), help="Time budget, which becomes --steps.")
+@click.option("--steps", type=options.STEPS, help="Number of steps; the preset's by default.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the initial weights, the data order and the noise.")
+@click.option("--out", type=options.FOLDER, help="The run folder, for a new run; runs/PRESET by default.")
+@click.option("--resume", type=options.FOLDER, help="A run folder to go on with, to its end or to another --steps.")
+@options.compile_option
+@options.device_option
 def train(
     preset: str,
     data_name: str | None,
@@ -59,13 +58,11 @@ def train(
 ) -> None:
     """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
     chosen = runs.pick_device(device)
-    if minutes is not None and steps is not None:
-        raise ValueError("give --minutes or --steps, not both")
+    options.refuse_idle(
+        (resume is None, "--resume goes on as the run began", "--preset --data --minutes --seed --out"),
+        (steps is None, "--steps says how long", "--minutes"),
+    )
     if resume is not None:
-        if data_name or minutes or out or given_on_the_line("preset") or given_on_the_line("seed"):
-            raise ValueError(
-                "--resume goes on as the run began: leave out --preset, --data, --minutes, --seed and --out"
-            )
         run = runs.resume(resume, chosen, steps, fast)
     else:
         config = presets.preset(preset)
@@ -87,14 +84,14 @@ def train(
 
 @cli.command()
 @click.argument("run")
-@click.option("--n", type=int, default=64, callback=positive(), help="How many images.")
-@sampling_options
-@click.option("--label", type=int, help="Draw only this class.")
-@click.option("--seed", type=int, default=0, help="The same seed draws the same images.")
-@file_option("--out", default=Path("samples.png"), help="The picture.")
-@click.option("--gif", is_flag=True, help="Also write the way from noise to images, beside the picture.")
-@raw_option
-@device_option
+@click.option("--n", type=click.IntRange(1, 2500), default=64, help="How many images.")
+@options.sampling_options
+@click.option("--label", type=int, help="Draw only this class; all in turn by default.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the noise: the same seed and --n draw the same images.")
+@options.file_option("--out", options.PICTURE, default=Path("samples.png"), help="The picture, .png or .jpg.")
+@click.option("--gif", is_flag=True, help="Also write the way from noise to images beside the picture, as a .gif.")
+@options.raw_option
+@options.device_option
 def sample(
     run: str,
     n: int,
@@ -107,39 +104,42 @@ def sample(
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN, a run folder or a shipped model (mnist)."""
-    trained = configured(run, device, raw, changes)
+    animation = out.with_suffix(".gif") if gif else None
+    if animation is not None:
+        check_target(animation, (".gif",))
+    trained = options.configured(run, device, raw, changes)
     labels = runs.default_labels(trained, n)
     if label is not None:
-        classes = trained.classes
-        if not 0 <= label < classes:
-            what = f"a label from 0 to {classes - 1}" if classes else "no labels"
-            raise ValueError(f"--label {label} is out of range: {run} knows {what}")
+        if not 0 <= label < trained.classes:
+            raise ValueError(f"--label {label} is out of range: {run} knows a label from 0 to {trained.classes - 1}")
         labels = torch.full((n,), label)
-    states = list(tqdm(runs.draw(trained, labels, n, seed), total=len(trained.diffusion.timesteps) - 1))
+    total = len(trained.diffusion.timesteps) - 1
     columns = next(c for c in range(min(n, 10), 0, -1) if n % c == 0 or c * c <= n)
-    save_pictures(states, out, out.with_suffix(".gif") if gif else None, columns)
-    click.echo(f"wrote {out}" + (f" and {out.with_suffix('.gif')}" if gif else ""))
+    save_pictures(tqdm(runs.draw(trained, labels, n, seed), total=total), total, out, animation, columns)
+    click.echo(f"wrote {out}" + (f" and {animation}" if gif else ""))
 
 
 @cli.command()
 @click.argument("run")
-@click.option("--n", type=int, default=N, callback=positive(1), help="How many images.")
-@sampling_options
-@click.option("--seed", type=int, default=0, help="Of the noise.")
-@file_option("--out", help="Also write the figures to this JSON file.")
+@click.option("--n", type=click.IntRange(5, 100_000), default=N, help="How many images to draw.")
+@options.sampling_options
+@click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
+@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
 @click.option(
-    "--bits", type=int, callback=positive(1), help="Instead: bits/dim of this many test images. T steps each."
+    "--bits",
+    type=click.IntRange(2, 10_000),
+    help="Draw nothing: bound the bits/dim of this many test images, in all T steps. --variance counts here too.",
 )
-@file_option("--terms", help="With --bits: keep every term of the bound here, and go on from here.")
+@options.file_option("--terms", options.TENSORS, help="With --bits: a .safetensors file to keep terms, and go on from.")
 @click.option(
     "--extractor",
     "names",
     multiple=True,
-    help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception. Give several to draw once.",
+    help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception. May be given several times.",
 )
-@raw_option
-@compile_option
-@device_option
+@options.raw_option
+@options.compile_option
+@options.device_option
 def evaluate(
     run: str,
     n: int,
@@ -154,9 +154,7 @@ def evaluate(
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN and let a judge measure them, or bound the likelihood of real test images."""
-    trained = configured(run, device, raw, changes)
-    if fast and bits is not None:
-        raise ValueError("--compile is for drawing: leave it out with --bits")
+    trained = options.configured(run, device, raw, changes)
     if fast:
         trained, how = runs.compiled(trained, min(n, BATCH))
         click.echo(how)
@@ -170,11 +168,11 @@ def evaluate(
 
 
 @cli.command()
-@click.option("--n", type=int, default=10_000, callback=positive(4), help="How many images.")
+@click.option("--n", type=click.IntRange(5, 10_000), default=10_000, help="How many images.")
 @click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
-@click.option("--seed", type=int, default=0, help="Of the noise.")
-@file_option("--out", help="Also write the figures to this JSON file.")
-@device_option
+@click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
+@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
+@options.device_option
 def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | None) -> None:
     """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
     chosen = runs.pick_device(device)
@@ -191,7 +189,7 @@ def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | No
 
 @cli.command()
 @click.argument("run")
-@file_option("--out", required=True, help="The file to write.")
+@options.file_option("--out", options.TENSORS, required=True, help="The .safetensors file; several, above 15 MB.")
 def export(run: str, out: Path) -> None:
     """Write RUN's averaged weights in half precision, to share."""
     click.echo("wrote " + ", ".join(map(str, runs.export(run, out))))
@@ -200,11 +198,12 @@ def export(run: str, out: Path) -> None:
 @cli.command()
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download a full data set: mnist or cifar10."""
+    """Download a full data set, mnist or cifar10, unless it is at hand, and verify it."""
     folder = data.fetch(name)
     train, test = data.load(name, "train"), data.load(name, "test")
     where = "shipped with the package" if folder is None else f"in {folder}"
-    click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, verified, {where}")
+    click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, {where}")
+    click.echo(f"verified: {data.verified(name)}")
 
 
 @cli.command("presets")
@@ -217,15 +216,14 @@ def list_presets() -> None:
 
 @cli.command("train-judge")
 @click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
-@click.option("--epochs", type=int, callback=positive(), help="Passes over the training images; 12 for mnist, 11.")
-@click.option("--seed", type=int, default=0, help="Of the weights, the order and the changes to the images.")
-@file_option("--out", help="The judge's file; the shipped one by default.")
-@device_option
+@click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training images; 12 for mnist, else 11.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the changes to the images.")
+@options.file_option("--out", options.TENSORS, help="A .safetensors file; by default the shipped one is replaced.")
+@options.device_option
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
-    if data_name == "mnist" and device not in (None, "cpu"):
-        raise ValueError("the judge of digits is trained on the CPU: leave out --device")
+    options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
     if data_name == "mnist":
         out = out or digits.JUDGE_FILE
         found = classifiers.make_digits_judge(epochs or 12, seed, out)
@@ -238,11 +236,13 @@ def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None,
 @cli.command()
 @click.option("--preset", default="mnist", help="Whose data, schedule and network it fits; of the network, half.")
 @click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
-@click.option("--steps", type=int, default=6000, callback=positive(10), help="Number of steps of 64 images.")
+@click.option("--steps", type=click.IntRange(11, options.STEPS.max), default=6000, help="Number of steps of 64 images.")
 @click.option("--clean", is_flag=True, help="Train on clean images only, to see why that can't guide.")
-@click.option("--seed", type=int, default=0)
-@file_option("--out", default=Path("runs/classifier.safetensors"))
-@device_option
+@click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the noise.")
+@options.file_option(
+    "--out", options.TENSORS, help="The classifier's .safetensors file.", default=Path("runs/classifier.safetensors")
+)
+@options.device_option
 def train_classifier(
     preset: str, data_name: str | None, steps: int, clean: bool, seed: int, out: Path, device: str | None
 ) -> None:
@@ -254,15 +254,6 @@ def train_classifier(
     ).items():
         click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
     click.echo(f"wrote {out}")
-
-
-def configured(run: str, device: str | None, raw: bool, changes: dict[str, str | float | None]) -> Trained:
-    """Open a run and change how it samples where asked to."""
-    given = {key: v for key, v in changes.items() if v is not None}
-    trained = runs.open_run(run, runs.pick_device(device), given.pop("classifier", None), averaged=not raw)
-    variance = given.pop("variance", trained.config.variance)
-    config = replace(trained.config, sampling=replace(trained.config.sampling, **given), variance=variance)
-    return replace(trained, config=config, diffusion=config.diffusion.to(trained.device))
 
 
 def show(figures: dict) -> None:
@@ -287,13 +278,15 @@ def main() -> None:
             said, status = f"{error.format_message()} (see mini-ddpm --help)", error.exit_code
         except (ValueError, OSError) as error:
             said, status = in_one_line(error), 1
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            said, status = f"not enough memory, so ask for fewer images: {error}", 1
         except (click.Abort, KeyboardInterrupt):
             said, status = "interrupted", 130
         except RuntimeError as error:
             if not parallel.is_lost(error):
                 raise
             said, status = f"another process stopped: {str(error).splitlines()[0][:100]}", 1
-        click.echo(f"mini-ddpm: {said}", err=True)
+        click.echo("mini-ddpm: " + " ".join(said.split()), err=True)
         sys.exit(status)
 
 

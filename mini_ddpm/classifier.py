@@ -72,6 +72,8 @@ def train_classifier(
 
     t = 0 is one of them because the last guided step ends there. AdamW, one cycle of learning rate.
     """
+    side = classifier.config.image_size
+    data.check_fits((classifier.config.in_channels, side, side), classifier.head.out_features)
     device = data.images.device
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=learning_rate, weight_decay=0.05)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)

@@ -8,9 +8,12 @@ from the folder that the environment variable MINI_DDPM_DATA names (`mnist/` wit
 import gzip
 import hashlib
 import logging
+import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +23,7 @@ import torch
 from torch import Tensor
 
 from mini_ddpm.files import shipped
+from mini_ddpm.inputs import check_images, check_labels
 
 EMBEDDED = shipped("mnist-5k.npz")
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"
@@ -32,6 +36,7 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
+MNIST_BYTES = 47_040_016  # of the largest of its files, decompressed
 # SHA-256 of the *decompressed* bytes: mirrors recompress.
 MNIST_FILES = {
     "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -41,6 +46,7 @@ MNIST_FILES = {
 }
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+DEADLINE = 3600  # seconds that one download may take
 CIFAR10_FILES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 
 
@@ -53,14 +59,18 @@ class ImageSet:
     """Images and labels in memory.
 
     Attributes:
-        images: (N, C, H, W) uint8.
-        labels: (N,) int64 in 0..9.
+        images: (N, C, H, W) uint8, N > 0; C is 1 or 3.
+        labels: (N,) int64 from 0. Anything else is a ValueError.
         flip: mirror half of the images of every batch (never digits).
     """
 
     images: Tensor
     labels: Tensor
     flip: bool = False
+
+    def __post_init__(self) -> None:
+        check_images(self.images, pixels=True)
+        check_labels(self.labels, len(self.images))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,6 +83,13 @@ class ImageSet:
             x_0 = torch.where(mirrored, x_0.flip(-1), x_0)
         return x_0, self.labels[indices]
 
+    def check_fits(self, shape: tuple[int, int, int], classes: int) -> None:
+        """A ValueError unless images are of `shape` (C, H, W), and labels in 0..classes-1 where there are classes."""
+        if (own := tuple(self.images.shape[1:])) != shape:
+            raise ValueError(f"the network takes images of {shape}, and these are {own}: choose another of the two")
+        if classes:
+            check_labels(self.labels, len(self), classes)
+
     def to(self, device: torch.device) -> "ImageSet":
         """The same set on another device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
@@ -80,6 +97,8 @@ class ImageSet:
 
 def to_model(images: Tensor) -> Tensor:
     """uint8 pixels 0..255 -> float32 in [-1, 1]."""
+    if images.dtype != torch.uint8:
+        raise ValueError(f"pixels must be uint8, not {images.dtype}")
     return images.float() / 127.5 - 1
 
 
@@ -97,7 +116,7 @@ def load(name: str, split: str = "train") -> ImageSet:
     Raises:
         DataError: unknown name or split, damaged file, or nothing cached and no network.
     """
-    if name not in DATASETS:
+    if name not in [*DATASETS]:
         raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
     if split not in ("train", "test"):
         raise DataError(f"unknown split {split!r}: choose train or test")
@@ -106,9 +125,15 @@ def load(name: str, split: str = "train") -> ImageSet:
 
 def fetch(name: str) -> Path | None:
     """Download a full set unless it is at hand; returns its folder, or None where none is needed."""
-    if name not in DATASETS:
+    if name not in [*DATASETS]:
         raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
     return DATASETS[name].folder()
+
+
+def verified(name: str) -> str:
+    """What `fetch` and `load` compare of the set of this name, in words."""
+    given = "MINI_DDPM_DATA" in os.environ
+    return (given and DATASETS[name].verified_if_given) or DATASETS[name].verified
 
 
 # --- shipped with the package: MNIST-5k, and some of CIFAR-10 -----------------------------------------
@@ -127,7 +152,7 @@ def some_cifar10() -> ImageSet:
 
 def _embedded(path: Path, sha256: str) -> tuple[np.ndarray, np.ndarray]:
     remedy = "install mini-ddpm again or, in a clone, restore it with `git checkout -- data`"
-    if not path.exists():
+    if not path.is_file():
         raise DataError(f"{path} is missing: {remedy}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise DataError(f"{path} is damaged (checksum): {remedy}")
@@ -149,10 +174,11 @@ def _mnist_folder() -> Path:
 
 
 def _mnist_bytes(path: Path) -> bytes:
+    if not path.is_file():  # a FIFO would be waited for
+        raise DataError(f"{path} is missing or no file: put the official one there, or unset MINI_DDPM_DATA")
     try:
-        content = gzip.decompress(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing: put the official file there, or unset MINI_DDPM_DATA") from None
+        with gzip.open(path, "rb") as file:
+            content = file.read(MNIST_BYTES + 1)  # however much more there may be in it
     except PermissionError:
         raise DataError(f"{path} cannot be read: you lack the permission") from None
     except (OSError, EOFError, gzip.zlib.error):  # truncated, or not gzip
@@ -194,28 +220,34 @@ def _load_cifar10(split: str) -> ImageSet:
 
 def _cifar10_records(path: Path) -> np.ndarray:
     remedy = "delete its folder and run `mini-ddpm fetch cifar10`"
-    if not path.exists():
-        raise DataError(f"{path} is missing: {remedy}")
-    content = np.fromfile(path, np.uint8)
-    if content.size != 10_000 * 3073:  # a label byte and 3 x 32 x 32 pixels
-        raise DataError(f"{path} has {content.size:,} bytes instead of 30,730,000: {remedy}")
-    return content.reshape(10_000, 3073)
+    if not path.is_file():
+        raise DataError(f"{path} is missing or no file: {remedy}")
+    if (size := path.stat().st_size) != 10_000 * 3073:  # a label byte and 3 x 32 x 32 pixels
+        raise DataError(f"{path} has {size:,} bytes instead of 30,730,000: {remedy}")
+    return np.fromfile(path, np.uint8).reshape(10_000, 3073)
 
 
 # --- shared -------------------------------------------------------------------------------------------
 
 
 class DataSet(NamedTuple):
-    """How to load a split, and where the files are (downloading them first if need be)."""
+    """How to load a split, where the files are (downloading them first if need be), and what is verified of them."""
 
     load: Callable[[str], ImageSet]
     folder: Callable[[], Path | None]
+    verified: str
+    verified_if_given: str = ""  # in the folder that MINI_DDPM_DATA names, where that is less
 
 
 DATASETS = {
-    "mnist-5k": DataSet(_load_mnist_5k, lambda: None),
-    "mnist": DataSet(_load_mnist, _mnist_folder),
-    "cifar10": DataSet(_load_cifar10, _cifar10_folder),
+    "mnist-5k": DataSet(_load_mnist_5k, lambda: None, "the file's checksum"),
+    "mnist": DataSet(_load_mnist, _mnist_folder, "checksums of the decompressed bytes"),
+    "cifar10": DataSet(
+        _load_cifar10,
+        _cifar10_folder,
+        "the archive's checksum (when it was downloaded), sizes, labels and class counts",
+        "sizes, labels and class counts only",
+    ),
 }
 
 
@@ -247,18 +279,21 @@ def _download(
 ) -> None:
     """Try each url in turn, keeping a file only if it is what it should be.
 
-    pooch writes to a temporary file first, so a broken download leaves nothing.
+    pooch writes to a temporary file first, so a broken download leaves nothing. Its timeout is for a server that
+    says nothing; one that drips would keep it for days, so a thread downloads, left alone after DEADLINE seconds.
     """
     pooch.get_logger().setLevel(logging.WARNING)
     for url in urls:
         path = folder / url.rsplit("/", 1)[1]
         try:
-            pooch.retrieve(url, known_hash, path.name, folder, processor=processor, progressbar=True)
+            retrieve = partial(pooch.retrieve, url, known_hash, path.name, folder, processor, progressbar=True)
+            with ThreadPool(1) as pool:
+                pool.apply_async(retrieve).get(DEADLINE)
             verify(path)
             return
-        except (OSError, ValueError) as error:  # no network, or the wrong content
+        except (OSError, ValueError, multiprocessing.TimeoutError) as error:  # no network, wrong content, too slow
             path.unlink(missing_ok=True)
-            reason = str(error).splitlines()[0][:200]
+            reason = (str(error) or f"not there after {DEADLINE} seconds").splitlines()[0][:200]
     raise DataError(
         f"could not download {urls[-1]} ({reason}): check the network and run `mini-ddpm fetch {name}`, "
         f"set MINI_DDPM_DATA to a folder that holds it, or use --data mnist-5k, which needs no network"

@@ -18,6 +18,8 @@ from mini_ddpm.schedules import NoiseSchedule
 
 def like(coefficient: Tensor, x: Tensor) -> Tensor:
     """Cast a float64 coefficient to the dtype, then the device, of the image it multiplies."""
+    if not x.is_floating_point():  # the coefficient would become 0
+        raise ValueError(f"images must be floats in [-1, 1], not {x.dtype}: data.to_model makes them")
     return coefficient.to(x.dtype).to(x.device)
 
 
@@ -160,6 +162,10 @@ class Diffusion:
     clip: float | None = 1.0
     steps: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip must be above 0, or None, not {self.clip}")
+
     @cached_property
     def timesteps(self) -> list[int]:
         """The chain's n+1 times from T down to 0, evenly spaced and rounded, both ends kept.
@@ -167,8 +173,8 @@ class Diffusion:
         Improved DDPM (section 4) spaces n times evenly from T to 1, and jumps from 1 to 0 at the end.
         """
         T, n = self.schedule.T, self.schedule.T if self.steps is None else self.steps
-        if not 1 <= n <= T:
-            raise ValueError(f"steps must be between 1 and T={T}, not {n}")
+        if not (isinstance(n, int) and 1 <= n <= T):
+            raise ValueError(f"steps must be between 1 and T={T}, and whole, not {n}")
         return [round(T * i / n) for i in range(n, -1, -1)]
 
     @cached_property

@@ -43,12 +43,12 @@ def check_target(path: Path, endings: tuple[str, ...] = ()) -> None:
         OSError: its folder can't be made, or may not be written.
     """
     target = Path(os.path.realpath(path))
+    if _is_stream(path):
+        return
     if endings and path.suffix.lower() not in endings:
         raise ValueError(f"{path} must end in {' or '.join(endings)}")
     if target.name in RUN_FILES and (target.parent / RUN_FILES[0]).exists():
         raise ValueError(f"{path} belongs to the run in {target.parent}: choose another name")
-    if _is_stream(path):
-        return
     if target.exists() and not target.is_file():
         raise ValueError(f"{path} is not a file: choose another name")
     target.parent.mkdir(parents=True, exist_ok=True)

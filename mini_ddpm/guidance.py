@@ -12,11 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
+from mini_ddpm.inputs import check_labels
 from mini_ddpm.losses import Model
 from mini_ddpm.sampling import Step, StepFunction, times
 from mini_ddpm.unet import UNet
 
 LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)
+
+
+def _check(y: Tensor, scale: float, classes: int | None = None) -> None:
+    check_labels(y, y.numel(), classes)
+    if not math.isfinite(scale):
+        raise ValueError(f"the scale of guidance must be a finite number, not {scale}")
 
 
 def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
@@ -32,6 +39,7 @@ def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
 
     Source: classifier-free guidance (2207.12598), Eq. 6, whose w is `scale - 1`.
     """
+    _check(y, scale, model.config.classes)
     null = torch.full_like(y, model.config.classes)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
@@ -65,6 +73,7 @@ def classifier_step(classifier: LogClassifier, y: Tensor, scale: float, at_mean:
 
     Source: ADM (2105.05233), Eq. 3 to 10 and Algorithm 1.
     """
+    _check(y, scale)
 
     def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
         x_0, rho = diffusion.predict(model, x_t, times(x_t, t))
@@ -88,6 +97,7 @@ def classifier_guided(diffusion: Diffusion, model: Model, classifier: LogClassif
 
     Source: ADM, Eq. 14 and Algorithm 2.
     """
+    _check(y, scale)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         out, alpha_bar_t = model(x_t, t), diffusion.schedule.at(t)

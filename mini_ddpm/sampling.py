@@ -46,6 +46,8 @@ def ddim_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, e
     eta = 0 is deterministic; eta = 1 is the ancestral step with variance beta_tilde.
     Source: DDIM (2010.02502), Eq. 12 and 16.
     """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must be between 0 and 1, not {eta}")
     alpha_bar_t, alpha_bar_s = diffusion.schedule.at(t), diffusion.schedule.at(s)
     x_0, _ = diffusion.predict(model, x_t, times(x_t, t))
     eps = eps_from_x_0(x_t, x_0, alpha_bar_t)

@@ -57,8 +57,8 @@ def cosine_betas(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
 
 
 def _checked_length(T: int) -> int:
-    if T < 1:
-        raise ValueError(f"a schedule needs at least one step, not T={T}")
+    if not isinstance(T, int) or T < 1:
+        raise ValueError(f"a schedule needs at least one step, and whole ones, not T={T}")
     return T
 
 
@@ -75,7 +75,8 @@ class NoiseSchedule:
     @classmethod
     def from_betas(cls, betas: Tensor) -> "NoiseSchedule":
         """Build the table from `beta_1 .. beta_T`, (T,) float64, each strictly between 0 and 1."""
-        if betas.ndim != 1 or not bool(((betas > 0) & (betas < 1)).all()):
+        betas = torch.as_tensor(betas)
+        if betas.ndim != 1 or not len(betas) or not bool(((betas > 0) & (betas < 1)).all()):
             raise ValueError("betas must be one list of variances strictly between 0 and 1")
         alpha_bar = torch.cumprod(1 - betas.double(), dim=0)  # Eq. 4, DDPM
         return cls(torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar]))
@@ -94,10 +95,18 @@ class NoiseSchedule:
         return self.alpha_bar / (1 - self.alpha_bar)
 
     def at(self, t: Tensor | int) -> Tensor:
-        """`alpha_bar_t` ready to multiply images: () for an int, (B, 1, 1, 1) for a (B,) tensor; float64."""
-        if isinstance(t, int):
+        """`alpha_bar_t` ready to multiply images: () for an int, (B, 1, 1, 1) for a (B,) tensor; float64.
+
+        Raises:
+            ValueError: a time is not in 0..T. On a GPU its own error says so, for nobody waits for it here.
+        """
+        if isinstance(t, int) and 0 <= t <= self.T:
             return self.alpha_bar[t]
-        return self.alpha_bar[t.to(self.alpha_bar.device)].reshape(-1, 1, 1, 1)
+        try:  # index_select knows no negative times, which would be counted from the end
+            t = torch.as_tensor(t, device=self.alpha_bar.device)
+            return self.alpha_bar.index_select(0, t).reshape(-1, 1, 1, 1)
+        except (IndexError, RuntimeError, TypeError) as error:
+            raise ValueError(f"times must be whole numbers from 0 to T={self.T}, one or (B,): {error}") from None
 
     def to(self, device: torch.device) -> "NoiseSchedule":
         """Move the table. It stays on the CPU where the device has no float64 (Apple's MPS)."""

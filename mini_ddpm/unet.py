@@ -263,6 +263,8 @@ class Encoder(nn.Module):
 
     def embed(self, t: Tensor, y: Tensor | None) -> Tensor:
         """The vector that every residual block receives: time plus class, (B, 4 base_channels)."""
+        if any(z.ndim != 1 or len(z) != len(t) or z.is_floating_point() for z in ([t] if y is None else [t, y])):
+            raise ValueError("t must be whole numbers (B,), and so must y: one time and one label an image")
         emb = self.time_mlp(timestep_embedding(t, self.config.base_channels))
         if self.class_embedding is not None:
             null = torch.full_like(t, self.config.classes)
@@ -271,6 +273,9 @@ class Encoder(nn.Module):
 
     def encode(self, x_t: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, C, H, W) and (B, 4 base_channels) -> the last feature map, and one for each skip connection."""
+        B, C, dtype = len(emb), self.config.in_channels, self.conv_in.weight.dtype
+        if x_t.ndim != 4 or x_t.shape[:2] != (B, C) or x_t.dtype != dtype:
+            raise ValueError(f"x_t must be {dtype} ({B}, {C}, H, W), not {x_t.dtype} {tuple(x_t.shape)}")
         waves = [wave(2**n * math.pi * x_t) for n in self.config.fourier for wave in (torch.sin, torch.cos)]
         h = self.conv_in(F.pixel_unshuffle(torch.cat([x_t, *waves], dim=1), self.config.patch_size))
         skips = [h]

@@ -3,11 +3,10 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import one_line
 from PIL import Image
 
 from mini_ddpm import __main__, data, parallel, runs
@@ -29,39 +28,13 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Call the command line in this process, in an empty folder: (exit status, stdout, stderr). Reports are short."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runs, "report", partial(runs.report, n=50))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mini-ddpm", *map(str, arguments)])
-        try:
-            __main__.main()
-            status = 0
-        except SystemExit as exit_:
-            status = exit_.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
-
-
-def one_line(err):
-    """The message that remains when progress bars are left out."""
-    lines = [line for line in err.replace("\r", "\n").splitlines() if line and "it/s" not in line and "%|" not in line]
-    assert len(lines) == 1, lines
-    assert "Traceback" not in err
-    return lines[0]
-
-
 def test_train_leaves_a_whole_folder(trained):
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "config.json",
         "metrics.csv",
         "checkpoint.safetensors",
+        ".lock",
         "samples.png",
         "loss.png",
         "denoising.gif",
@@ -154,12 +127,11 @@ def test_several_extractors_measure_the_same_drawing(colour_run, run, tmp_path, 
 
 
 def test_what_can_not_be_measured_is_said(colour_run, trained, run):
-    judged = "extractors measure colour images of 32x32, and the judge digits of 28x28"
-    assert judged in one_line(run("evaluate", trained, "--extractor", "cifar10-judge")[2])
+    assert "digits have their own judge" in one_line(run("evaluate", trained, "--extractor", "cifar10-judge")[2])
     assert "unknown extractor 'vgg'" in one_line(run("evaluate", colour_run, "--extractor", "vgg")[2])
     assert "needs torch-fidelity" in one_line(run("evaluate", colour_run, "--extractor", "inception")[2])
     few = run("evaluate", colour_run, "--n", 4, "--steps", 1)[2]
-    assert "need at least 5 images, not 4" in one_line(few)
+    assert "4 is not in the range 5<=x" in one_line(few)
 
 
 def test_floors(run, tmp_path, monkeypatch):
@@ -313,7 +285,7 @@ def test_an_export_does_not_replace_its_own_run(trained, run):
     before = (trained / runs.CHECKPOINT).read_bytes()
     status, _, err = run("export", trained, "--out", trained / runs.CHECKPOINT)
     assert status == 1
-    assert "choose another --out" in one_line(err)
+    assert "belongs to the run" in one_line(err)
     assert (trained / runs.CHECKPOINT).read_bytes() == before
 
 
@@ -339,62 +311,6 @@ def test_presets_and_fetch(run):
 def test_module_and_command_are_the_same(run):
     out = subprocess.run([sys.executable, "-m", "mini_ddpm", "-h"], capture_output=True, text=True, check=True).stdout
     assert out == run("-h")[1]
-
-
-BAD = [
-    (["train", "--preset", "huge"], "unknown preset 'huge': choose one of mnist-laptop"),
-    (["train", "--data", "mnits"], "unknown data set 'mnits': choose one of mnist-5k"),
-    (["train", "--data", "cifar10"], "MINI_DDPM_DATA"),
-    (["train", "--steps", "0"], "--steps must be more than 0"),
-    (["train", "--minutes", "-1"], "--minutes must be more than 0"),
-    (["train", "--minutes", "nan"], "--minutes must be more than 0, and finite"),
-    (["train", "--minutes", "inf"], "--minutes must be more than 0, and finite"),
-    (["train", "--device", "meta"], "choose cuda, mps or cpu"),
-    (["train", "--minutes", "1", "--steps", "5"], "not both"),
-    (["train", "--device", "abacus"], "'abacus' is not available"),
-    (["train", "--resume", "nowhere"], f"{Path('nowhere/checkpoint.safetensors')} does not exist"),
-    (["train", "--resume", "RUN", "--minutes", "50"], "--resume goes on as the run began"),
-    (["train", "--resume", "RUN", "--seed", "0"], "--resume goes on as the run began"),
-    (["train", "--resume", "RUN", "--preset", "tiny"], "--resume goes on as the run began"),
-    (["train-judge", "--device", "cuda"], "trained on the CPU"),
-    (["train-classifier", "--steps", "10"], "--steps must be more than 10"),
-    (["train", "--resume", "RUN", "--steps", "1"], "beyond --steps 1"),
-    (["sample", "nowhere"], "nowhere is neither a run folder nor a shipped model"),
-    (["sample", "RUN", "--sampler", "magic"], "unknown sampler 'magic': choose one of ancestral, ddim"),
-    (["sample", "RUN", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
-    (["sample", "RUN", "--steps", "1001"], "steps must be between 1 and T=1000, not 1001"),
-    (["sample", "RUN", "--eta", "2"], "eta must be between 0 and 1"),
-    (["sample", "RUN", "--label", "10"], "knows a label from 0 to 9"),
-    (["sample", "RUN", "--label", "-1"], "--label -1 is out of range"),
-    (["sample", "RUN", "--n", "0"], "--n must be more than 0"),
-    (["evaluate", "nowhere"], "neither a run folder nor a shipped model"),
-    (["evaluate", "RUN", "--variance", "learned-range"], "needs a network with variance channels"),
-    (["evaluate", "RUN", "--variance", "huge"], "unknown variance 'huge': choose one of fixed-small"),
-    (["evaluate", "RUN", "--bits", "0"], "--bits must be more than 1"),
-    (["evaluate", "judge"], "judge.safetensors is not a checkpoint"),
-    (["evaluate", "RUN", "--raw", "--steps", "0"], "steps must be between 1 and T=1000, not 0"),
-    (["sample", "mnist", "--raw"], "holds averaged weights only"),
-    (["floors", "--extractor", "vgg"], "unknown extractor 'vgg'"),
-    (["floors", "--n", "4"], "--n must be more than 4"),
-    (["floors", "--out", "."], "File '.' is a directory"),
-    (["evaluate", "RUN", "--out", "."], "File '.' is a directory"),
-    (["train-judge", "--out", "."], "File '.' is a directory"),
-    (["train-judge", "--data", "faces"], "unknown judge's data set 'faces': choose one of mnist, cifar10"),
-    (["fetch", "imagenet"], "unknown data set 'imagenet'"),
-    (["fetch", "mnist"], "MINI_DDPM_DATA"),
-    (["export", "nowhere", "--out", "x"], "neither a run folder nor a shipped model"),
-    (["paint"], "No such command 'paint'"),
-    (["sample"], "Missing argument 'RUN'"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
-def test_bad_input_is_one_line(trained, run, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path / "empty"))
-    status, _, err = run(*[str(trained) if argument == "RUN" else argument for argument in arguments])
-    assert status != 0
-    assert message in one_line(err)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unconditional_model_knows_no_labels(trained, run, tmp_path):

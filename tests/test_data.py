@@ -1,8 +1,10 @@
 import gzip
 import http.server
 import io
+import os
 import tarfile
 import threading
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -93,8 +95,8 @@ def test_pixels_survive_the_round_trip():
 def test_flips_only_where_asked():
     torch.manual_seed(0)
     image = torch.arange(4, dtype=torch.uint8).expand(200, 1, 4, 4)
-    plain, _ = ImageSet(image, torch.zeros(200)).batch(torch.arange(200))
-    flipped, _ = ImageSet(image, torch.zeros(200), flip=True).batch(torch.arange(200))
+    plain, _ = ImageSet(image, torch.zeros(200, dtype=torch.int64)).batch(torch.arange(200))
+    flipped, _ = ImageSet(image, torch.zeros(200, dtype=torch.int64), flip=True).batch(torch.arange(200))
     assert torch.equal(plain, to_model(image))
     mirrored = (flipped == to_model(image).flip(-1)).all(dim=(1, 2, 3))
     assert 70 < mirrored.sum() < 130
@@ -177,6 +179,75 @@ def test_damaged_mnist_file(tmp_path, monkeypatch, damage):
     path.unlink()
     with pytest.raises(DataError, match=r"train-labels.*missing"):
         load("mnist", "train")
+
+
+def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
+    """However much a file decompresses to, no more is read than the largest file of the set has, and one byte."""
+    (tmp_path / "mnist").mkdir()
+    serve_mnist(tmp_path / "mnist", monkeypatch)
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
+    path = tmp_path / "mnist" / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes(10**8)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="damaged"):
+        load("mnist")
+    assert tracemalloc.get_traced_memory()[1] < 2.5 * data.MNIST_BYTES
+    tracemalloc.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", None)])
+def test_what_is_no_file_is_not_waited_for(tmp_path, monkeypatch, make):
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
+    for name, folder, file in (
+        ("mnist", "mnist", "train-images-idx3-ubyte.gz"),
+        ("cifar10", "cifar-10-batches-bin", "data_batch_1.bin"),
+    ):
+        (tmp_path / folder).mkdir()
+        make(tmp_path / folder / file)
+        with pytest.raises(DataError, match=f"{file} is missing or no file"):
+            load(name)
+
+
+def test_a_server_that_drips_has_a_deadline(offline_cache, monkeypatch):
+    """Every byte comes in time for a socket's timeout, and the file never."""
+
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            while not over.wait(0.05):
+                self.wfile.write(b"x")
+
+        def log_message(self, *args):
+            pass
+
+    over, httpd = threading.Event(), http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    monkeypatch.setattr(data, "MNIST_MIRRORS", (f"http://127.0.0.1:{httpd.server_port}/",))
+    monkeypatch.setattr(data, "DEADLINE", 0.5)
+    with pytest.raises(DataError, match=r"not there after 0\.5 seconds"):
+        load("mnist")
+    over.set()
+    httpd.shutdown()
+    httpd.server_close()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("mnist-5k", None, "the file's checksum"),
+        ("mnist", None, "checksums of the decompressed bytes"),
+        ("mnist", "here", "checksums of the decompressed bytes"),
+        ("cifar10", None, "the archive's checksum"),
+        ("cifar10", "here", "sizes, labels and class counts only"),
+    ],
+)
+def test_what_is_verified_is_said(monkeypatch, name, given, words):
+    monkeypatch.delenv("MINI_DDPM_DATA", raising=False)
+    if given:
+        monkeypatch.setenv("MINI_DDPM_DATA", given)
+    assert data.verified(name).startswith(words)
 
 
 def test_given_folder_without_the_set(tmp_path, monkeypatch):

@@ -238,10 +238,10 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
+FRONT = ["checks", "inputs", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
 FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
-RUNS = ["presets", "device", "options", "classifiers", "trained", "drawing", "pictures", "folder", "results"]
+RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, load, to_pixels
 from mini_ddpm.files import read_tensors, write_tensors
+from mini_ddpm.inputs import check_images, check_labels
 from mini_ddpm.measure.distances import MOMENTS, N, frechet_distance, kernel_distance, moments_of, precision_recall
 from mini_ddpm.measure.extractors import CIFAR_JUDGE_FILE, Extractor, as_extractor
 from mini_ddpm.measure.judges import CifarJudge
@@ -42,6 +43,9 @@ class RealImages:
         """
         if len(images) < 5:
             raise ValueError(f"precision and recall need at least 5 images, not {len(images)}")
+        check_images(images, (3, 32, 32), pixels=images.dtype == torch.uint8)
+        if labels is not None:
+            check_labels(labels, len(images), 10)
         pixels = images if images.dtype == torch.uint8 else to_pixels(images)
         features, name = self.extractor.of(pixels), self.extractor.name
         precision, recall = precision_recall(features[:10_000], self.test[: len(features)])

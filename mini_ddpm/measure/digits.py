@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.files import CheckpointError, read_tensors, shipped, write_tensors
+from mini_ddpm.inputs import check_images, check_labels
 from mini_ddpm.measure.distances import MOMENTS, N, class_spread, frechet_distance, moments_of, nearest_distance
 from mini_ddpm.measure.judges import Judge
 
@@ -41,6 +42,7 @@ class Reference:
 @torch.no_grad()
 def judge_features(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
     """Features (n, 128) and predicted classes (n,) of images (n, 1, 28, 28) in [-1, 1], on the CPU."""
+    check_images(images, (1, 28, 28))
     features = torch.cat([judge.features(part) for part in images.cpu().split(500)])
     return features, judge.head(features).argmax(dim=1)
 
@@ -58,6 +60,8 @@ def evaluate_images(
         nearest_train: median distance of a generated image to the nearest of `train`.
         nearest_heldout: the same for real images, `heldout`, to compare with.
     """
+    if labels is not None:
+        check_labels(labels, len(images), 10)
     features, predicted = judge_features(reference.judge, images)
     fd = frechet_distance(features, reference.moments)
     known = to_model(train.images)

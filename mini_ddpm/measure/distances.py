@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from mini_ddpm.inputs import check_images, check_labels, finite
+
 N = 2000  # images in every comparison by default; the real ones are the first of the test set
 MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
 
@@ -24,8 +26,18 @@ def frechet_metric(d: int) -> FrechetInceptionDistance:
     return FrechetInceptionDistance(identity, normalize=True, sync_on_compute=False)  # all processes know all rows
 
 
+def _check_features(least: int, *clouds: Tensor) -> None:
+    """A ValueError unless these are clouds (n, d) of `least` points or more, of one d, and finite."""
+    shapes = [tuple(cloud.shape) for cloud in clouds]
+    if any(len(shape) != 2 or shape[0] < least or shape[1] != shapes[0][1] for shape in shapes):
+        raise ValueError(f"features must be (n, d) of one d, and n at least {least}, not {shapes}")
+    for cloud in clouds:
+        finite(cloud, "the features")
+
+
 def moments_of(features: Tensor) -> dict[str, Tensor]:
     """The metric's sums over features (n, d): all it needs to know of real images."""
+    _check_features(2, features)
     metric = frechet_metric(features.shape[1])
     metric.update(features.double(), real=True)
     return {name: getattr(metric, name) for name in MOMENTS}
@@ -33,11 +45,14 @@ def moments_of(features: Tensor) -> dict[str, Tensor]:
 
 def frechet_distance(features: Tensor, moments: dict[str, Tensor]) -> float:
     """Fréchet distance of features (n, d) to the images that `moments` sums up."""
+    if {*moments} != {*MOMENTS}:
+        raise ValueError(f"moments must be {', '.join(MOMENTS)}, as moments_of makes them, not {', '.join(moments)}")
+    _check_features(2, features, moments["real_features_sum"].expand(2, -1))
     metric = frechet_metric(features.shape[1])
     for name, value in moments.items():
         setattr(metric, name, value.clone())
     metric.update(features.double(), real=False)
-    return float(metric.compute())
+    return float(finite(metric.compute(), "the Fréchet distance"))
 
 
 def kernel_distance(features: Tensor, real: Tensor, subsets: int = 50) -> float:
@@ -46,17 +61,20 @@ def kernel_distance(features: Tensor, real: Tensor, subsets: int = 50) -> float:
     Squared maximum mean discrepancy with the kernel (1 + x.y / d)^3, a mean over random subsets of at most 1,000.
     Unlike the Fréchet distance it does not depend on n on average. Source: Binkowski et al. 2018 (1801.01401).
     """
+    _check_features(2, features, real)
     size = min(1000, len(features), len(real))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchmetrics warns that it keeps the features
         metric = KernelInceptionDistance(nn.Identity(), subsets, size, sync_on_compute=False)
     metric.update(features, real=False)
     metric.update(real, real=True)
-    return float(metric.compute()[0])
+    return float(finite(metric.compute()[0], "the kernel distance"))
 
 
 def class_spread(features: Tensor, classes: Tensor) -> float:
     """Mean squared distance of features (n, 128) to the mean of their class (n,): how varied a class is."""
+    _check_features(1, features)
+    check_labels(classes, len(features))
     groups = [features[classes == c] for c in classes.unique()]
     return float(sum((g - g.mean(dim=0)).square().sum() for g in groups) / len(features))
 
@@ -71,6 +89,8 @@ def precision_recall(features: Tensor, real: Tensor, k: int = 3) -> tuple[float,
     Returns:
         Precision and recall, in 0..1. Source: 1904.06991, Eq. 1 and 2.
     """
+
+    _check_features(k + 1, features, real)
 
     def covered(points: Tensor, others: Tensor) -> float:
         radius = torch.cdist(others, others).kthvalue(k + 1, dim=1).values  # the nearest is the point itself
@@ -88,5 +108,7 @@ def nearest_distance(images: Tensor, others: Tensor) -> float:
     Returns:
         Euclidean distance, in units where black to white is 1 for a pixel.
     """
+    check_images(images)
+    check_images(others, images.shape[1:])
     a, b = images.flatten(1) / 2, others.flatten(1) / 2
     return float(torch.cat([torch.cdist(part, b).amin(dim=1) for part in a.split(500)]).median())

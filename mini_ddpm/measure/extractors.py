@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from mini_ddpm import parallel
 from mini_ddpm.data import to_model
 from mini_ddpm.files import CheckpointError, read_tensors, shipped
+from mini_ddpm.inputs import check_images
 from mini_ddpm.measure.judges import CifarJudge
 
 CIFAR_JUDGE_FILE = shipped("weights/cifar10-judge.safetensors")
@@ -41,6 +42,7 @@ class Extractor(NamedTuple):
 
     def of(self, images: Tensor, batch: int = 500) -> Tensor:
         """Features (n, d) of uint8 images (n, 3, 32, 32), on the CPU. Processes share the work."""
+        check_images(images, (3, 32, 32), pixels=True)
         with tqdm(total=len(images) // parallel.size(), unit="image", desc=self.name, **parallel.quiet()) as bar:
 
             @torch.no_grad()
@@ -151,6 +153,6 @@ def get(name: str, device: torch.device) -> Extractor:
     Raises:
         ValueError: unknown name, or the extractor can't be had.
     """
-    if name not in EXTRACTORS:
+    if name not in [*EXTRACTORS]:
         raise ValueError(f"unknown extractor {name!r}: choose one of {', '.join(EXTRACTORS)}")
     return EXTRACTORS[name](device)

@@ -54,6 +54,7 @@ def train_judge(
 
     AdamW; the weights at the end are the ones to keep.
     """
+    data.check_fits((1, 28, 28), 10)
     steps = epochs * math.ceil(len(data) / batch_size)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=learning_rate, weight_decay=0.05)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.2)
@@ -152,6 +153,7 @@ def train_cifar_judge(
     SGD with Nesterov's momentum. Every ten steps the weights are set to their moving average, whose memory grows
     (Lookahead); the ones at the end are the ones to keep. Source: airbench94 (2404.00498), section 3.
     """
+    data.check_fits((3, 32, 32), 10)
     device, steps = data.images.device, epochs * math.ceil(len(data) / batch_size)
     judge.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     judge.whiten.weight.data.copy_(whitening(to_model(data.images[:5000])))

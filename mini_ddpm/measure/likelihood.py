@@ -10,12 +10,15 @@ from tqdm.auto import tqdm
 
 from mini_ddpm.data import to_model
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, q_sample
+from mini_ddpm.inputs import finite
 from mini_ddpm.losses import Loss, Model, bound_term, prior_term
 
 
 @torch.no_grad()
 def loss_per_t(loss_fn: Loss, diffusion: Diffusion, model: Model, x_0: Tensor, times: Iterable[int]) -> Tensor:
     """Mean loss over images x_0 (N, C, H, W) at each of `times` in 1..T, with the same noise: (len(times),)."""
+    if not x_0.is_floating_point():
+        raise ValueError(f"images must be floats in [-1, 1], not {x_0.dtype}: data.to_model makes them")
     eps = torch.randn_like(x_0)
     everywhere = (torch.full((len(x_0),), t, device=x_0.device) for t in times)
     return torch.stack([loss_fn(diffusion, model, x_0, t, eps).mean() for t in everywhere])
@@ -63,10 +66,11 @@ def bound(diffusion: Diffusion, model: Model, images: Tensor) -> Bound:
     Predicted x_0 are clamped as in sampling.
 
     Raises:
-        ValueError: the images are not uint8. The decoder of L_0 knows 256 levels and nothing between.
+        ValueError: the images are not uint8 (the decoder of L_0 knows 256 levels and nothing between), or a term is no
+            finite number.
     """
-    if images.dtype != torch.uint8:
-        raise ValueError(f"bits/dim are defined for 8-bit images: give uint8, not {images.dtype}")
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(f"bits/dim are defined for 8-bit images: give uint8, not {images.dtype}, and (B, C, H, W)")
     x_0, rows = to_model(images), []
     for t, s in tqdm(list(pairwise(diffusion.timesteps)), unit="step", desc="bound", leave=False):
         eps = torch.randn_like(x_0)
@@ -77,5 +81,6 @@ def bound(diffusion: Diffusion, model: Model, images: Tensor) -> Bound:
         predicted_eps = eps_from_x_0(x_t, prediction.x_0, diffusion.schedule.at(t))
         errors = [(prediction.x_0 - x_0).square(), (predicted_eps - eps).square()]
         rows.append(torch.stack([term, *(error.mean(dim=(1, 2, 3)) for error in errors)]))
-    terms, x_0_error, eps_error = torch.stack(rows, dim=-1).cpu()  # (3, B, n)
+    found = finite(torch.stack(rows, dim=-1).cpu(), "the bound, from what the network predicts")
+    terms, x_0_error, eps_error = found  # (3, B, n)
     return Bound(diffusion.timesteps[:-1], prior_term(diffusion, x_0).cpu(), terms, x_0_error, eps_error)

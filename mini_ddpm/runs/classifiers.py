@@ -7,8 +7,9 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data
+from mini_ddpm.checks import in_one_line
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
-from mini_ddpm.files import read_tensors, write_tensors
+from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
 from mini_ddpm.measure import colour, digits
 from mini_ddpm.measure.judges import CifarJudge, Judge, JudgeStep, train_cifar_judge, train_judge
 from mini_ddpm.runs.presets import RunConfig
@@ -86,7 +87,13 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
         raise ValueError(f"{path} is not a noise-aware classifier: make one with mini-ddpm train-classifier")
     if not card["noised"]:
         raise ValueError(f"{path} was trained on clean images: it can't guide, for it has never seen a noisy one")
-    own = RunConfig.from_json(card["classifier"])
+    try:
+        own = RunConfig.from_json(card["classifier"])
+        classifier = Classifier(own.unet, card["classes"])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {in_one_line(error)}; make it again with train-classifier") from None
+    check_fit(path, weights, classifier.state_dict())
+    classifier.load_state_dict(weights)
     for name, mine, theirs in (
         ("schedule", own.schedule, config.schedule),
         ("T", own.T, config.T),
@@ -95,6 +102,4 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
     ):
         if mine != theirs:
             raise ValueError(f"{path} was trained for {name} {mine}, but the model has {theirs}")
-    classifier = Classifier(own.unet, card["classes"])
-    classifier.load_state_dict({name: value.float() for name, value in weights.items()})
     return classifier.to(device).eval().requires_grad_(False)

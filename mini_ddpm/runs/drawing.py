@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
 from mini_ddpm.guidance import classifier_free, classifier_guided, classifier_step
+from mini_ddpm.inputs import check_labels, finite
 from mini_ddpm.losses import Model
 from mini_ddpm.runs.trained import Trained, example_call, image_shape
 from mini_ddpm.sampling import Step, StepFunction, sample
@@ -25,8 +26,21 @@ def compiled(trained: Trained, n: int) -> tuple[Trained, str]:
     return replace(trained, model=network), how
 
 
+def batch_seed(seed: int, first: int) -> int:
+    """The seed of the batch that begins with image `first`: no stream of another batch, or of another `seed`."""
+    return hash((seed, first)) if first else seed
+
+
 def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator[Step]:
-    """Draw n images with one label each (n,), or without labels: every step of the chain, on the device."""
+    """Draw n images with one label each (n,), or without labels: every step of the chain, on the device.
+
+    Raises:
+        ValueError: there is no such label, or what comes out is not numbers.
+    """
+    if not (isinstance(n, int) and n > 0):
+        raise ValueError(f"n must be a whole number above 0, not {n}")
+    if labels is not None:
+        check_labels(labels, n, trained.classes)
     torch.manual_seed(seed)
     x_T = torch.randn(n, *image_shape(trained.config), device=trained.device)
     step, model = guided(trained, labels)
@@ -35,7 +49,10 @@ def draw(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Iterator
         with autocast(trained.device):  # here, or it would hold for the caller too, between two steps
             return model(x_t, t)
 
-    yield from sample(step, trained.diffusion, predict, x_T)
+    for state in sample(step, trained.diffusion, predict, x_T):
+        if state.t == 0:
+            finite(state.x_t, "the images drawn (damaged weights? too much guidance?)")
+        yield state
 
 
 def guided(trained: Trained, labels: Tensor | None) -> tuple[StepFunction, Model]:
@@ -62,7 +79,7 @@ def draw_many(trained: Trained, labels: Tensor | None, n: int, seed: int) -> Ten
 
         def batch(first: int, last: int) -> Tensor:
             chosen = None if labels is None else labels[first:last]
-            for state in draw(trained, chosen, last - first, seed + first):
+            for state in draw(trained, chosen, last - first, batch_seed(seed, first)):
                 bar.update(len(state.x_t))
             return state.x_t  # at t = 0
 

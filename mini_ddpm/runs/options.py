@@ -2,21 +2,44 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from mini_ddpm.files import check_target
+from mini_ddpm.runs.device import pick_device
+from mini_ddpm.runs.trained import Trained, open_run
+from mini_ddpm.sampling import ancestral_step
+
+
+class Number(click.FloatRange):
+    """A number in a range; nan is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or a usage error."""
+        if math.isnan(found := super().convert(value, param, ctx)):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return found
+
+
+STEPS = click.IntRange(1, 10**9)
+SEED = click.IntRange(0, 2**32 - 1)  # as many as torch's generator on a CPU tells apart
+FOLDER = click.Path(file_okay=False, path_type=Path)
+JSON, TENSORS, PICTURE = (".json",), (".safetensors",), (".png", ".jpg", ".jpeg")
+
 
 def sampling_options(command: Callable) -> Callable:
     """The options that change how a run draws."""
+    scale = "How closely to follow the label, 1 as trained (--classifier: 0 not at all); the run's by default."
     for option in (
-        click.option("--variance", help="fixed-small, fixed-large or learned-range; ancestral steps use it."),
-        click.option("--guidance", type=float, help="How closely to follow the label; none: 1 (0 with --classifier)."),
-        click.option("--classifier", help="A file, or mnist-classifier, to guide the unlabelled network."),
-        click.option("--eta", type=float, help="ddim's noise, 0 to 1."),
-        click.option("--steps", type=int, help="Reverse steps, 1 to T; the run's by default."),
+        click.option("--variance", help="Of ancestral steps: fixed-small, fixed-large, learned-range; else the run's."),
+        click.option("--guidance", type=Number(-1000, 1000), help=scale),
+        click.option("--classifier", help="A file, or mnist-classifier: it guides, and the network is told no label."),
+        click.option("--eta", type=Number(0, 1), help="Of ddim: share of ancestral noise; the run's by default."),
+        click.option("--steps", type=STEPS, help="Reverse steps, at most T; the run's by default."),
         click.option("--sampler", help="ancestral or ddim; the run's by default."),
     ):
         command = option(command)
@@ -26,33 +49,53 @@ def sampling_options(command: Callable) -> Callable:
 compile_option = click.option(
     "--compile", "fast", is_flag=True, help="Compile the network first: a minute, then faster; for GPUs."
 )
-raw_option = click.option("--raw", is_flag=True, help="The weights as training left them, not their average.")
+raw_option = click.option("--raw", is_flag=True, help="Use the weights as training left them, not their average.")
 device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
 
 
-def positive(minimum: float = 0) -> Callable:
-    """A click callback: the number must be finite, and above `minimum`."""
+def refuse_idle(*needs: tuple[Any, str, str]) -> None:
+    """Refuse options that would do nothing where they stand.
 
-    def check(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-        if value is not None and not minimum < value < math.inf:
-            raise ValueError(f"--{parameter.name} must be more than {minimum:g}, and finite, not {value:g}")
-        return value
+    Args:
+        needs: (whether they do something, why not, the options), for example
+            (sampler == "ddim", "only ddim has it", "--eta").
+    """
+    context = click.get_current_context()
+    named = [p for p in context.command.params if context.get_parameter_source(p.name) is ParameterSource.COMMANDLINE]
+    given = {name for parameter in named for name in parameter.opts}
+    for useful, why_not, options in needs:
+        if not useful and (idle := given & {*options.split()}):
+            raise click.UsageError(f"{' and '.join(sorted(idle))} would do nothing here: {why_not}")
 
-    return check
 
-
-def file_option(name: str, **settings: Any) -> Callable:
+def file_option(name: str, endings: tuple[str, ...], **settings: Any) -> Callable:
     """An option for a file to write. One that can't be written is refused before the work, not after it."""
 
-    def with_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    def checked(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            check_target(path, endings)
         return path
 
-    file = click.Path(dir_okay=False, writable=True, path_type=Path)
-    return click.option(name, type=file, callback=with_folder, **settings)
+    return click.option(name, type=click.Path(path_type=Path), callback=checked, **settings)
 
 
-def given_on_the_line(option: str) -> bool:
-    """Whether the command line names an option that has a default."""
-    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
+def configured(run: str, device: str | None, raw: bool, changes: dict[str, str | float | None]) -> Trained:
+    """Open a run and change how it samples where asked to; options that would do nothing are refused."""
+    given = {key: v for key, v in changes.items() if v is not None}
+    trained = open_run(run, pick_device(device), given.pop("classifier", None), averaged=not raw)
+    variance = given.pop("variance", trained.config.variance)
+    config = replace(trained.config, sampling=replace(trained.config.sampling, **given), variance=variance)
+    draws = click.get_current_context().params.get("bits") is None
+    ddim = config.sampling.step is not ancestral_step
+    drawing = "--n --sampler --steps --eta --guidance --classifier --extractor --compile"
+    refuse_idle(
+        (draws, "--bits draws no images", drawing),
+        (not draws, "it is for --bits", "--terms"),
+        (ddim, "only --sampler ddim has it", "--eta"),
+        (not ddim or not draws, "only --sampler ancestral and --bits have it", "--variance"),
+        (trained.classes, f"{run} knows no labels, and no --classifier does for it", "--guidance --label"),
+        (config.unet.in_channels == 3, "digits have their own judge", "--extractor"),
+    )
+    diffusion = config.diffusion.to(trained.device)
+    diffusion.timesteps  # noqa: B018 - too many steps are refused here, before the work
+    return replace(trained, config=config, diffusion=diffusion)

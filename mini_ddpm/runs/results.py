@@ -17,7 +17,7 @@ from mini_ddpm.files import CheckpointError, digest, read_tensors, write_json, w
 from mini_ddpm.measure import Bound, extractors
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs.device import machine
-from mini_ddpm.runs.drawing import default_labels, draw, draw_many, sheet_labels
+from mini_ddpm.runs.drawing import batch_seed, default_labels, draw, draw_many, sheet_labels
 from mini_ddpm.runs.folder import Run, read_metrics
 from mini_ddpm.runs.pictures import loss_curve, save_pictures
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
@@ -78,6 +78,7 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
     process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
     if not 1 <= n <= len(test):
         raise ValueError(f"there are {len(test):,} test images, so their number can't be {n:,}")
+    test.check_fits(image_shape(trained.config), trained.config.unet.classes)
     chosen = torch.arange(n, device=trained.device) * len(test) // n
     weights = digest(trained.model.state_dict())
     what = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}
@@ -88,13 +89,16 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
             raise ValueError(
                 f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
             )
-        if {*rows} != {*TERMS} or len({len(value) for value in rows.values()}) > 1:
+        k, T = rows["prior"].numel() if "prior" in rows else 0, len(process.timesteps) - 1
+        shapes = {name: (k,) if name == "prior" else (k, T) for name in TERMS}
+        sound = all(value.is_floating_point() and value.isfinite().all() for value in rows.values())
+        if {name: value.shape for name, value in rows.items()} != shapes or k > n or not sound:
             raise ValueError(f"{path} is damaged: remove it, and start the bound again")
     done = len(rows.get("prior", ()))
     with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
         for first in range(done, n, CHUNK):
             images, y = test.images[chosen[first : first + CHUNK]], test.labels[chosen[first : first + CHUNK]]
-            torch.manual_seed(seed + first)
+            torch.manual_seed(batch_seed(seed, first))
             model = partial(trained.model, y=y) if trained.config.unet.classes else trained.model
             with autocast(trained.device):
                 part = measure.bound(process, model, images)
@@ -110,8 +114,10 @@ def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) 
     """Sum up `bound_of_test_images`: bits/dim, its standard error over images, its parts, how they came about.
 
     Raises:
-        ValueError: several processes were started; the work is not shared.
+        ValueError: fewer than 2 images, or several processes were started; the work is not shared.
     """
+    if n < 2:
+        raise ValueError(f"a standard error needs at least 2 images, not {n}")
     if parallel.size() > 1:
         raise ValueError("bits/dim are computed by one process: leave out torchrun")
     found = bound_of_test_images(trained, n, seed, path)
@@ -141,10 +147,12 @@ def report(run: Run, n: int = N) -> dict:
         )
     trained = open_run(str(folder), run.state.device)
     if parallel.rank() == 0:
-        figure = loss_curve([row["step"] for row in rows], [row["loss"] for row in rows], rows[-1]["seconds"] / 60)
+        steps, found = [row["step"] for row in rows], [row["loss"] for row in rows]
+        figure = loss_curve(steps, found, rows[-1]["seconds"] / 60, trained.config.loss)
         write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
-        steps = list(draw(trained, sheet_labels(trained), 100, seed=0))
-        save_pictures(steps, folder / "samples.png", folder / "denoising.gif")
+        states = draw(trained, sheet_labels(trained), 100, seed=0)
+        n_states = len(trained.diffusion.timesteps) - 1
+        save_pictures(states, n_states, folder / "samples.png", folder / "denoising.gif")
 
     figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
     if parallel.rank() == 0:
