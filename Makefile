@@ -6,7 +6,7 @@ STAMP := .venv/installed
 PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
-.PHONY: help setup lab train test test-browser check format bench bench-steps bench-quality bench-gpu clean
+.PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -26,20 +26,27 @@ train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
 
 test: $(STAMP) check  ## run all tests, and every notebook as a test
-	$(PYTEST)
+	$(PYTEST) --cov --cov-report=term
 	# Part I: every text output is compared, and the order of hashes must not matter
 	PYTHONHASHSEED=1 $(NBVAL) --nbval notebooks/0[0-5]_*.ipynb
 	PYTHONHASHSEED=2 $(NBVAL) --nbval notebooks/0[0-5]_*.ipynb
 	# the others train: every cell must run and every assert hold
 	$(NBVAL) --nbval-lax notebooks/0[6-9]_*.ipynb notebooks/1*_*.ipynb
 
+test-long: $(STAMP)  ## kill training 200 times instead of 20
+	MINI_DDPM_KILLS=200 $(PYTEST) tests/test_survival.py
+
 test-browser: $(STAMP)  ## move the sliders in JupyterLab; needs Chromium, see CONTRIBUTING.md
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m pytest tests/browser/widgets.py
 
-check: $(STAMP)  ## lint and check the formatting
+readme: $(STAMP)  ## write the README's section on the command line anew, from --help
+	$(BIN)/python tests/readme.py
+
+check: $(STAMP)  ## lint, check the formatting, check the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(STAMP)  ## mend what lint and formatting can mend
 	$(BIN)/ruff check --fix .
@@ -65,5 +72,5 @@ bench-gpu: .bench-venv/installed  ## the CIFAR-10 network on a GPU, against the 
 	touch $@
 
 clean:  ## remove environments and caches, but no runs
-	rm -rf .venv .bench-venv .pytest_cache .ruff_cache mini_ddpm.egg-info
+	rm -rf .venv .bench-venv .pytest_cache .ruff_cache .mypy_cache .coverage build dist mini_ddpm.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

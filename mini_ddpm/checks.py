@@ -1,10 +1,17 @@
-"""What configurations are checked for when they are made, from Python, the command line or a file."""
+"""What may enter: configurations, numbers, labels and images are looked at where they come in.
 
-from typing import Annotated
+What is wrong is a ValueError of one line that names it.
+"""
 
-from pydantic import ConfigDict, Field, ValidationError
+from dataclasses import field
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
-STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)  # a field is what it says: no bool for an int
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+Config = TypeVar("Config")
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]  # of a network's parts: with such sizes it can at least be described
 Count = Annotated[int, Field(ge=0, le=2**20)]
@@ -12,12 +19,69 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Octave = Annotated[int, Field(ge=0, le=16)]  # the 16th tells a 65,536th of the range apart
 
 
-def in_one_line(error: Exception) -> str:
-    """What an error says; of a configuration's errors, the first, with the name of its field."""
-    if not isinstance(error, ValidationError):
-        return str(error)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def checked_dataclass(cls: type[Config]) -> type[Config]:
+    """A frozen dataclass whose fields have the types and ranges that it states: no bool for an int, no nan."""
+    made: Any = dataclass(cls, frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+    plain = made.__init__
+
+    def checked(self: Any, *arguments: Any, **fields: Any) -> None:
+        try:
+            plain(self, *arguments, **fields)
+        except ValidationError as error:
+            raise ValueError(_first(error)) from None
+
+    made.__init__ = checked
+    return made
+
+
+def config_from_json(cls: type[Config], text: str) -> Config:
+    """A checked dataclass, and those inside it, from JSON."""
+    try:
+        return TypeAdapter(cls).validate_json(text)
+    except ValidationError as error:
+        raise ValueError(_first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first of the errors, with the name of its field."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "value_error":
         return f"{place}: {first['ctx']['error']}".removeprefix(": ")
     return f"{place}: {first['msg']}, not {first['input']!r:.60}"
+
+
+def finite(x: Tensor, what: str) -> Tensor:
+    """x itself, all of whose numbers are finite; `what` names them in the message."""
+    if not bool(x.isfinite().all()):
+        raise ValueError(f"{what}: {int((~x.isfinite()).sum()):,} of {x.numel():,} numbers are nan or infinite")
+    return x
+
+
+def check_labels(labels: Tensor, n: int, classes: int | None = None) -> None:
+    """Labels (n,) int64 from 0, below `classes` if that is given: label `classes` would mean "no label"."""
+    if classes == 0:
+        raise ValueError("this network was made without labels (classes=0): give it none")
+    if not (isinstance(labels, Tensor) and labels.dtype == torch.int64 and labels.shape == (n,)):
+        raise ValueError(f"labels must be an int64 tensor of shape ({n},), one an image, not {_seen(labels)}")
+    first, last = (int(labels.min()), int(labels.max())) if n else (0, 0)
+    if first < 0 or (classes is not None and last >= classes):
+        known = "0 on" if classes is None else f"0 to {classes - 1}"
+        raise ValueError(f"labels must be from {known}, not {first} to {last}")
+
+
+def check_images(images: Tensor, shape: tuple[int, ...] | None = None, pixels: bool = False) -> None:
+    """Images (N, C, H, W), N > 0, of `shape` (C, H, W) or of one or three colours: finite floats, or uint8 `pixels`."""
+    known = isinstance(images, Tensor) and images.ndim == 4 and images.numel() > 0
+    fits = known and (images.shape[1] in (1, 3) if shape is None else images.shape[1:] == shape)
+    if not fits or (images.dtype != torch.uint8 if pixels else not images.is_floating_point()):
+        kind = "uint8" if pixels else "floats in [-1, 1]"
+        wanted = "C, H, W), C 1 or 3" if shape is None else ", ".join(map(str, shape)) + ")"
+        raise ValueError(f"images must be {kind} of shape (N, {wanted}, not {_seen(images)}")
+    if not pixels:
+        finite(images, "the images")
+
+
+def _seen(x: Any) -> str:
+    return f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import multiprocessing
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,8 +23,8 @@ import pooch
 import torch
 from torch import Tensor
 
+from mini_ddpm.checks import check_images, check_labels
 from mini_ddpm.files import shipped
-from mini_ddpm.inputs import check_images, check_labels
 
 EMBEDDED = shipped("mnist-5k.npz")
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"
@@ -86,7 +87,7 @@ class ImageSet:
     def check_fits(self, shape: tuple[int, int, int], classes: int) -> None:
         """A ValueError unless images are of `shape` (C, H, W), and labels in 0..classes-1 where there are classes."""
         if (own := tuple(self.images.shape[1:])) != shape:
-            raise ValueError(f"the network takes images of {shape}, and these are {own}: choose another of the two")
+            raise ValueError(f"the network takes images of {shape}, not {own}: choose another --preset or --data")
         if classes:
             check_labels(self.labels, len(self), classes)
 
@@ -116,24 +117,19 @@ def load(name: str, split: str = "train") -> ImageSet:
     Raises:
         DataError: unknown name or split, damaged file, or nothing cached and no network.
     """
-    if name not in [*DATASETS]:
-        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
     if split not in ("train", "test"):
         raise DataError(f"unknown split {split!r}: choose train or test")
-    return DATASETS[name].load(split)
+    return _named(name).load(split)
 
 
 def fetch(name: str) -> Path | None:
     """Download a full set unless it is at hand; returns its folder, or None where none is needed."""
-    if name not in [*DATASETS]:
-        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
-    return DATASETS[name].folder()
+    return _named(name).folder()
 
 
 def verified(name: str) -> str:
     """What `fetch` and `load` compare of the set of this name, in words."""
-    given = "MINI_DDPM_DATA" in os.environ
-    return (given and DATASETS[name].verified_if_given) or DATASETS[name].verified
+    return _named(name).verified["MINI_DDPM_DATA" in os.environ]
 
 
 # --- shipped with the package: MNIST-5k, and some of CIFAR-10 -----------------------------------------
@@ -181,7 +177,7 @@ def _mnist_bytes(path: Path) -> bytes:
             content = file.read(MNIST_BYTES + 1)  # however much more there may be in it
     except PermissionError:
         raise DataError(f"{path} cannot be read: you lack the permission") from None
-    except (OSError, EOFError, gzip.zlib.error):  # truncated, or not gzip
+    except (OSError, EOFError, zlib.error):  # truncated, or not gzip
         content = b""
     if hashlib.sha256(content).hexdigest() != MNIST_FILES[path.name]:
         raise DataError(f"{path} is damaged or not MNIST (checksum): delete it and run `mini-ddpm fetch mnist`")
@@ -235,20 +231,21 @@ class DataSet(NamedTuple):
 
     load: Callable[[str], ImageSet]
     folder: Callable[[], Path | None]
-    verified: str
-    verified_if_given: str = ""  # in the folder that MINI_DDPM_DATA names, where that is less
+    verified: tuple[str, str]  # downloaded, and in the folder that MINI_DDPM_DATA names
 
 
+SIZES = "sizes, labels and class counts only"
 DATASETS = {
-    "mnist-5k": DataSet(_load_mnist_5k, lambda: None, "the file's checksum"),
-    "mnist": DataSet(_load_mnist, _mnist_folder, "checksums of the decompressed bytes"),
-    "cifar10": DataSet(
-        _load_cifar10,
-        _cifar10_folder,
-        "the archive's checksum (when it was downloaded), sizes, labels and class counts",
-        "sizes, labels and class counts only",
-    ),
+    "mnist-5k": DataSet(_load_mnist_5k, lambda: None, 2 * ("the file's checksum",)),
+    "mnist": DataSet(_load_mnist, _mnist_folder, 2 * ("checksums of the decompressed bytes",)),
+    "cifar10": DataSet(_load_cifar10, _cifar10_folder, ("the archive's checksum, when it was downloaded", SIZES)),
 }
+
+
+def _named(name: str) -> DataSet:
+    if name not in [*DATASETS]:  # a list, so that what can't be hashed is unknown, too
+        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]
 
 
 def _image_set(images: np.ndarray, labels: np.ndarray, flip: bool = False) -> ImageSet:

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mini_ddpm.checks import check_labels
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
-from mini_ddpm.inputs import check_labels
 from mini_ddpm.losses import Model
 from mini_ddpm.sampling import Step, StepFunction, times
 from mini_ddpm.unet import UNet

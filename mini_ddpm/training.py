@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from mini_ddpm import parallel
-from mini_ddpm.checks import STRICT, Seed, Share
+from mini_ddpm.checks import Seed, Share, checked_dataclass
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
@@ -33,7 +32,7 @@ class DivergedError(ValueError):
     """The loss or the gradient is no longer a number."""
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked_dataclass
 class TrainConfig:
     """How to train. The defaults are DDPM's for CIFAR-10 (appendix B), without dropout.
 

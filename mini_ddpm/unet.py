@@ -15,13 +15,12 @@ import math
 
 import torch
 import torch.nn.functional as F
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from mini_ddpm.checks import STRICT, Count, Octave, Share, Size
+from mini_ddpm.checks import Count, Octave, Share, Size, checked_dataclass
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked_dataclass
 class UNetConfig:
     """Shape of the network. The defaults are DDPM's CIFAR-10 network: 35.7M parameters.
 

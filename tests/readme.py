@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mini_ddpm.__main__ import cli
+from mini_ddpm.commands import cli
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- made by tests/readme.py -->\n", "<!-- end of what tests/readme.py made -->"

@@ -18,7 +18,7 @@ from torch.distributed.run import get_args_parser
 
 import notebooks
 from mini_ddpm import measure, runs
-from mini_ddpm.__main__ import cli
+from mini_ddpm.commands import cli
 from mini_ddpm.data import load, to_model
 from mini_ddpm.runs import results
 from mini_ddpm.runs.presets import preset
@@ -82,7 +82,8 @@ def test_every_dependency_has_a_tested_version():
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
-    targets = "help setup lab train test test-browser check format bench bench-steps bench-quality bench-gpu clean"
+    targets = "help setup lab train test test-long test-browser readme check format clean"
+    targets += " bench bench-steps bench-quality bench-gpu"
     assert listed == set(targets.split())
 
 
@@ -238,7 +239,7 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["checks", "inputs", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
+FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
 FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
@@ -266,11 +267,12 @@ def test_imports_point_down_one_way():
     imports = modules()
     order = [*HOUSE, "course", *sorted(name for name in imports if name.startswith("course."))]
     symbolic = {name for name in imports if name.startswith("symbolic")}
-    assert {*order} | symbolic | {"mini_ddpm", "__main__"} == imports.keys()
+    assert {*order} | symbolic | {"mini_ddpm", "commands", "__main__"} == imports.keys()
     assert not any(imports["mini_ddpm"])
     for i, module in enumerate(HOUSE):
         assert imports[module] <= {*HOUSE[:i]}, f"{module} imports {imports[module] - {*HOUSE[:i]}}"
-    assert imports["__main__"] <= {*HOUSE}
+    assert imports["commands"] <= {*HOUSE}
+    assert imports["__main__"] <= {*HOUSE, "commands"}
     for module, used in imports.items():
         assert (used <= symbolic) if module in symbolic else not used & symbolic, module
 

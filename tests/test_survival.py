@@ -3,6 +3,7 @@
 import copy
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import pytest
 import torch
 
 from mini_ddpm import runs
-from mini_ddpm.checks import in_one_line
 from mini_ddpm.data import load
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.runs.folder import LOCK
@@ -216,9 +216,11 @@ def test_nohup_is_left_alone(tmp_path):
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_interrupted_command_says_so_and_leaves_nothing_half(tmp_path, number):
     command = [sys.executable, "-m", "mini_ddpm", "sample", "mnist", "--n", "64", "--steps", "1000", "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while "%" not in process.stderr.read(40):  # the bar is there: it draws
+    shown = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=shown)
+    while (text := process.stderr.read(40)) and "%" not in text:  # the bar is there: it draws
         pass
+    assert text
     process.send_signal(getattr(signal, number))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -411,6 +413,6 @@ def test_a_damaged_log_is_named(content, tmp_path):
     ],
 )
 def test_a_config_is_checked_when_it_is_made(make, message):
-    with pytest.raises(ValueError, match="validation error") as caught:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         make()
-    assert message in in_one_line(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

@@ -8,7 +8,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -100,9 +100,8 @@ def first_time(seed: int) -> float:
     network, seen = PointNet(1), []
     network.register_forward_pre_hook(lambda module, inputs: seen.append(int(inputs[1].min())))
     config = TrainConfig(steps=1, batch_size=2000)
-    for _ in training.train(
-        PROCESS, TrainState(network, config), Points(torch.randn(10, 1, 1, 1)), losses.simple_loss, config
-    ):
+    points: Any = Points(torch.randn(10, 1, 1, 1))
+    for _ in training.train(PROCESS, TrainState(network, config), points, losses.simple_loss, config):
         pass
     return min(seen)
 
@@ -124,7 +123,8 @@ def memory_of_the_average(seed: int) -> float:
     torch.manual_seed(seed)
     config = TrainConfig(steps=20, batch_size=64, learning_rate=1e-2, warmup_steps=1)
     state = TrainState(PointNet(1), config)
-    for _ in training.train(PROCESS, state, Points(torch.randn(100, 1, 1, 1)), losses.simple_loss, config):
+    points: Any = Points(torch.randn(100, 1, 1, 1))
+    for _ in training.train(PROCESS, state, points, losses.simple_loss, config):
         pass
     pairs = zip(state.model.parameters(), state.ema.parameters(), strict=True)
     return max(float((weight.detach() - average).abs().max()) for weight, average in pairs)

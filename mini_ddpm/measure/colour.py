@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from mini_ddpm import parallel
+from mini_ddpm.checks import check_images, check_labels
 from mini_ddpm.data import ImageSet, load, to_pixels
 from mini_ddpm.files import read_tensors, write_tensors
-from mini_ddpm.inputs import check_images, check_labels
 from mini_ddpm.measure.distances import MOMENTS, N, frechet_distance, kernel_distance, moments_of, precision_recall
 from mini_ddpm.measure.extractors import CIFAR_JUDGE_FILE, Extractor, as_extractor
 from mini_ddpm.measure.judges import CifarJudge
@@ -49,8 +49,9 @@ class RealImages:
         pixels = images if images.dtype == torch.uint8 else to_pixels(images)
         features, name = self.extractor.of(pixels), self.extractor.name
         precision, recall = precision_recall(features[:10_000], self.test[: len(features)])
-        read = None if labels is None or self.extractor.classes is None else self.extractor.classes(features)
-        accuracy = {} if read is None else {"accuracy": float((read == labels.cpu()).double().mean())}
+        accuracy = {}
+        if labels is not None and self.extractor.classes is not None:
+            accuracy = {"accuracy": float((self.extractor.classes(features) == labels.cpu()).double().mean())}
         return {
             **accuracy,
             f"FD-{name}": frechet_distance(features, self.moments),
@@ -108,6 +109,7 @@ def save_cifar_judge(judge: CifarJudge, train: ImageSet, test: ImageSet, path: P
     """
     judge.half().float()
     extractor = as_extractor(judge, test.images.device)
+    assert extractor.classes is not None  # it is a judge
     features = extractor.of(test.images)
     accuracy = float((extractor.classes(features) == test.labels.cpu()).double().mean())
     weights = {f"judge.{name}": v.half() if v.is_floating_point() else v for name, v in judge.state_dict().items()}

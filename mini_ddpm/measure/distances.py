@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from mini_ddpm.inputs import check_images, check_labels, finite
+from mini_ddpm.checks import check_images, check_labels, finite
 
 N = 2000  # images in every comparison by default; the real ones are the first of the test set
 MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
@@ -22,7 +22,7 @@ def frechet_metric(d: int) -> FrechetInceptionDistance:
     Source: Heusel et al. 2017 (1706.08500), Eq. 6, with any extractor in Inception's place.
     """
     identity = nn.Identity()
-    identity.num_features = d
+    identity.num_features = d  # type: ignore[assignment]
     return FrechetInceptionDistance(identity, normalize=True, sync_on_compute=False)  # all processes know all rows
 
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
+from mini_ddpm.checks import check_images
 from mini_ddpm.data import to_model
 from mini_ddpm.files import CheckpointError, read_tensors, shipped
-from mini_ddpm.inputs import check_images
 from mini_ddpm.measure.judges import CifarJudge
 
 CIFAR_JUDGE_FILE = shipped("weights/cifar10-judge.safetensors")

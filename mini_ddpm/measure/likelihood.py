@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from mini_ddpm.checks import finite
 from mini_ddpm.data import to_model
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, q_sample
-from mini_ddpm.inputs import finite
 from mini_ddpm.losses import Loss, Model, bound_term, prior_term
 
 

@@ -7,7 +7,6 @@ import torch
 from tqdm.auto import tqdm
 
 from mini_ddpm import data
-from mini_ddpm.checks import in_one_line
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
 from mini_ddpm.measure import colour, digits
@@ -91,7 +90,7 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
         own = RunConfig.from_json(card["classifier"])
         classifier = Classifier(own.unet, card["classes"])
     except (RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {in_one_line(error)}; make it again with train-classifier") from None
+        raise CheckpointError(f"{path} is damaged: {error}; make it again with train-classifier") from None
     check_fit(path, weights, classifier.state_dict())
     classifier.load_state_dict(weights)
     for name, mine, theirs in (

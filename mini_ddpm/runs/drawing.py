@@ -8,8 +8,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
+from mini_ddpm.checks import check_labels, finite
 from mini_ddpm.guidance import classifier_free, classifier_guided, classifier_step
-from mini_ddpm.inputs import check_labels, finite
 from mini_ddpm.losses import Model
 from mini_ddpm.runs.trained import Trained, example_call, image_shape
 from mini_ddpm.sampling import Step, StepFunction, sample

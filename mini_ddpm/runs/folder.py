@@ -24,7 +24,7 @@ from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.files import CheckpointError, read_whole, write_json, write_whole
 from mini_ddpm.runs.presets import RunConfig
-from mini_ddpm.runs.trained import CHECKPOINT, example_call, read_config
+from mini_ddpm.runs.trained import CHECKPOINT, example_call, image_shape, read_config
 from mini_ddpm.terminal import stop_requests
 from mini_ddpm.training import (
     DivergedError,
@@ -121,12 +121,7 @@ def _fresh(config: RunConfig, folder: Path, device: torch.device, fast: bool) ->
     batch_size = parallel.share_of(config.training.batch_size)
     with parallel.first_alone():
         data = load(config.data, "train").to(device)
-    expected = (config.unet.in_channels, config.unet.image_size, config.unet.image_size)
-    if data.images.shape[1:] != expected:
-        raise ValueError(
-            f"the preset's network takes images of {expected}, but {config.data} has "
-            f"{tuple(data.images.shape[1:])}: choose another --preset or --data"
-        )
+    data.check_fits(image_shape(config), config.unet.classes)
     torch.manual_seed(config.training.seed)
     state = config.new_state(device)
     if parallel.rank():

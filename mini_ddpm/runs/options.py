@@ -79,7 +79,7 @@ def file_option(name: str, endings: tuple[str, ...], **settings: Any) -> Callabl
     return click.option(name, type=click.Path(path_type=Path), callback=checked, **settings)
 
 
-def configured(run: str, device: str | None, raw: bool, changes: dict[str, str | float | None]) -> Trained:
+def configured(run: str, device: str | None, raw: bool, changes: dict[str, Any]) -> Trained:
     """Open a run and change how it samples where asked to; options that would do nothing are refused."""
     given = {key: v for key, v in changes.items() if v is not None}
     trained = open_run(run, pick_device(device), given.pop("classifier", None), averaged=not raw)

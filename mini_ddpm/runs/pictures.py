@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from mini_ddpm.checks import check_images
 from mini_ddpm.data import to_pixels
 from mini_ddpm.files import write_whole
-from mini_ddpm.inputs import check_images
 from mini_ddpm.sampling import Step
 
 

@@ -7,11 +7,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from pydantic import PositiveInt, TypeAdapter
-from pydantic.dataclasses import dataclass
+from pydantic import PositiveInt
 
 from mini_ddpm import diffusion, losses, sampling, schedules
-from mini_ddpm.checks import STRICT, Share
+from mini_ddpm.checks import Share, checked_dataclass, config_from_json
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.losses import Loss, Times
 from mini_ddpm.sampling import StepFunction
@@ -40,7 +39,7 @@ TABLES: dict[str, dict[str, Any]] = {  # field of RunConfig -> what it may name
 }
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked_dataclass
 class SampleConfig:
     """How to draw: `sampler` ancestral or ddim, how many `steps`, ddim's `eta`, and the `guidance` scale (1: none)."""
 
@@ -58,7 +57,7 @@ class SampleConfig:
         return sampling.ancestral_step if self.sampler == "ancestral" else partial(sampling.ddim_step, eta=self.eta)
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked_dataclass
 class RunConfig:
     """Everything that decides a run; names stand for the functions in the tables above."""
 
@@ -117,9 +116,9 @@ class RunConfig:
         """The inverse of `to_json`.
 
         Raises:
-            ValueError: a field is missing, unknown, or has a wrong type or value; `checks.in_one_line` says which.
+            ValueError: a field is missing, unknown, or has a wrong type or value.
         """
-        return TypeAdapter(cls).validate_json(json.dumps(content))
+        return config_from_json(cls, json.dumps(content))
 
 
 def preset(name: str) -> RunConfig:

@@ -147,7 +147,7 @@ def report(run: Run, n: int = N) -> dict:
         )
     trained = open_run(str(folder), run.state.device)
     if parallel.rank() == 0:
-        steps, found = [row["step"] for row in rows], [row["loss"] for row in rows]
+        steps, found = [int(row["step"]) for row in rows], [row["loss"] for row in rows]
         figure = loss_curve(steps, found, rows[-1]["seconds"] / 60, trained.config.loss)
         write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
         states = draw(trained, sheet_labels(trained), 100, seed=0)

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mini_ddpm.checks import in_one_line
 from mini_ddpm.classifier import Classifier
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, shards_of, shipped, write_shards
@@ -51,7 +50,7 @@ def read_config(path: Path) -> RunConfig:
     try:
         config = RunConfig.from_json(card["config"])
     except (KeyError, ValueError) as error:
-        reason = "it has no config" if isinstance(error, KeyError) else f"its config is wrong: {in_one_line(error)}"
+        reason = "it has no config" if isinstance(error, KeyError) else f"its config is wrong: {error}"
         raise CheckpointError(f"{path} is not a checkpoint of this package: {reason}") from None
     with torch.device("meta"):  # without memory: a wrong config may describe a network of any size
         expected = UNet(config.unet).state_dict()

@@ -1,0 +1,258 @@
+"""The commands and their options."""
+
+import re
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from tqdm.auto import tqdm
+
+from mini_ddpm import data, measure, parallel, runs
+from mini_ddpm.files import check_target, write_json
+from mini_ddpm.measure import digits, extractors
+from mini_ddpm.measure.distances import N
+from mini_ddpm.runs import classifiers, options, presets
+from mini_ddpm.runs.drawing import BATCH
+from mini_ddpm.runs.pictures import save_pictures
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.group(invoke_without_command=True, context_settings=SETTINGS)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Train small diffusion models on real images, draw from them, and measure what they draw."""
+    if any(re.fullmatch(r"(--[\w-]+=)?", word) for word in sys.argv[1:]):
+        raise click.UsageError("an option or argument is empty")
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command()
+@click.option("--preset", default="mnist-laptop", help="A configuration; `mini-ddpm presets` lists them.")
+@click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
+@click.option("--minutes", type=options.Number(0, 100_000, min_open=True), help="Time budget, which becomes --steps.")
+@click.option("--steps", type=options.STEPS, help="Number of steps; the preset's by default.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the initial weights, the data order and the noise.")
+@click.option("--out", type=options.FOLDER, help="The run folder, for a new run; runs/PRESET by default.")
+@click.option("--resume", type=options.FOLDER, help="A run folder to go on with, to its end or to another --steps.")
+@options.compile_option
+@options.device_option
+def train(
+    preset: str,
+    data_name: str | None,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    fast: bool,
+    device: str | None,
+) -> None:
+    """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
+    chosen = runs.pick_device(device)
+    options.refuse_idle(
+        (resume is None, "--resume goes on as the run began", "--preset --data --minutes --seed --out"),
+        (steps is None, "--steps says how long", "--minutes"),
+    )
+    if resume is not None:
+        run = runs.resume(resume, chosen, steps, fast)
+    else:
+        config = presets.preset(preset)
+        training = replace(config.training, seed=seed, steps=steps or config.training.steps)
+        config = replace(config, data=data_name or config.data, training=training)
+        run = runs.start(config, out or Path("runs") / preset, chosen, minutes, fast)
+    total = run.config.training.steps
+    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(chosen)}")
+    if run.compiled:
+        click.echo(run.compiled)
+    if not runs.fit(run):
+        folder = shlex.quote(str(run.folder))
+        click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: mini-ddpm train --resume {folder}")
+        sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
+    figures = runs.report(run)
+    show(figures)
+    click.echo(f"\nsee {run.folder}/samples.png, denoising.gif and loss.png")
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--n", type=click.IntRange(1, 2500), default=64, help="How many images.")
+@options.sampling_options
+@click.option("--label", type=int, help="Draw only this class; all in turn by default.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the noise: the same seed and --n draw the same images.")
+@options.file_option("--out", options.PICTURE, default=Path("samples.png"), help="The picture, .png or .jpg.")
+@click.option("--gif", is_flag=True, help="Also write the way from noise to images beside the picture, as a .gif.")
+@options.raw_option
+@options.device_option
+def sample(
+    run: str,
+    n: int,
+    label: int | None,
+    seed: int,
+    out: Path,
+    gif: bool,
+    raw: bool,
+    device: str | None,
+    **changes: str | float | None,
+) -> None:
+    """Draw images with RUN, a run folder or a shipped model (mnist)."""
+    animation = out.with_suffix(".gif") if gif else None
+    if animation is not None:
+        check_target(animation, (".gif",))
+    trained = options.configured(run, device, raw, changes)
+    labels = runs.default_labels(trained, n)
+    if label is not None:
+        if not 0 <= label < trained.classes:
+            raise ValueError(f"--label {label} is out of range: {run} knows a label from 0 to {trained.classes - 1}")
+        labels = torch.full((n,), label)
+    total = len(trained.diffusion.timesteps) - 1
+    columns = next(c for c in range(min(n, 10), 0, -1) if n % c == 0 or c * c <= n)
+    save_pictures(tqdm(runs.draw(trained, labels, n, seed), total=total), total, out, animation, columns)
+    click.echo(f"wrote {out}" + (f" and {animation}" if gif else ""))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--n", type=click.IntRange(5, 100_000), default=N, help="How many images to draw.")
+@options.sampling_options
+@click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
+@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
+@click.option(
+    "--bits",
+    type=click.IntRange(2, 10_000),
+    help="Draw nothing: bound the bits/dim of this many test images, in all T steps. --variance counts here too.",
+)
+@options.file_option("--terms", options.TENSORS, help="With --bits: a .safetensors file to keep terms, and go on from.")
+@click.option(
+    "--extractor",
+    "names",
+    multiple=True,
+    help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception. May be given several times.",
+)
+@options.raw_option
+@options.compile_option
+@options.device_option
+def evaluate(
+    run: str,
+    n: int,
+    seed: int,
+    out: Path | None,
+    bits: int | None,
+    terms: Path | None,
+    names: tuple[str, ...],
+    raw: bool,
+    fast: bool,
+    device: str | None,
+    **changes: str | float | None,
+) -> None:
+    """Draw images with RUN and let a judge measure them, or bound the likelihood of real test images."""
+    trained = options.configured(run, device, raw, changes)
+    if fast:
+        trained, how = runs.compiled(trained, min(n, BATCH))
+        click.echo(how)
+    figures = runs.evaluate(trained, n, seed, names) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
+    figures |= {"weights": "raw"} if raw else {}
+    try:
+        if out is not None and parallel.rank() == 0:
+            write_json(out, figures)
+    finally:  # of the file and the screen, one may fail
+        show(figures)
+
+
+@cli.command()
+@click.option("--n", type=click.IntRange(5, 10_000), default=10_000, help="How many images.")
+@click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
+@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
+@options.device_option
+def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | None) -> None:
+    """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
+    chosen = runs.pick_device(device)
+    torch.manual_seed(seed)
+    rows = measure.floors(extractors.get(extractor, chosen), n)
+    try:
+        if out is not None and parallel.rank() == 0:
+            write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
+    finally:
+        for name, figures in rows.items():
+            click.echo(f"\n{name}")
+            show(figures)
+
+
+@cli.command()
+@click.argument("run")
+@options.file_option("--out", options.TENSORS, required=True, help="The .safetensors file; several, above 15 MB.")
+def export(run: str, out: Path) -> None:
+    """Write RUN's averaged weights in half precision, to share."""
+    click.echo("wrote " + ", ".join(map(str, runs.export(run, out))))
+
+
+@cli.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download a full data set, mnist or cifar10, unless it is at hand, and verify it."""
+    folder = data.fetch(name)
+    train, test = data.load(name, "train"), data.load(name, "test")
+    where = "shipped with the package" if folder is None else f"in {folder}"
+    click.echo(f"{name}: {len(train):,} training and {len(test):,} test images, {where}")
+    click.echo(f"verified: {data.verified(name)}")
+
+
+@cli.command("presets")
+def list_presets() -> None:
+    """List the configurations."""
+    for name, config in presets.PRESETS.items():
+        training = config.training
+        click.echo(f"{name:20} {config.data:9} {training.steps:>7,} steps of {training.batch_size} images")
+
+
+@cli.command("train-judge")
+@click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
+@click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training images; 12 for mnist, else 11.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the changes to the images.")
+@options.file_option("--out", options.TENSORS, help="A .safetensors file; by default the shipped one is replaced.")
+@options.device_option
+def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
+    """Remake the judge of digits or of CIFAR-10 from the full data set."""
+    presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
+    options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
+    if data_name == "mnist":
+        out = out or digits.JUDGE_FILE
+        found = classifiers.make_digits_judge(epochs or 12, seed, out)
+    else:
+        out = out or extractors.CIFAR_JUDGE_FILE
+        found = classifiers.make_cifar10_judge(epochs or 11, seed, out, runs.pick_device(device))
+    click.echo(f"wrote {out}: {found}")
+
+
+@cli.command()
+@click.option("--preset", default="mnist", help="Whose data, schedule and network it fits; of the network, half.")
+@click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
+@click.option("--steps", type=click.IntRange(11, options.STEPS.max), default=6000, help="Number of steps of 64 images.")
+@click.option("--clean", is_flag=True, help="Train on clean images only, to see why that can't guide.")
+@click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the noise.")
+@options.file_option(
+    "--out", options.TENSORS, help="The classifier's .safetensors file.", default=Path("runs/classifier.safetensors")
+)
+@options.device_option
+def train_classifier(
+    preset: str, data_name: str | None, steps: int, clean: bool, seed: int, out: Path, device: str | None
+) -> None:
+    """Train a classifier of noisy images, for `sample --classifier`; print its accuracy at each noise level."""
+    config = presets.preset(preset)
+    config = replace(config, data=data_name or config.data)
+    found = classifiers.make_classifier(config, steps, not clean, seed, out, runs.pick_device(device))
+    for t, accuracy in found.items():
+        click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
+    click.echo(f"wrote {out}")
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print figures as a short table."""
+    for name, value in figures.items():
+        click.echo(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")
