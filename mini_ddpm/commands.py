@@ -1,7 +1,9 @@
 """The commands and their options."""
 
+import os
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -71,8 +73,9 @@ def train(
     if run.compiled:
         click.echo(run.compiled)
     if not runs.fit(run):
-        folder = shlex.quote(str(run.folder))
-        click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: mini-ddpm train --resume {folder}")
+        line = ["mini-ddpm", "train", "--resume", str(run.folder)]
+        go_on = subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+        click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
         sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
     figures = runs.report(run)
     show(figures)
@@ -100,7 +103,7 @@ def sample(
     device: str | None,
     **changes: str | float | None,
 ) -> None:
-    """Draw images with RUN, a run folder or a shipped model (mnist)."""
+    """Draw images with RUN: a run folder, an exported file, or mnist, mnist-improved or cifar10."""
     animation = out.with_suffix(".gif") if gif else None
     if animation is not None:
         check_target(animation, (".gif",))

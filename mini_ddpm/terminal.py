@@ -1,5 +1,6 @@
 """The terminal a command runs in: it may go away, and it may ask to stop."""
 
+import io
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -36,7 +37,9 @@ class Quiet:
     """A stream that falls silent where its reader is gone, its disk full or it is closed; the work goes on."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        self.stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - Python's own for a closed one is None
+        self.stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - Python has None for a closed one
+        if isinstance(self.stream, io.TextIOWrapper):
+            self.stream.reconfigure(errors="backslashreplace")  # of names that the screen has no letters for
 
     def write(self, text: str) -> int:
         """Write, or fall silent."""

@@ -130,6 +130,19 @@ def test_a_name_that_is_not_utf_8_works(tmp_path):
     run = runs.start(preset("tiny"), folder, CPU)
     assert runs.fit(run, until=1)
     assert runs.resume(folder, CPU).state.step == 1
+    command = [sys.executable, "-m", "mini_ddpm", "sample", folder, "--n", "1", "--steps", "1", "--device", "cpu"]
+    shown = subprocess.run([*command, "--out", folder / "x.png"], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"wrote {tmp_path}/\\udcff\\udcfe/x.png\n"
+
+
+def test_training_replaces_no_file_that_it_did_not_make(tmp_path):
+    for name in files.RUN_FILES[1:]:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("mine", encoding="utf-8")
+        with pytest.raises(ValueError, match=rf"holds a {name} that training would replace: choose another --out"):
+            runs.start(preset("tiny"), folder, CPU)
+        assert [path.name for path in folder.iterdir()] == [name]
 
 
 def test_a_runs_own_files_and_wrong_endings_are_refused_before_the_work(tmp_path):
@@ -181,7 +194,7 @@ def test_a_run_is_saved_and_resumed_under_the_rules_of_windows(tmp_path, monkeyp
     trained = runs.open_run(str(tmp_path / "run"), CPU)
     assert runs.fit(resumed)
     runs.export(str(tmp_path / "run"), tmp_path / "mine.safetensors")
-    mine = runs.open_run(str(tmp_path / "mine.safetensors"), CPU)
+    mine = runs.open_run(str(tmp_path / "mine.safetensors"), CPU)  # an exported file is a run, too
     runs.export(str(tmp_path / "run"), tmp_path / "mine.safetensors")
     assert mine.config == trained.config
 
@@ -271,3 +284,11 @@ def test_a_file_that_shrinks_later_does_not_kill_its_reader(tmp_path):
     tensors, _ = read_tensors(path)
     path.write_bytes(b"")
     assert float(tensors["x"].sum()) == 1_000_000
+
+
+@pytest.mark.parametrize("path", sorted(files.shipped("").rglob("*.safetensors")), ids=lambda path: path.stem)
+def test_what_is_shipped_has_a_checksum(path, tmp_path):
+    whole = path.read_bytes()
+    (tmp_path / path.name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match="does not have the checksum that was written with it"):
+        read_tensors(tmp_path / path.name)

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, load
-from mini_ddpm.files import CheckpointError, read_whole, write_json, write_whole
+from mini_ddpm.files import RUN_FILES, CheckpointError, read_whole, write_json, write_whole
 from mini_ddpm.runs.presets import RunConfig
 from mini_ddpm.runs.trained import CHECKPOINT, example_call, image_shape, read_config
 from mini_ddpm.terminal import stop_requests
@@ -81,6 +81,9 @@ def start(
     """
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
+    for name in RUN_FILES:
+        if (folder / name).exists():
+            raise ValueError(f"{folder} holds a {name} that training would replace: choose another --out")
     run = _fresh(config, folder, device, fast)
     folder.mkdir(parents=True, exist_ok=True)
     if minutes is not None:
