@@ -14,22 +14,3 @@ from mini_ddpm.measure.distances import (
     precision_recall,
 )
 from mini_ddpm.measure.likelihood import Bound, bound, loss_per_t
-
-__all__ = [
-    "Bound",
-    "RealImages",
-    "Reference",
-    "bound",
-    "class_spread",
-    "evaluate_images",
-    "floors",
-    "frechet_distance",
-    "judge_features",
-    "kernel_distance",
-    "load_reference",
-    "loss_per_t",
-    "moments_of",
-    "nearest_distance",
-    "precision_recall",
-    "real_images",
-]

@@ -8,31 +8,3 @@ from mini_ddpm.runs.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.runs.results import bits_per_dim, bound_of_test_images, evaluate, report
 from mini_ddpm.runs.trained import CHECKPOINT, Trained, export, open_run
 from mini_ddpm.training import DivergedError
-
-__all__ = [
-    "CHECKPOINT",
-    "DivergedError",
-    "Run",
-    "RunConfig",
-    "SampleConfig",
-    "Trained",
-    "bits_per_dim",
-    "bound_of_test_images",
-    "compiled",
-    "default_labels",
-    "draw",
-    "draw_many",
-    "evaluate",
-    "export",
-    "fit",
-    "image_grid",
-    "machine",
-    "open_run",
-    "pick_device",
-    "preset",
-    "read_metrics",
-    "report",
-    "resume",
-    "save_animation",
-    "start",
-]
