@@ -7,6 +7,7 @@ import warnings
 import matplotlib
 import planted
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from sympy import Expr
 
 import notebooks
@@ -37,7 +38,7 @@ def true_steps(path):
             for cell in notebooks.code_cells(path):
                 tags = set(notebooks.tags(cell))
                 if "derivation" in tags or (path in notebooks.PART_1 and not NOT_DERIVING & tags):
-                    exec(cell.source, names)
+                    exec(TransformerManager().transform_cell(cell.source), names)  # as IPython would
             matplotlib.pyplot.close("all")
     finally:
         derivation._mark = honest
