@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from conftest import one_line
 from PIL import Image
 
 from mini_ddpm import commands, data, parallel, runs
+from mini_ddpm.classifier import ClassifierStep
 from mini_ddpm.data import some_cifar10
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
 from mini_ddpm.measure import extractors
@@ -333,3 +335,60 @@ def test_a_file_that_can_not_be_written_is_refused_before_the_work(trained, run,
     status, _, err = run("sample", trained, "--out", trained / "config.json" / "picture.png")
     assert status == 1
     assert "config.json" in one_line(err)
+
+
+def test_train_judge_of_digits(run, tmp_path, monkeypatch):
+    some = data.load("mnist-5k", "test")
+    monkeypatch.setattr(data, "load", lambda *args: some)
+    status, out, _ = run("train-judge", "--epochs", 1, "--out", "j.safetensors")
+    assert status == 0
+    card = read_tensors(tmp_path / "j.safetensors")[1]
+    assert f"wrote j.safetensors: test accuracy {card['accuracy']:.2%}" in out
+
+
+def test_a_classifier_that_diverges_is_said_to(run, monkeypatch):
+    step = ClassifierStep(3, torch.tensor(float("nan")))
+    monkeypatch.setattr("mini_ddpm.runs.classifiers.train_classifier", lambda *args, **options: iter([step]))
+    status, _, err = run("train-classifier", "--preset", "tiny", "--steps", 11)
+    assert status == 1
+    assert one_line(err) == "mini-ddpm: the loss became nan at step 3"
+
+
+TROUBLE = [
+    (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator"), 1, "not enough memory, so ask for fewer"),
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"), 1, "not enough memory, so ask for fewer"),
+    (MemoryError(), 1, "not enough memory"),
+    (KeyboardInterrupt(), 130, "mini-ddpm: interrupted"),
+    (OSError(28, "No space left on device"), 1, "No space left on device"),
+]
+
+
+@pytest.mark.parametrize(("trouble", "expected", "words"), TROUBLE, ids=lambda value: str(value)[:30])
+def test_trouble_of_the_machine_is_one_line(run, monkeypatch, trouble, expected, words):
+    def fail(*args, **options):
+        raise trouble
+
+    monkeypatch.setattr(commands.runs, "draw", fail)
+    status, _, err = run("sample", "mnist", "--n", 1)
+    assert status == expected
+    assert words in one_line(err)
+
+
+def test_a_lost_process_is_named_wherever_it_is_missed(run, monkeypatch):
+    def lost(*args, **options):
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:538] Connection closed by peer")
+
+    monkeypatch.setattr(commands.runs, "evaluate", lost)
+    monkeypatch.setattr(parallel, "size", lambda: 2)
+    status, _, err = run("evaluate", "mnist", "--n", 5, "--device", "cpu")
+    assert status == 1
+    assert "mini-ddpm: another process stopped: [gloo" in one_line(err)
+
+
+def test_a_mistake_of_ours_is_not_hidden(run, monkeypatch):
+    def wrong(*args, **options):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(commands.runs, "draw", wrong)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        run("sample", "mnist", "--n", 1)
