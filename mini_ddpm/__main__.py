@@ -15,10 +15,14 @@ def main() -> None:
 
     Of several processes that torchrun started, only the first one prints, but for errors.
     """
-    with redirect_stdout(Quiet(sys.stdout)), redirect_stderr(Quiet(sys.stderr)), handled(_interrupt):
+    out = Quiet(sys.stdout)
+    with redirect_stdout(out), redirect_stderr(Quiet(sys.stderr)), handled(_interrupt):  # type: ignore[type-var]
         try:
             _run()
-            return
+            out.flush()
+            if out.lost is None or isinstance(out.lost, BrokenPipeError):  # as for | head, which has seen enough
+                return
+            said, status = f"what was to be shown could not be: {out.lost.strerror}", 1
         except click.ClickException as error:
             said, status = f"{error.format_message()} (see mini-ddpm --help)", error.exit_code
         except (ValueError, OSError) as error:

@@ -68,17 +68,20 @@ def train(
         training = replace(config.training, seed=seed, steps=steps or config.training.steps)
         config = replace(config, data=data_name or config.data, training=training)
         run = runs.start(config, out or Path("runs") / preset, chosen, minutes, fast)
+    line = ["mini-ddpm", "train", "--resume", str(run.folder)]
+    go_on = subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
     total = run.config.training.steps
     click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(chosen)}")
     if run.compiled:
         click.echo(run.compiled)
     if not runs.fit(run):
-        line = ["mini-ddpm", "train", "--resume", str(run.folder)]
-        go_on = subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
         click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
         sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
-    figures = runs.report(run)
-    show(figures)
+    try:
+        show(runs.report(run))
+    except KeyboardInterrupt:
+        click.echo(f"trained to the end, but not drawn and measured; for that: {go_on}")
+        raise
     click.echo(f"\nsee {run.folder}/samples.png, denoising.gif and loss.png")
 
 

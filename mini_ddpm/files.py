@@ -49,7 +49,7 @@ def check_target(path: Path, endings: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{path} must end in {' or '.join(endings)}")
     if target.name in RUN_FILES and (target.parent / RUN_FILES[0]).exists():
         raise ValueError(f"{path} belongs to the run in {target.parent}: choose another name")
-    if target.exists() and not target.is_file():
+    if target.is_symlink() or (target.exists() and not target.is_file()):
         raise ValueError(f"{path} is not a file: choose another name")
     target.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(target.parent, os.W_OK):
@@ -76,7 +76,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             with path.open("ab") if number is None else os.fdopen(os.dup(number), "wb") as file:
                 write(file)
             return
-        if target.exists() and not target.is_file():
+        if target.is_symlink() or (target.exists() and not target.is_file()):
             raise OSError("it is not a file")
         _clear(target.parent)
         with temporary.open("xb") as file:
@@ -87,7 +87,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         temporary.replace(target)
     except OSError as error:
-        raise OSError(f"could not write {path} ({error}): make room, or write elsewhere with --out") from None
+        reason = error.strerror or str(error) if target.parent.is_dir() else f"{target.parent} is gone"
+        raise OSError(f"could not write {path} ({reason}): make room or allow it, or choose another place") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -209,7 +210,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
             raise ValueError("its content does not have the checksum that was written with it")
         return tensors, {name: json.loads(value) for name, value in texts.items()}
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        reason = f"{error}\n".splitlines()[0][:200]
         raise CheckpointError(
             f"{path} is damaged or not a safetensors file ({reason}): use another copy, or train again"
         ) from None

@@ -36,6 +36,8 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 class Quiet:
     """A stream that falls silent where its reader is gone, its disk full or it is closed; the work goes on."""
 
+    lost: OSError | None = None  # why, if it fell silent
+
     def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - Python has None for a closed one
         if isinstance(self.stream, io.TextIOWrapper):
@@ -45,18 +47,19 @@ class Quiet:
         """Write, or fall silent."""
         try:
             return self.stream.write(text)
-        except OSError:
-            self._silence()
+        except OSError as error:
+            self._silence(error)
             return len(text)
 
     def flush(self) -> None:
         """Flush, or fall silent."""
         try:
             self.stream.flush()
-        except OSError:
-            self._silence()
+        except OSError as error:
+            self._silence(error)
 
-    def _silence(self) -> None:
+    def _silence(self, error: OSError) -> None:
+        self.lost = self.lost or error
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())  # what is still to be flushed goes there, too
 
     def __getattr__(self, name: str) -> Any:

@@ -28,7 +28,7 @@ def half(file):
 
 
 def test_files_are_whole_or_absent(tmp_path):
-    with pytest.raises(OSError, match=r"could not write .*x.json \(device full\): make room"):
+    with pytest.raises(OSError, match=r"could not write .*x.json \(device full\): make room or allow it"):
         write_whole(tmp_path / "x.json", half)
     assert list(tmp_path.iterdir()) == []
     write_json(tmp_path / "x.json", {"a": 1})
@@ -64,6 +64,13 @@ def test_a_link_stays_and_what_it_names_is_replaced(tmp_path):
         assert (tmp_path / name).is_symlink()
     assert (tmp_path / "far" / "x.json").read_text(encoding="utf-8") == "{}\n"
     assert (tmp_path / "far" / "new.json").read_text(encoding="utf-8") == "{}\n"
+    (tmp_path / "a.json").symlink_to(tmp_path / "b.json")
+    (tmp_path / "b.json").symlink_to(tmp_path / "a.json")
+    with pytest.raises(OSError, match="it is not a file"):
+        write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "a.json").is_symlink()
+    with pytest.raises(OSError, match=r"could not write .*x.json \(.*gone is gone\)"):
+        write_json(tmp_path / "gone" / "x.json", {})
 
 
 @posix

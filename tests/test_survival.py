@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import one_line
 
 from mini_ddpm import runs
 from mini_ddpm.data import load
@@ -155,7 +156,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
     first = started(folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         run = runs.resume(folder, CPU)
-        with pytest.raises(ValueError, match=r"another process trains in .*run: wait for it, or choose another --out"):
+        with pytest.raises(ValueError, match=r"another process trains in .*run: wait for it, or choose another folder"):
             runs.fit(run)
     finally:
         first.kill()
@@ -235,6 +236,8 @@ TRAINER = """
 import os, sys, torch
 from dataclasses import replace
 from pathlib import Path
+from conftest import one_line
+
 from mini_ddpm import runs
 from mini_ddpm.runs import folder
 
@@ -416,3 +419,52 @@ def test_a_config_is_checked_when_it_is_made(make, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         make()
     assert len(str(caught.value).splitlines()) == 1
+
+
+@posix
+@pytest.mark.parametrize(("screen", "status"), [("/dev/full", 1), ("a pipe that nobody reads", 0)])
+def test_what_can_not_be_shown_is_said(screen, status):
+    reader, writer = os.pipe()
+    os.close(reader)
+    out = open(screen, "w", encoding="utf-8") if screen.startswith("/") else writer  # noqa: SIM115
+    command = [sys.executable, "-m", "mini_ddpm", "presets"]
+    found = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True)
+    assert found.returncode == status
+    said = "mini-ddpm: what was to be shown could not be: No space left on device\n"
+    assert found.stderr == (said if status else "")
+
+
+def test_an_interrupt_after_training_says_how_to_go_on(run, monkeypatch):
+    def pressed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "report", pressed)
+    status, out, err = run("train", "--preset", "tiny", "--steps", 2, "--out", "r", "--device", "cpu")
+    assert status == 130
+    assert out.endswith("not drawn and measured; for that: mini-ddpm train --resume r\n")
+    assert err.splitlines()[-1] == "mini-ddpm: interrupted"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "--preset", "tiny", "--out", "x.png"), "x.png"),
+        (("train", "--resume", "mnist"), "does not exist: --resume takes a folder that train has made"),
+        (("sample", "folder"), "neither a run folder nor a shipped model"),
+        (("sample", "run"), "checkpoint.safetensors is not a file"),
+    ],
+)
+@posix
+def test_what_is_no_run_is_named(run, tmp_path, words, message):
+    (tmp_path / "x.png").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / CHECKPOINT)
+    status, _, err = run(*words)
+    assert status in (1, 2)
+    assert message in one_line(err)
+
+
+@posix
+def test_a_picture_may_be_thrown_away(run):
+    assert run("sample", "mnist", "--n", 1, "--steps", 1, "--out", "/dev/null")[0] == 0

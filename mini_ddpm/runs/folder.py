@@ -81,6 +81,8 @@ def start(
     """
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder: choose another --out")
     for name in RUN_FILES:
         if (folder / name).exists():
             raise ValueError(f"{folder} holds a {name} that training would replace: choose another --out")
@@ -102,6 +104,8 @@ def resume(folder: Path, device: torch.device, steps: int | None = None, fast: b
     Raises:
         ValueError: the run is already beyond `steps`.
     """
+    if not (folder / CHECKPOINT).exists():
+        raise CheckpointError(f"{folder / CHECKPOINT} does not exist: --resume takes a folder that train has made")
     config = read_config(folder / CHECKPOINT)
     if steps is not None:
         config = replace(config, training=replace(config.training, steps=steps))
@@ -224,7 +228,7 @@ def _alone(folder: Path) -> Iterator[None]:
         if parallel.rank() == 0:
             lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(f"another process trains in {folder}: wait for it, or choose another --out") from None
+        raise ValueError(f"another process trains in {folder}: wait for it, or choose another folder") from None
     except NotImplementedError:
         pass  # a file system without locks
     try:

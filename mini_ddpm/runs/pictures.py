@@ -60,7 +60,7 @@ def save_pictures(states: Iterable[Step], n: int, grid: Path, animation: Path | 
     for i, state in enumerate(states):
         if animation is not None and (i % max(1, n // 40) == 0 or state.t == 0):
             frames.append(image_grid(state.x_t, columns, zoom=1))  # noise does not compress
-    picture, kind = image_grid(state.x_t, columns), Image.registered_extensions()[grid.suffix.lower()]
+    picture, kind = image_grid(state.x_t, columns), Image.registered_extensions().get(grid.suffix.lower(), "PNG")
     write_whole(grid, lambda file: picture.save(file, kind))
     if animation is not None:
         write_whole(animation, lambda file: save_animation(frames, file))

@@ -62,7 +62,7 @@ def read_config(path: Path) -> RunConfig:
 def find(run: str) -> Path:
     """The checkpoint of a run folder, of a shipped model by name, or an exported file; each may be in shards."""
     for path in (Path(run) / CHECKPOINT, WEIGHTS / f"{run}.safetensors", Path(run)):
-        if path.is_file() or shards_of(path):
+        if (path.exists() and not path.is_dir()) or shards_of(path):
             return path
     names = ", ".join(shipped_models())
     raise CheckpointError(f"{run} is neither a run folder nor a shipped model: train one, or use one of: {names}")
