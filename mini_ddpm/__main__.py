@@ -24,11 +24,13 @@ def main() -> None:
                 return
             said, status = f"what was to be shown could not be: {out.lost.strerror}", 1
         except click.ClickException as error:
-            said, status = f"{error.format_message()} (see mini-ddpm --help)", error.exit_code
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "mini-ddpm"
+            said, status = f"{error.format_message()} (see {command} --help)", error.exit_code
         except (ValueError, OSError) as error:
             said, status = str(error), 1
         except MemoryError as error:
-            said, status = f"not enough memory, so ask for fewer images: {error}", 1
+            said, status = f"not enough memory: take fewer images at a time, or a smaller network ({error})", 1
         except (click.Abort, KeyboardInterrupt):
             said, status = "interrupted", 130
         click.echo("mini-ddpm: " + " ".join(said.split()), err=True)

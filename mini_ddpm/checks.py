@@ -15,6 +15,7 @@ Config = TypeVar("Config")
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]  # of a network's parts: with such sizes it can at least be described
 Count = Annotated[int, Field(ge=0, le=2**20)]
+Batch = Annotated[int, Field(ge=1, le=2**20)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Octave = Annotated[int, Field(ge=0, le=16)]  # the 16th tells a 65,536th of the range apart
 

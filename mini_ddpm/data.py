@@ -47,6 +47,7 @@ MNIST_FILES = {
 }
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+AGAIN = "delete it, unset MINI_DDPM_DATA if that names its folder, and run `mini-ddpm fetch"
 DEADLINE = 3600  # seconds that one download may take
 CIFAR10_FILES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 
@@ -129,7 +130,7 @@ def fetch(name: str) -> Path | None:
 
 def verified(name: str) -> str:
     """What `fetch` and `load` compare of the set of this name, in words."""
-    return _named(name).verified["MINI_DDPM_DATA" in os.environ]
+    return _named(name).verified[bool(os.environ.get("MINI_DDPM_DATA"))]
 
 
 # --- shipped with the package: MNIST-5k, and some of CIFAR-10 -----------------------------------------
@@ -180,7 +181,7 @@ def _mnist_bytes(path: Path) -> bytes:
     except (OSError, EOFError, zlib.error):  # truncated, or not gzip
         content = b""
     if hashlib.sha256(content).hexdigest() != MNIST_FILES[path.name]:
-        raise DataError(f"{path} is damaged or not MNIST (checksum): delete it and run `mini-ddpm fetch mnist`")
+        raise DataError(f"{path} is damaged or not MNIST (checksum): {AGAIN} mnist`")
     return content
 
 
@@ -210,12 +211,14 @@ def _load_cifar10(split: str) -> ImageSet:
     labels = records[:, 0]
     counts = np.bincount(labels, minlength=10)
     if len(set(counts)) > 1 or len(counts) > 10:
-        raise DataError(f"{folder} is not CIFAR-10: images per class are {counts.tolist()}, not all equal")
+        raise DataError(
+            f"{folder} is not CIFAR-10: images per class are {counts.tolist()}, not all equal: {AGAIN} cifar10`"
+        )
     return _image_set(records[:, 1:].reshape(-1, 3, 32, 32), labels, flip=split == "train")
 
 
 def _cifar10_records(path: Path) -> np.ndarray:
-    remedy = "delete its folder and run `mini-ddpm fetch cifar10`"
+    remedy = f"{AGAIN} cifar10`"
     if not path.is_file():
         raise DataError(f"{path} is missing or no file: {remedy}")
     if (size := path.stat().st_size) != 10_000 * 3073:  # a label byte and 3 x 32 x 32 pixels
@@ -259,7 +262,7 @@ def _cache() -> Path:
 def _given_folder(name: str) -> Path | None:
     """`name` inside MINI_DDPM_DATA, or None where that is not set."""
     root = os.environ.get("MINI_DDPM_DATA")
-    if root is None:
+    if not root:
         return None
     if not (Path(root) / name).is_dir():
         raise DataError(f"MINI_DDPM_DATA={root} holds no folder {name}: put it there, or unset the variable")

@@ -21,7 +21,7 @@ LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, cla
 
 
 def _check(y: Tensor, scale: float, classes: int | None = None) -> None:
-    check_labels(y, y.numel(), classes)
+    check_labels(y, y.numel() if isinstance(y, Tensor) else 0, classes)
     if not math.isfinite(scale):
         raise ValueError(f"the scale of guidance must be a finite number, not {scale}")
 

@@ -21,7 +21,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from torch import Tensor, nn
 
 from mini_ddpm import parallel
-from mini_ddpm.checks import Seed, Share, checked_dataclass
+from mini_ddpm.checks import Batch, Seed, Share, checked_dataclass
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
@@ -51,7 +51,7 @@ class TrainConfig:
     """
 
     steps: PositiveInt = 800_000
-    batch_size: PositiveInt = 128
+    batch_size: Batch = 128
     learning_rate: PositiveFloat = 2e-4
     betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: NonNegativeFloat = 0.0

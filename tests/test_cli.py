@@ -355,8 +355,8 @@ def test_a_classifier_that_diverges_is_said_to(run, monkeypatch):
 
 
 TROUBLE = [
-    (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator"), 1, "not enough memory, so ask for fewer"),
-    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"), 1, "not enough memory, so ask for fewer"),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator"), 1, "not enough memory: take fewer"),
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"), 1, "not enough memory: take fewer"),
     (MemoryError(), 1, "not enough memory"),
     (KeyboardInterrupt(), 130, "mini-ddpm: interrupted"),
     (OSError(28, "No space left on device"), 1, "No space left on device"),

@@ -236,8 +236,6 @@ TRAINER = """
 import os, sys, torch
 from dataclasses import replace
 from pathlib import Path
-from conftest import one_line
-
 from mini_ddpm import runs
 from mini_ddpm.runs import folder
 
@@ -295,6 +293,7 @@ WRONG_CONFIGS = [
     ("unet.dropout", -0.1, "unet.dropout: Input should be greater than or equal to 0"),
     ("unet.heads", 0, "unet.heads: Input should be greater than or equal to 1"),
     ("unet.more", 1, "unet.more: Unexpected keyword argument"),
+    ("training.batch_size", 10**19, "training.batch_size: Input should be less than or equal to 1048576"),
     ("training.steps", 1.5, "training.steps: Input should be a valid integer"),
     ("training.steps", None, "training.steps: Input should be a valid integer, not None"),
     ("training.learning_rate", float("nan"), "training.learning_rate: Input should be"),
@@ -450,6 +449,9 @@ def test_an_interrupt_after_training_says_how_to_go_on(run, monkeypatch):
     [
         (("train", "--preset", "tiny", "--out", "x.png"), "x.png"),
         (("train", "--resume", "mnist"), "does not exist: --resume takes a folder that train has made"),
+        (("export", "judge", "--out", "j.safetensors"), "is not a checkpoint of this package: it has no config"),
+        (("sample", "mnist", "--device", "mps"), "device 'mps' is not available here: choose cuda, mps or cpu"),
+        (("sample", "mnist", "--steps", "x"), "(see mini-ddpm sample --help)"),
         (("sample", "folder"), "neither a run folder nor a shipped model"),
         (("sample", "run"), "checkpoint.safetensors is not a file"),
     ],

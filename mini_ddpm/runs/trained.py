@@ -101,6 +101,7 @@ def export(run: str, path: Path) -> list[Path]:
     """
     if path.resolve() == find(run).resolve():
         raise ValueError(f"{path} is the checkpoint of {run}, with all that is needed to go on: choose another --out")
+    read_config(find(run))  # or it is no checkpoint
     tensors, metadata = read_tensors(find(run))
     weights = {name: tensor.half() for name, tensor in tensors.items() if name.startswith("ema.")}
     return write_shards(path, weights, {"config": metadata["config"]})
