@@ -108,10 +108,8 @@ def _is_alive(pid: int) -> bool:
         return False  # there, a file that is open can't be removed anyway, and os.kill would end its process
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 

@@ -88,11 +88,12 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
         raise ValueError(f"{path} was trained on clean images: it can't guide, for it has never seen a noisy one")
     try:
         own = RunConfig.from_json(card["classifier"])
-        classifier = Classifier(own.unet, card["classes"])
+        with torch.device("meta"):  # without memory: a wrong config may describe a network of any size
+            classifier = Classifier(own.unet, card["classes"])
     except (RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; make it again with train-classifier") from None
     check_fit(path, weights, classifier.state_dict())
-    classifier.load_state_dict(weights)
+    classifier.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     for name, mine, theirs in (
         ("schedule", own.schedule, config.schedule),
         ("T", own.T, config.T),
