@@ -417,7 +417,14 @@ def test_links_are_followed_and_circles_end(root, tmp_path):
     (root / "more").symlink_to("cats")
     (root / "cats" / "4.png").symlink_to(tmp_path / "single.png")
     (root / "cats" / "in" / "other").symlink_to(tmp_path / "other")
-    for circle, target in {"here": ".", "up": "..", "self": "self", "cats/again": ".", "cats/in/up": "../..", "cats/in/x": "."}.items():
+    for circle, target in {
+        "here": ".",
+        "up": "..",
+        "self": "self",
+        "cats/again": ".",
+        "cats/in/up": "../..",
+        "cats/in/x": ".",
+    }.items():
         (root / circle).symlink_to(target)
     (tmp_path / "elsewhere" / "deep" / "round").symlink_to(tmp_path / "elsewhere")
     found = folder(root, 4)
@@ -526,6 +533,15 @@ def test_what_has_not_changed_is_not_decoded_again(root, decoded, kept):
         assert "2 pictures at 4x4; other files, ignored: 1" in again.source
     assert len(decoded) == 2
     assert len([*kept.iterdir()]) == 1
+
+
+@LINKS
+def test_a_folder_and_a_link_to_it_share_a_cache(root, decoded, tmp_path):
+    fill(root, "a.png")
+    folder(root, 4)
+    (tmp_path / "link").symlink_to(root)
+    assert folder(tmp_path / "link", 4).source.startswith(f"{tmp_path / 'link'}: 1 picture at 4x4")
+    assert decoded == ["a.png"]
 
 
 CHANGES = {
