@@ -574,6 +574,16 @@ def test_what_has_changed_is_read_again_and_the_old_cache_goes(root, decoded, ke
     assert len(found) == len(decoded)
 
 
+def test_a_class_that_gets_another_name_gets_another_place(root):
+    """Its pictures have not changed."""
+    fill(root, "a/0.png", "b/1.png")
+    folder(root, 4)
+    (root / "a").rename(root / "c")
+    found = folder(root, 4)
+    assert found.names == ("b", "c")
+    assert found.images[:, 0, 0, 0].tolist() == [1, 0]
+
+
 def test_a_mended_picture_is_read(root, monkeypatch):
     """Even where nothing of the file tells: it may have been out of reach."""
     fill(root, "a.png", "b.png")
