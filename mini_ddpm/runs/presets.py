@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import PositiveInt
 
-from mini_ddpm import diffusion, losses, sampling, schedules
+from mini_ddpm import data, diffusion, losses, sampling, schedules
 from mini_ddpm.checks import Share, checked_dataclass, config_from_json
+from mini_ddpm.data import DataError, ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.losses import Loss, Times
 from mini_ddpm.sampling import StepFunction
@@ -59,7 +61,13 @@ class SampleConfig:
 
 @checked_dataclass
 class RunConfig:
-    """Everything that decides a run; names stand for the functions in the tables above."""
+    """Everything that decides a run; names stand for the functions in the tables above.
+
+    Attributes:
+        data: the name of a data set, or the absolute path of a folder of pictures.
+        names: of the classes, in the order of their labels; empty where none are known.
+        skip_broken: go on without pictures that can't be read.
+    """
 
     data: str
     unet: UNetConfig
@@ -71,6 +79,8 @@ class RunConfig:
     variance: str = "fixed-large"
     loss: str = "simple"
     times: str = "uniform"
+    names: tuple[str, ...] = ()
+    skip_broken: bool = False
 
     def __post_init__(self) -> None:
         for what, table in TABLES.items():
@@ -129,6 +139,21 @@ def preset(name: str) -> RunConfig:
     """
     check_choice("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def images_of(config: RunConfig, split: str) -> ImageSet:
+    """The images that a configuration trains on (`train`) or is tested with (`test`): (N, C, H, W) as its network's.
+
+    Raises:
+        DataError: they are missing or damaged, or the folder's classes are no longer those that the run began with.
+    """
+    if not Path(config.data).is_absolute():
+        return data.load(config.data, split)
+    size, channels = config.unet.image_size, config.unet.in_channels
+    found = data.folder(config.data, size, channels=channels, part=split, skip_broken=config.skip_broken)
+    if found.names != config.names:
+        raise DataError(f"{config.data} holds the classes {found.names}, but the run began with {config.names}")
+    return found
 
 
 def check_choice(what: str, name: str, choices: dict | tuple) -> None:
