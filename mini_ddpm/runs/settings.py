@@ -66,4 +66,4 @@ def chosen(
     own = any(data.is_folder(each.removeprefix("data=")) for each in settings if each.startswith("data="))
     name = name or ("pictures" if own else default)
     config = changed(preset(name), settings)
-    return name, replace(config, data=os.path.abspath(config.data)) if own else config
+    return name, replace(config, data=os.path.abspath(config.data)) if data.is_folder(config.data) else config
