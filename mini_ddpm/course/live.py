@@ -14,7 +14,8 @@ from mini_ddpm.training import TrainStep
 class Live:
     """One figure, redrawn in place: the loss so far, and images drawn by the network as it is now.
 
-    `losses` holds the loss of every step, `held_out` that on held-out images at the steps where it was measured; `images_per_second` the rate of training, drawing left out.
+    `losses` holds the loss of every step, `held_out` that on held-out images at the steps where it was measured;
+    `images_per_second` is the rate of training, drawing left out.
     """
 
     def __init__(self, steps: int, batch_size: int) -> None:

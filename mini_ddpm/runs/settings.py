@@ -35,7 +35,7 @@ def changed(config: RunConfig, settings: Sequence[str]) -> RunConfig:
         if setting.encode(errors="replace").decode() != setting:
             raise ValueError(f"{setting!r} is not UTF-8: take another name")
         if name not in known:
-            near = get_close_matches(name, known, 3, 0.5) + [each for each in known if each.endswith(f".{name}")]
+            near = [each for each in known if each.endswith(f".{name}")] + get_close_matches(name, known, 3, 0.5)
             nearest = f"did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
             raise ValueError(f"unknown field {name!r}: {nearest}There are {', '.join(known)}")
         if name in given:
