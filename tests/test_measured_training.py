@@ -10,6 +10,7 @@ from PIL import Image
 from test_survival import everything, same
 
 from mini_ddpm import measure, runs
+from mini_ddpm.course.live import Live
 from mini_ddpm.data import load
 from mini_ddpm.files import check_target
 from mini_ddpm.measure import distances
@@ -17,6 +18,7 @@ from mini_ddpm.runs import watching
 from mini_ddpm.runs.metrics import write_metrics
 from mini_ddpm.runs.presets import preset
 from mini_ddpm.runs.watching import Watch, held_out_loss, quick_fd
+from mini_ddpm.training import TrainStep
 
 CPU = torch.device("cpu")
 TINY = replace(preset("tiny"), training=replace(preset("tiny").training, steps=30))
@@ -183,7 +185,7 @@ def test_own_pictures_are_compared_with_own_pictures(tmp_path, monkeypatch):
     trained = runs.Trained(replace(TINY, data="/own"), TINY.diffusion, TINY.new_state(CPU).ema)
     name, distance = quick_fd(trained)
     own = data.images[torch.arange(50) * 4000 // 50].float() / 127.5 - 1
-    assert name == "means"
+    assert name == "efficientnet-lite0"
     assert distance(own) == pytest.approx(0, abs=1e-3)
     assert distance((own + 0.2).clamp(-1, 1)) > 10
 
@@ -208,3 +210,21 @@ def test_the_command_says_what_it_measures_and_the_curve_shows_it(run, tmp_path,
     labels = [line.get_label() for line in seen[0].axes[0].lines]
     assert labels[-1] == "held-out images, averaged network"
     assert list(seen[0].axes[0].lines[-1].get_xdata()) == [10, 20]
+
+
+def test_a_notebook_shows_the_held_out_loss_beside_the_loss(monkeypatch):
+    shown = []
+    monkeypatch.setattr("mini_ddpm.course.live.display", lambda **how: type("Place", (), {"update": shown.append}))
+    now = [0.0]
+    monkeypatch.setattr("mini_ddpm.course.live.time", type("Clock", (), {"perf_counter": staticmethod(lambda: now[0])}))
+    live = Live(steps=4, batch_size=10)
+    for step in (1, 2):
+        now[0] += 1
+        live.add(TrainStep(step, torch.tensor(1.0), torch.tensor(0.0)))
+        now[0] += 100
+        live.measured(step, 0.5 / step)
+    live.show(torch.zeros(20, 1, 8, 8))
+    held_out = shown[0].axes[0].lines[1]
+    assert held_out.get_xydata().tolist() == [[1, 0.5], [2, 0.25]]
+    assert [text.get_text() for text in shown[0].axes[0].get_legend().texts] == ["training", "held-out images"]
+    assert live.seconds == 2  # measuring took none

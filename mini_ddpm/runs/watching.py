@@ -31,7 +31,8 @@ class Watch:
     def __init__(self, config: RunConfig, state: TrainState, folder: Path, minutes: float) -> None:
         self.folder, self.seconds = folder, 60 * minutes
         self.trained = Trained(config, config.diffusion.to(state.device), state.ema)  # type: ignore[arg-type]
-        self.held_out, self.distance = None, None
+        self.held_out: ImageSet | None = None
+        self.distance: Callable[[Tensor], float] | None = None
         with _kept_random_state(state.device):  # judges are made with random weights, before they are read
             parts = self._prepared()
         self.said = f"every {minutes:g} minutes of training, not counting these: a sheet, {', '.join(parts)}"
@@ -52,7 +53,7 @@ class Watch:
 
     def measure(self, step: int) -> dict[str, float]:
         """`held_out_loss` and `fd`, where they can be had; a sheet is written to `samples-STEP.png`."""
-        found = {}
+        found: dict[str, float] = {}
         with _kept_random_state(self.trained.device):
             if self.held_out is not None:
                 found["held_out_loss"] = held_out_loss(self.trained, self.held_out)
