@@ -57,7 +57,7 @@ def read(root: str | Path, size: tuple[int, int], channels: int, skip_broken: bo
         first = found.paths[broken[0]]
         others = f", nor can {len(broken) - 1:,} others" if len(broken) > 1 else ""
         remedy = "mend or remove what is broken, or leave it out with --skip-broken (in Python skip_broken=True)"
-        raise DataError(f"{shown(first)} can't be read ({_try(size, channels, first)[1]}){others}: {remedy}")
+        raise DataError(f"{shown(first)} can't be read ({index['reason']}){others}: {remedy}")
     rows = np.delete(np.arange(len(found.paths)), broken)
     paths, labels = [found.paths[i] for i in rows], [found.labels[i] for i in rows]
     for label in {*found.labels} - {*labels}:
@@ -76,7 +76,7 @@ def read_picture(path: str | Path, size: tuple[int, int], channels: int = 3) -> 
     with warnings.catch_warnings(action="ignore"):
         image, found = _try(size, channels, str(path))
     if image is None:
-        raise DataError(f"{shown(path)} can't be read ({found}): choose another picture, PNG, JPEG or WebP")
+        raise DataError(f"{shown(path)} can't be read ({found[0]}): choose another picture, PNG, JPEG or WebP")
     return torch.from_numpy(image)
 
 
@@ -101,7 +101,7 @@ def _listing(root: str) -> Listing:
         )
     for name in () if beside else classes:
         _check_name(os.path.join(root, name))
-        if name not in full:
+        if not classes[name]:
             raise DataError(f"{shown(os.path.join(root, name))} holds no pictures: put some there, or remove it")
     groups = [beside] if beside else [*classes.values()]
     rows = [(i % HELD_OUT == HELD_OUT - 1, y, path) for y, paths in enumerate(groups) for i, path in enumerate(paths)]
@@ -161,7 +161,7 @@ def _check_name(folder: str) -> None:
 # --- one picture ----------------------------------------------------------------------------------------
 
 
-def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | None, list[str] | str]:
+def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | None, list[str]]:
     """A picture (C, H, W) uint8 and what was done to it; or None and the reason, one line."""
     try:
         if not os.path.isfile(path):  # a FIFO would be waited for
@@ -173,12 +173,12 @@ def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | 
                 raise Image.DecompressionBombError
             return _prepared(image, size, channels)
     except Image.DecompressionBombError:
-        return None, f"more than {MOST_PIXELS:,} pixels"
+        return None, [f"more than {MOST_PIXELS:,} pixels"]
     except Image.UnidentifiedImageError:
-        return None, "not PNG, JPEG or WebP"
+        return None, ["not PNG, JPEG or WebP"]
     except Exception as error:  # a damaged file may raise anything in Pillow
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return None, shown(reason.splitlines()[0][:200])
+        return None, [shown(f"{reason}\n".splitlines()[0][:200])]
 
 
 def _prepared(image: Image.Image, size: tuple[int, int], channels: int) -> tuple[np.ndarray, list[str]]:
@@ -212,7 +212,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _cached(root: str, found: Listing, size: tuple[int, int], channels: int) -> tuple[np.ndarray, dict]:
-    """Images (N, C, H, W), and an index: the rows that are broken, and how often each thing was done."""
+    """Images (N, C, H, W), and an index: what is broken and why the first is, and how often each thing was done."""
     shape, n = (channels, *size), len(found.paths)
     where = _digest(os.path.realpath(root), shape)
     what = _digest(VERSION, [(path[len(root) :], _state(path)) for path in found.paths])
@@ -223,6 +223,7 @@ def _cached(root: str, found: Listing, size: tuple[int, int], channels: int) -> 
             images, index = _parsed(np.memmap(path, np.uint8, "c"), shape, n)
             if all(_try(size, channels, found.paths[i])[0] is None for i in index["broken"]):  # none was mended
                 return images, index
+            del images  # Windows replaces nothing that is mapped
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, fill)
@@ -252,18 +253,20 @@ def _state(path: str) -> tuple[int, ...]:
 def _fill(file: BinaryIO, paths: list[str], size: tuple[int, int], channels: int) -> None:
     """Write the pixels of the pictures that can be read, an index as JSON, its SHA-256, and its length in 8 bytes."""
     counts: Counter[str] = Counter()
-    broken = []
+    broken: dict[int, str] = {}
     read_one = partial(_try, size, channels)  # most of its time, it lets other threads run
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool, tqdm(total=len(paths), desc="pictures") as bar:
         for start in range(0, len(paths), AT_ONCE):
-            for i, (image, done) in enumerate(pool.map(read_one, paths[start : start + AT_ONCE]), start):
+            some = paths[start : start + AT_ONCE]
+            for i, (image, done) in enumerate(pool.map(read_one, some), start):
                 if image is None:
-                    broken.append(i)
+                    broken[i] = done[0]
                 else:
                     file.write(image.data)
                     counts.update(done)
-                bar.update()
-    index = json.dumps({"broken": broken, "done": dict(sorted(counts.items()))}).encode()
+            bar.update(len(some))
+    first = next(iter(broken.values()), "")
+    index = json.dumps({"broken": [*broken], "reason": first, "done": dict(sorted(counts.items()))}).encode()
     file.write(index + hashlib.sha256(index).digest() + len(index).to_bytes(8, "big"))
 
 
