@@ -266,7 +266,7 @@ PRESETS = {
         data="pictures",
         unet=replace(_LAPTOP.unet, image_size=32, in_channels=3, base_channels=32, classes=0),
         training=replace(_LAPTOP.training, steps=2500),
-        sampling=SampleConfig("ddim", steps=50, guidance=1.5),
+        sampling=SampleConfig("ddim", steps=30, guidance=1.5),
     ),
     # the same as cifar10-ddpm with labels, one in ten dropped: for classifier-free guidance
     "cifar10-conditional": RunConfig(
