@@ -417,7 +417,14 @@ def test_links_are_followed_and_circles_end(root, tmp_path):
     (root / "more").symlink_to("cats")
     (root / "cats" / "4.png").symlink_to(tmp_path / "single.png")
     (root / "cats" / "in" / "other").symlink_to(tmp_path / "other")
-    for circle, target in {"here": ".", "up": "..", "self": "self", "cats/again": ".", "cats/in/up": "../..", "cats/in/x": "."}.items():
+    for circle, target in {
+        "here": ".",
+        "up": "..",
+        "self": "self",
+        "cats/again": ".",
+        "cats/in/up": "../..",
+        "cats/in/x": ".",
+    }.items():
         (root / circle).symlink_to(target)
     (tmp_path / "elsewhere" / "deep" / "round").symlink_to(tmp_path / "elsewhere")
     found = folder(root, 4)
