@@ -190,7 +190,7 @@ def _prepared(image: Image.Image, size: tuple[int, int], channels: int) -> tuple
         if image.getchannel("A").getextrema() != (255, 255):
             done.append("transparent, put on white")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB").convert("L" if channels == 1 else "RGB")
+    image = image.convert("L" if channels == 1 else "RGB")
     height, width = size
     scale = max(height / image.height, width / image.width)
     done += ["cropped to the centre"] * (image.width * height != image.height * width)

@@ -535,6 +535,15 @@ def test_what_has_not_changed_is_not_decoded_again(root, decoded, kept):
     assert len([*kept.iterdir()]) == 1
 
 
+@LINKS
+def test_a_folder_and_a_link_to_it_share_a_cache(root, decoded, tmp_path):
+    fill(root, "a.png")
+    folder(root, 4)
+    (tmp_path / "link").symlink_to(root)
+    assert folder(tmp_path / "link", 4).source.startswith(f"{tmp_path / 'link'}: 1 picture at 4x4")
+    assert decoded == ["a.png"]
+
+
 CHANGES = {
     "other pixels": lambda root: save(root / "a.png", plain((4, 4), (99, 99, 99))),
     "the same size, another time": lambda root: os.utime(root / "a.png", ns=(1, 1)),
@@ -563,6 +572,16 @@ def test_what_has_changed_is_read_again_and_the_old_cache_goes(root, decoded, ke
     new = {*kept.iterdir()}
     assert (len(new), len(new & old)) == (3, 2)  # other sizes are another matter
     assert len(found) == len(decoded)
+
+
+def test_a_class_that_gets_another_name_gets_another_place(root):
+    """Its pictures have not changed."""
+    fill(root, "a/0.png", "b/1.png")
+    folder(root, 4)
+    (root / "a").rename(root / "c")
+    found = folder(root, 4)
+    assert found.names == ("b", "c")
+    assert found.images[:, 0, 0, 0].tolist() == [1, 0]
 
 
 def test_a_mended_picture_is_read(root, monkeypatch):
