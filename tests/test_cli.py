@@ -268,7 +268,7 @@ def test_a_new_end_is_kept_at_once(tmp_path):
 
 
 def test_an_interrupted_training_is_no_success(run, monkeypatch):
-    monkeypatch.setattr(runs, "fit", lambda run: False)
+    monkeypatch.setattr(runs, "fit", lambda run, **how: False)
     status, out, _ = run("train", "--preset", "tiny", "--steps", 3, "--out", "a run", "--device", "cpu")
     assert status == 130
     assert out.endswith("go on with: mini-ddpm train --resume 'a run'\n")
