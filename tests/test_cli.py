@@ -91,7 +91,7 @@ def test_figures_that_can_not_be_stored_are_shown(trained, run, monkeypatch):
 @pytest.fixture
 def colour_run(tmp_path, monkeypatch):
     """An untrained network for CIFAR-10, in a run folder."""
-    monkeypatch.setattr("mini_ddpm.runs.folder.load", lambda *args: some_cifar10())
+    monkeypatch.setattr("mini_ddpm.runs.folder.images_of", lambda *args: some_cifar10())
     tiny = preset("tiny")
     config = replace(tiny, data="cifar10", unet=replace(tiny.unet, image_size=32, in_channels=3))
     runs.start(config, tmp_path / "colour", runs.pick_device("cpu"))
@@ -268,7 +268,7 @@ def test_a_new_end_is_kept_at_once(tmp_path):
 
 
 def test_an_interrupted_training_is_no_success(run, monkeypatch):
-    monkeypatch.setattr(runs, "fit", lambda run: False)
+    monkeypatch.setattr(runs, "fit", lambda run, **how: False)
     status, out, _ = run("train", "--preset", "tiny", "--steps", 3, "--out", "a run", "--device", "cpu")
     assert status == 130
     assert out.endswith("go on with: mini-ddpm train --resume 'a run'\n")

@@ -228,7 +228,7 @@ def test_commands_are_understood(page, command):
         command = ["mini-ddpm", *(word for word in given.training_script_args if word != "--")]
     name, *options = command[1:]
     given = cli.commands[name].make_context(name, options).params
-    assert "preset" not in given or preset(given["preset"])
+    assert given.get("preset") is None or preset(given["preset"])
 
 
 def test_pages_show_commands():
@@ -242,7 +242,8 @@ def test_pages_show_commands():
 FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "downloads", "folders", "data", "parallel"]
 FRONT += ["terminal", "training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
-RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
+RUNS = ["presets", "settings", "device", "classifiers", "trained", "options", "drawing", "pictures"]
+RUNS += ["metrics", "watching", "guard", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
 
 
