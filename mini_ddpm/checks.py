@@ -75,6 +75,17 @@ def check_chain(timesteps: list[int], T: int) -> None:
         raise ValueError(f"timesteps must be a list of whole numbers that fall from T={T} to 0, {fault}")
 
 
+def check_output(output: Tensor, x_t: Tensor) -> Tensor:
+    """What a network says of x_t (B, C, H, W), as it is: of that shape, or of twice the channels."""
+    B, C, *sides = x_t.shape
+    if not isinstance(output, Tensor) or output.shape not in ((B, C, *sides), (B, 2 * C, *sides)):
+        raise ValueError(
+            f"a network's output must have the shape of x_t, {tuple(x_t.shape)}, or twice its channels, "
+            f"not {tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__}"
+        )
+    return output
+
+
 def check_time(t: int, T: int) -> None:
     """A time from 1 to T."""
     if type(t) is not int or not 1 <= t <= T:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mini_ddpm.checks import check_chain
+from mini_ddpm.checks import check_chain, check_output
 from mini_ddpm.schedules import NoiseSchedule
 
 
@@ -198,7 +198,7 @@ class Diffusion:
 
     def predict(self, model: Callable[[Tensor, Tensor], Tensor], x_t: Tensor, t: Tensor) -> Prediction:
         """Run the network at times t (B,) and read x_0 (clamped) and rho out of its output."""
-        output = model(x_t, t).to(x_t.dtype)
+        output = check_output(model(x_t, t), x_t).to(x_t.dtype)
         C = x_t.shape[1]
         x_0 = self.parameterization.to_x_0(x_t, output[:, :C], self.schedule.at(t))
         rho = output[:, C:] if output.shape[1] > C else None

@@ -14,8 +14,8 @@ from torch import Tensor
 from mini_ddpm.checks import check_labels
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
+from mini_ddpm.network import Network, classes_of
 from mini_ddpm.sampling import Random, Step, StepFunction, times
-from mini_ddpm.unet import UNet
 
 LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)
 
@@ -26,7 +26,7 @@ def _check(y: Tensor, scale: float, classes: int | None = None) -> None:
         raise ValueError(f"the scale of guidance must be a finite number, not {scale}")
 
 
-def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
+def classifier_free(model: Network, y: Tensor, scale: float) -> Model:
     """Push each prediction away from what the network says without a label.
 
     `out = out_null + scale (out_y - out_null)`. Scale 1 is the conditional model, 0 the unconditional prediction;
@@ -39,13 +39,13 @@ def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
 
     Source: classifier-free guidance (2207.12598), Eq. 6, whose w is `scale - 1`.
     """
-    _check(y, scale, model.config.classes)
-    null = torch.full_like(y, model.config.classes)
+    _check(y, scale, classes_of(model))
+    null = torch.full_like(y, model.classes)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         if scale == 1:
-            return model(x_t, t, y)
-        both = model(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([y, null]))
+            return model(x_t, t, y=y)
+        both = model(torch.cat([x_t, x_t]), torch.cat([t, t]), y=torch.cat([y, null]))
         with_label, without = both.chunk(2)  # (B, C or 2 C, H, W) each
         C = x_t.shape[1]
         guidance = (scale - 1) * (with_label[:, :C] - without[:, :C])

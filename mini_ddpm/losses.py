@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from mini_ddpm.checks import check_output
 from mini_ddpm.diffusion import Diffusion, Even, Prediction, like, q_posterior, q_sample
 
 Model = Callable[[Tensor, Tensor], Tensor]
@@ -34,7 +35,7 @@ def simple_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
     alpha_bar_t = diffusion.schedule.at(t)  # (B, 1, 1, 1)
     x_t = q_sample(x_0, eps, alpha_bar_t)  # (B, C, H, W)
     target = diffusion.parameterization.target(x_0, eps, alpha_bar_t)
-    prediction = model(x_t, t)[:, : x_0.shape[1]]  # without variance channels
+    prediction = check_output(model(x_t, t), x_t)[:, : x_0.shape[1]]  # without variance channels
     return (prediction - target).square().mean(dim=(1, 2, 3))  # Eq. 14, DDPM
 
 

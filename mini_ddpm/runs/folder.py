@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.files import RUN_FILES, CheckpointError, read_whole, write_json, write_whole
+from mini_ddpm.runs.device import steps_in
 from mini_ddpm.runs.presets import RunConfig
 from mini_ddpm.runs.trained import CHECKPOINT, example_call, image_shape, read_config
 from mini_ddpm.terminal import stop_requests
@@ -33,7 +34,6 @@ from mini_ddpm.training import (
     load_checkpoint,
     save_checkpoint,
     snapshot,
-    steps_in,
     train,
 )
 
