@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mini_ddpm.checks import check_labels
+from mini_ddpm.contracts import Network, classes_of
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
-from mini_ddpm.network import Network, classes_of
 from mini_ddpm.sampling import Random, Step, StepFunction, times
 
 LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)

@@ -63,7 +63,7 @@ def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
         (B,). Source: Improved DDPM, Eq. 16.
     """
     x_t, C = q_sample(x_0, eps, diffusion.schedule.at(t)), x_0.shape[1]
-    output = model(x_t, t)
+    output = check_output(model(x_t, t), x_t)
     mean_detached = torch.cat([output[:, :C].detach(), output[:, C:]], dim=1)
     simple = simple_loss(diffusion, lambda x_t, t: output, x_0, t, eps)
     bound = _bound_loss(diffusion, lambda x_t, t: mean_detached, x_0, t, eps)

@@ -6,28 +6,19 @@ before `sample` repeats the same images on the same machine. A generator of your
 closed over: `partial(ancestral_step, generator=generator)`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mini_ddpm.checks import check_images, check_mask, check_time
+from mini_ddpm.contracts import Step as Step
+from mini_ddpm.contracts import StepFunction as StepFunction
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior, q_sample
 from mini_ddpm.losses import Model
 
-
-class Step(NamedTuple):
-    """The state after one reverse step: time `t`, `x_t` (B, C, H, W), and the `x_0` predicted on the way."""
-
-    t: int
-    x_t: Tensor
-    x_0: Tensor
-
-
 Random = torch.Generator | None  # None for torch's global generator
-StepFunction = Callable[[Diffusion, Model, Tensor, int, int], Step]
 
 
 def ancestral_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, generator: Random = None) -> Step:

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from mini_ddpm import parallel
 from mini_ddpm.checks import Batch, Seed, Share, check_labels, checked_dataclass
+from mini_ddpm.contracts import check_network, classes_of
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
 from mini_ddpm.losses import Loss, Times, UniformTimes
-from mini_ddpm.network import check_network, classes_of
 
 
 class DivergedError(ValueError):

@@ -239,7 +239,7 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["checks", "schedules", "diffusion", "losses", "network", "unet", "files", "data", "parallel", "terminal"]
+FRONT = ["checks", "schedules", "diffusion", "losses", "contracts", "unet", "files", "data", "parallel", "terminal"]
 FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
