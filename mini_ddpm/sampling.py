@@ -89,7 +89,8 @@ def inpaint(
     """Draw images x_0 (B, C, H, W) anew where `mask` is 1, and keep them where it is 0.
 
     After each step the kept part, noised to the step's time, is put back. What is drawn knows it only through that
-    noise, so the two fit together approximately; RePaint mends this by going back and forth in time, this does not.
+    noise, so the two fit approximately: of two Gaussian pixels of correlation 0.9, the one drawn follows the other by
+    2/3 of what it should (ancestral; DDIM 1/2). RePaint mends this by going back and forth in time, this does not.
 
     Args:
         mask: 0s and 1s of any type, (H, W) or whatever broadcasts to x_0.

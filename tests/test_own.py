@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mini_ddpm import contracts, runs
+from mini_ddpm.classifier import Classifier, train_classifier
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion, fixed_small, predict_v
 from mini_ddpm.guidance import classifier_free
@@ -215,6 +216,10 @@ def test_a_network_for_images_that_are_not_square_trains_draws_and_is_read_again
     assert [step.step for step in train(config.diffusion, state, data, simple_loss, config.training)] == [1, 2]
     *_, last = sample(ancestral_step, config.diffusion, state.ema, torch.randn(2, 1, 16, 28))
     assert last.x_t.shape == (2, 1, 16, 28)
+    classifier = Classifier(unet, classes=10)
+    assert classifier(last.x_t, torch.tensor([3, 9])).shape == (2, 10)
+    for step in train_classifier(classifier, data, config.diffusion.schedule, 1, 4):
+        assert step.loss.isfinite()
 
 
 @pytest.mark.parametrize("size", [(28, 30), (30, 28), (28,), (28, 28, 28), (0, 28), (28, 28.0), True, "28"])
