@@ -27,13 +27,15 @@ DIGITS = load("mnist-5k")
 
 
 class Plain(nn.Module):
-    """Without labels; with BatchNorm, a table, a count, an infinite constant, and weights that get no gradient."""
+    """Without labels; with BatchNorm, a mask, an infinite constant, a weight of two names, and some untrained."""
 
     def __init__(self):
         super().__init__()
         self.first, self.norm, self.last = nn.Conv2d(1, 4, 3, 1, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 3, 1, 1)
         self.frozen, self.idle = nn.Conv2d(4, 4, 1).requires_grad_(False), nn.Linear(2, 2)
-        self.register_buffer("endless", torch.tensor([0.0, float("-inf")]), persistent=False)
+        self.again = self.first
+        self.register_buffer("endless", torch.tensor([0.0, float("-inf")]))
+        self.register_buffer("mask", torch.tensor([True, False]))
 
     def forward(self, x_t, t):
         h = self.norm(self.first(x_t) + t[:, None, None, None] / 50)
