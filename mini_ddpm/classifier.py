@@ -40,11 +40,11 @@ class Classifier(Encoder):
     """`classifier(x_t, t)` -> logits of p(y | x_t): (B, C, H, W) and (B,) in 0..T -> (B, classes)."""
 
     def __init__(self, unet: UNetConfig, classes: int) -> None:
-        lowest = unet.resolutions[-1]
+        lowest, (height, width) = unet.resolutions[-1], unet.size
         super().__init__(replace(unet, classes=0, attention=(lowest,), fourier=()))
         channels = unet.base_channels * unet.channel_mults[-1]
         self.norm_out = nn.GroupNorm(unet.groups, channels)
-        self.pool = AttentionPool(channels, lowest**2)
+        self.pool = AttentionPool(channels, lowest * (lowest * width // height))
         self.head = nn.Linear(channels, classes)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -72,8 +72,7 @@ def train_classifier(
 
     t = 0 is one of them because the last guided step ends there. AdamW, one cycle of learning rate.
     """
-    side = classifier.config.image_size
-    data.check_fits((classifier.config.in_channels, side, side), classifier.head.out_features)
+    data.check_fits((classifier.config.in_channels, *classifier.config.size), classifier.head.out_features)
     device = data.images.device
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=learning_rate, weight_decay=0.05)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mini_ddpm.checks import check_labels
+from mini_ddpm.contracts import Network, classes_of
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
-from mini_ddpm.sampling import Step, StepFunction, times
-from mini_ddpm.unet import UNet
+from mini_ddpm.sampling import Random, Step, StepFunction, times
 
 LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)
 
@@ -26,7 +26,7 @@ def _check(y: Tensor, scale: float, classes: int | None = None) -> None:
         raise ValueError(f"the scale of guidance must be a finite number, not {scale}")
 
 
-def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
+def classifier_free(model: Network, y: Tensor, scale: float) -> Model:
     """Push each prediction away from what the network says without a label.
 
     `out = out_null + scale (out_y - out_null)`. Scale 1 is the conditional model, 0 the unconditional prediction;
@@ -39,13 +39,13 @@ def classifier_free(model: UNet, y: Tensor, scale: float) -> Model:
 
     Source: classifier-free guidance (2207.12598), Eq. 6, whose w is `scale - 1`.
     """
-    _check(y, scale, model.config.classes)
-    null = torch.full_like(y, model.config.classes)
+    _check(y, scale, classes_of(model))
+    null = torch.full_like(y, model.classes)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         if scale == 1:
-            return model(x_t, t, y)
-        both = model(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([y, null]))
+            return model(x_t, t, y=y)
+        both = model(torch.cat([x_t, x_t]), torch.cat([t, t]), y=torch.cat([y, null]))
         with_label, without = both.chunk(2)  # (B, C or 2 C, H, W) each
         C = x_t.shape[1]
         guidance = (scale - 1) * (with_label[:, :C] - without[:, :C])
@@ -75,14 +75,14 @@ def classifier_step(classifier: LogClassifier, y: Tensor, scale: float, at_mean:
     """
     _check(y, scale)
 
-    def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+    def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, generator: Random = None) -> Step:
         x_0, rho = diffusion.predict(model, x_t, times(x_t, t))
         mean, _ = q_posterior(x_0, x_t, diffusion.schedule.at(t), diffusion.schedule.at(s))  # Eq. 7, DDPM
         sigma = like((diffusion.p_log_variance(t, s, rho) / 2).exp(), x_t)
         where, when = (mean, s) if at_mean else (x_t, t)
         g = classifier_gradient(classifier, where, times(x_t, when), y)
         mean = mean + scale * sigma**2 * g  # Eq. 10, ADM
-        return Step(s, mean if s == 0 else mean + sigma * torch.randn_like(x_t), x_0)
+        return Step(s, mean if s == 0 else mean + sigma * torch.randn_like(x_t, generator=generator), x_0)
 
     return guided
 

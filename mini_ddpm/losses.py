@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from mini_ddpm.diffusion import Diffusion, Prediction, like, q_posterior, q_sample
+from mini_ddpm.checks import check_output
+from mini_ddpm.diffusion import Diffusion, Even, Prediction, like, q_posterior, q_sample
 
 Model = Callable[[Tensor, Tensor], Tensor]
 Loss = Callable[[Diffusion, Model, Tensor, Tensor, Tensor], Tensor]
@@ -34,7 +35,7 @@ def simple_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
     alpha_bar_t = diffusion.schedule.at(t)  # (B, 1, 1, 1)
     x_t = q_sample(x_0, eps, alpha_bar_t)  # (B, C, H, W)
     target = diffusion.parameterization.target(x_0, eps, alpha_bar_t)
-    prediction = model(x_t, t)[:, : x_0.shape[1]]  # without variance channels
+    prediction = check_output(model(x_t, t), x_t)[:, : x_0.shape[1]]  # without variance channels
     return (prediction - target).square().mean(dim=(1, 2, 3))  # Eq. 14, DDPM
 
 
@@ -62,7 +63,7 @@ def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
         (B,). Source: Improved DDPM, Eq. 16.
     """
     x_t, C = q_sample(x_0, eps, diffusion.schedule.at(t)), x_0.shape[1]
-    output = model(x_t, t)
+    output = check_output(model(x_t, t), x_t)
     mean_detached = torch.cat([output[:, :C].detach(), output[:, C:]], dim=1)
     simple = simple_loss(diffusion, lambda x_t, t: output, x_0, t, eps)
     bound = _bound_loss(diffusion, lambda x_t, t: mean_detached, x_0, t, eps)
@@ -70,7 +71,7 @@ def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
 
 
 def _bound_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    diffusion = replace(diffusion, steps=None)  # all T steps are taught, however few sampling will keep
+    diffusion = replace(diffusion, steps=None, timesteps=Even())  # all T steps are taught, however few are kept
     x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
     return bound_term(diffusion, diffusion.predict(model, x_t, t), x_0, x_t, t, t - 1)
 

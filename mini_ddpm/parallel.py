@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-Network = TypeVar("Network", bound=nn.Module)
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class LostProcessError(ValueError):
@@ -139,7 +139,7 @@ def wrap(network: nn.Module) -> nn.Module:
     return nn.parallel.DistributedDataParallel(network, [device] if device.type == "cuda" else None)
 
 
-def compiled(network: Network, call: Callable[[Network], Tensor]) -> tuple[Network, str]:
+def compiled(network: Module, call: Callable[[Module], Tensor]) -> tuple[Module, str]:
     """The network through torch.compile, or as it was where that fails; and a line that says how it went.
 
     On one GPU its kernels are replayed as a CUDA graph. In training mode the backward pass is compiled too.

@@ -8,11 +8,8 @@ Everything that changes during a run is in `TrainState` and torch's global rando
 
 import copy
 import math
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +18,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from torch import Tensor, nn
 
 from mini_ddpm import parallel
-from mini_ddpm.checks import Batch, Seed, Share, checked_dataclass
+from mini_ddpm.checks import Batch, Seed, Share, check_labels, checked_dataclass
+from mini_ddpm.contracts import check_network, classes_of
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
@@ -75,13 +73,14 @@ class TrainConfig:
 
 
 class TrainState:
-    """What a run has learned so far: `model`, its moving average `ema`, `optimizer`, `times`, and `step`.
+    """What a run has learned so far: `model` (a `Network`), its average `ema`, `optimizer`, `times`, and `step`.
 
     `times` draws the timesteps to train on, and may learn from their losses. `network` is what a step calls: `model`
     itself, or wrapped (compiled, or sharing its gradients with other processes).
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig, times: Times | None = None) -> None:
+        check_network(model)
         self.model = self.network = model
         self.times = UniformTimes() if times is None else times
         self.ema = copy.deepcopy(model).requires_grad_(False).eval()
@@ -117,17 +116,20 @@ def train(
         diffusion, data: on the model's device; images (N, C, H, W) uint8.
         loss_fn: for example `losses.simple_loss`.
     """
-    model: Any = state.model.train()
+    model, classes = state.model.train(), classes_of(state.model)
     device, T = state.device, diffusion.schedule.T
-    weights = list(model.parameters())
+    weights: list[Tensor] = list(model.parameters())
     averages: list[Tensor] = list(state.ema.parameters())
     B = parallel.share_of(config.batch_size)
+    if classes:
+        check_labels(data.labels, len(data), classes)
     while state.step < config.steps:
         x_0, y = data.batch(torch.randint(len(data), (B,), device=device))
         t, weight = state.times.draw(T, B, device)
         eps = torch.randn_like(x_0)
         with autocast(device):
-            conditioned = partial(state.network, y=drop_labels(y, model.config.classes, config.label_dropout))
+            y = drop_labels(y, classes, config.label_dropout)
+            conditioned = partial(state.network, y=y) if classes else state.network
             losses = loss_fn(diffusion, conditioned, x_0, t, eps)  # (B,)
             loss = (weight * losses).mean()
 
@@ -140,7 +142,12 @@ def train(
         state.step += 1
         state.times.record(t, losses.detach())
         with torch.no_grad():
-            torch._foreach_lerp_(averages, weights, 1 - config.ema_decay_at(state.step))
+            share = 1 - config.ema_decay_at(state.step)
+            torch._foreach_lerp_(averages, weights, share)
+            for average, value in zip(state.ema.buffers(), model.buffers(), strict=True):
+                if value.is_floating_point():  # BatchNorm's: copies would fit the newest weights, not their average
+                    value = torch.where(average == value, value, average.lerp(value, share))  # infinite constants stay
+                average.copy_(value)
         yield TrainStep(state.step, loss.detach(), grad_norm)
 
 
@@ -155,7 +162,7 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
 
 
-def place(model: parallel.Network, device: torch.device) -> parallel.Network:
+def place(model: parallel.Module, device: torch.device) -> parallel.Module:
     """Move a network to its device, in the memory layout in which its convolutions are fastest there.
 
     Channels last, except for bfloat16 on a CPU, where GroupNorm is many times slower in that layout.
@@ -174,22 +181,6 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
-def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int:
-    """How many steps fit in `minutes`, from timing about 3% of them on a state to be thrown away.
-
-    The time spent here is part of the minutes. All processes take as many steps and agree on the answer.
-    """
-    begin = time.perf_counter()
-    ends = []
-    for step in steps:
-        float(step.loss)  # wait for the device
-        ends.append(time.perf_counter())
-        if parallel.anyone(len(ends) > warmup + 2 and ends[-1] - begin > 60 * minutes * 0.03):
-            break
-    duration = statistics.median(after - before for before, after in pairwise(ends[warmup:]))
-    return parallel.first_says(max(1, int((60 * minutes - (ends[-1] - begin)) / duration)))
-
-
 # --- checkpoints ---------------------------------------------------------------------------------------
 
 
@@ -199,10 +190,7 @@ def save_checkpoint(path: Path, state: TrainState, config: dict[str, Any]) -> No
     Args:
         config: JSON-able description of the run, read back by whoever opens the file.
     """
-    tensors = _named(state)
-    for name, weight in state.model.named_parameters():
-        for key, value in state.optimizer.state[weight].items():
-            tensors[f"optimizer.{key}.{name}"] = value
+    tensors = _named(state) | (_moments(state) if state.step else {})
     tensors |= {f"random.{name}": value for name, value in _random_state(state.device).items()}
     write_tensors(path, tensors, {"config": config, "step": state.step})
 
@@ -216,27 +204,19 @@ def load_checkpoint(path: Path, state: TrainState, seed: int = 0) -> None:
         CheckpointError: the file is missing, damaged, or of another network.
     """
     tensors, metadata = read_tensors(path)
-    step, expected = metadata.get("step"), _named(state)
+    step = metadata.get("step")
     if type(step) is not int or step < 0:
         raise CheckpointError(f"{path} is not a training checkpoint of this network: its step is {step!r}")
-    for name, weight in state.model.named_parameters() if step else ():
-        expected |= {f"optimizer.{key}.{name}": weight for key in ("exp_avg", "exp_avg_sq")}
-        expected[f"optimizer.step.{name}"] = torch.ones(())
     random = {name: tensors.pop(name) for name in [*tensors] if name.startswith("random.")}
-    check_fit(path, tensors, expected)
 
     restore = snapshot(state)
     try:
-        state.model.load_state_dict(_under("model.", tensors))
-        state.ema.load_state_dict(_under("ema.", tensors))
-        state.times.load_state_dict(_under("times.", tensors))
-        state.step = step
         state.optimizer.state.clear()
-        for name, weight in state.model.named_parameters() if step else ():
-            moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
-            # the fused optimiser needs its moments in the memory layout of the weight
-            moments = {key: torch.empty_like(weight).copy_(value).detach() for key, value in moments.items()}
-            state.optimizer.state[weight] = {"step": tensors[f"optimizer.step.{name}"].to(state.device), **moments}
+        content = _named(state) | (_moments(state) if step else {})
+        check_fit(path, tensors, content)
+        for name, value in content.items():
+            value.copy_(tensors[name])
+        state.step = step
         if parallel.rank() or f"random.{state.device.type}" not in random:
             parallel.seed_apart(seed, step)
         else:
@@ -280,6 +260,18 @@ def _named(state: TrainState) -> dict[str, Tensor]:
     """The weights, their average, and what `times` has learned, each under its name in a checkpoint."""
     parts = {"model": state.model, "ema": state.ema, "times": state.times}
     return {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
+
+
+def _moments(state: TrainState) -> dict[str, Tensor]:
+    """What AdamW remembers, each under its name in a checkpoint; made for weights that no gradient has reached."""
+    named: dict[str, Tensor] = {}
+    for name, weight in state.model.named_parameters():
+        own = state.optimizer.state[weight]
+        if not own:  # the fused optimiser needs its moments in the memory layout of the weight
+            own["step"] = torch.zeros((), device=weight.device)
+            own |= {key: torch.zeros_like(weight) for key in ("exp_avg", "exp_avg_sq")}
+        named |= {f"optimizer.{key}.{name}": value for key, value in own.items()}
+    return named
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

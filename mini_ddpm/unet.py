@@ -25,12 +25,12 @@ class UNetConfig:
     """Shape of the network. The defaults are DDPM's CIFAR-10 network: 35.7M parameters.
 
     Attributes:
-        image_size: pixels a side; divisible by `patch_size * 2^(levels - 1)`.
+        image_size: pixels a side, or (height, width); divisible by `patch_size * 2^(levels - 1)`.
         in_channels: colour channels C.
         base_channels: channels at full resolution; a multiple of `groups`.
         channel_mults: one level per entry, with `base_channels * entry` channels.
         blocks: residual blocks a level (one more on the way up).
-        attention: resolutions (side of the feature map) that get attention.
+        attention: resolutions (side of the feature map, its height where it is no square) that get attention.
         patch_size: pixels are handled in blocks of this side, 1 for none.
         groups: groups of every GroupNorm.
         dropout: probability inside every residual block.
@@ -45,7 +45,7 @@ class UNetConfig:
         rescale: divide the sum at the end of a residual block by sqrt(2).
     """
 
-    image_size: Size = 32
+    image_size: Size | tuple[Size, Size] = 32
     in_channels: Size = 3
     base_channels: Size = 128
     channel_mults: tuple[Size, ...] = (1, 2, 2, 2)
@@ -67,7 +67,7 @@ class UNetConfig:
         if not self.channel_mults:
             raise ValueError("channel_mults must name at least one level")
         factor = self.patch_size * 2 ** (len(self.channel_mults) - 1)
-        if self.image_size % factor:
+        if any(side % factor for side in self.size):
             raise ValueError(
                 f"image_size {self.image_size} cannot be halved {len(self.channel_mults) - 1} times in patches "
                 f"of {self.patch_size}: use a multiple of {factor}, or fewer levels"
@@ -85,9 +85,14 @@ class UNetConfig:
                 raise ValueError(f"{channels} channels can't be shared out among {self.heads_of(channels)} heads")
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of an image."""
+        return self.image_size if isinstance(self.image_size, tuple) else (self.image_size, self.image_size)
+
+    @property
     def resolutions(self) -> list[int]:
-        """Side of the feature map at each level."""
-        return [self.image_size // self.patch_size // 2**i for i in range(len(self.channel_mults))]
+        """Side of the feature map at each level; its height, where it is no square."""
+        return [self.size[0] // self.patch_size // 2**i for i in range(len(self.channel_mults))]
 
     def heads_of(self, channels: int) -> int:
         """Number of heads of an attention over that many channels."""
@@ -292,11 +297,12 @@ class UNet(Encoder):
     """`unet(x_t, t, y)` -> prediction.
 
     Shapes: x_t (B, C, H, W); t (B,) in 1..T; y (B,) int64 labels, or None for "no label". Returns
-    (B, C, H, W), or (B, 2 C, H, W) with learned variance.
+    (B, C, H, W), or (B, 2 C, H, W) with learned variance. It is a `Network`.
     """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__(config)
+        self.classes = config.classes
         widths = [config.base_channels * m for m in config.channel_mults]
         skips, channels = list(self.skips), widths[-1]
         self.up = nn.ModuleList()

@@ -95,7 +95,7 @@ def test_what_cannot_guide_is_refused(classifier, tmp_path):
     for change, message in (
         ({"T": 4000}, "T 1000, but the model has 4000"),
         ({"schedule": "linear"}, "schedule cosine, but the model has linear"),
-        ({"unet": preset("cifar10-ddpm").unet}, "image_size 28, but the model has 32"),
+        ({"unet": preset("cifar10-ddpm").unet}, r"image_size \(28, 28\), but the model has \(32, 32\)"),
     ):
         with pytest.raises(ValueError, match=message):
             load_classifier(path, replace(TINY, **change), CPU)

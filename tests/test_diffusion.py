@@ -1,4 +1,6 @@
 import math
+import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -19,6 +21,8 @@ from mini_ddpm.diffusion import (
     q_sample,
     step_beta,
 )
+from mini_ddpm.losses import hybrid_loss, vlb_loss
+from mini_ddpm.sampling import ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
 
 LINEAR = NoiseSchedule.from_betas(linear_betas(1000))
@@ -173,3 +177,77 @@ def test_prediction_is_clipped_and_split():
 
 def test_tables_stay_on_the_cpu_where_there_is_no_float64():
     assert LINEAR.to(torch.device("mps")).alpha_bar.device.type == "cpu"
+
+
+# --- chains of one's own --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [[1000, 500, 3, 0], (1000, 0), range(1000, -1, -1)])
+def test_an_own_chain_is_walked_as_it_is_given(times):
+    diffusion = Diffusion(LINEAR, variance=fixed_large, timesteps=times)
+    steps = list(sample(ancestral_step, diffusion, lambda x, t: x, images()[1]))
+    assert [state.t for state in steps] == [*times][1:]
+    changed = replace(diffusion, clip=None).to(torch.device("cpu"))
+    assert changed.timesteps == diffusion.timesteps
+    assert changed.floor == diffusion.floor
+
+
+def test_a_chain_of_even_times_given_as_ones_own_draws_the_same_images():
+    even = Diffusion(COSINE, predict_v, steps=7)
+    own = Diffusion(COSINE, predict_v, timesteps=[*even.timesteps])
+    ends = []
+    for diffusion in (even, own):
+        torch.manual_seed(0)
+        *_, last = sample(ancestral_step, diffusion, lambda x, t: x.sin(), images()[1])
+        ends.append(last.x_t)
+    assert torch.equal(*ends)
+
+
+def test_a_number_of_steps_can_be_changed_and_taken_back():
+    few = replace(Diffusion(LINEAR), steps=4)
+    assert few.timesteps == [1000, 750, 500, 250, 0]
+    assert replace(few, steps=2).timesteps == [1000, 500, 0]
+    assert len(replace(few, steps=None).timesteps) == 1001
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([999, 500, 0], "fall from T=1000 to 0, not from 999 to 0"),
+        ([1000, 500, 1], "not from 1000 to 1"),
+        ([0, 500, 1000], "not from 0 to 1000"),
+        ([1000, 500, 500, 0], "after 500 comes 500"),
+        ([1000, 400, 500, 0], "after 400 comes 500"),
+        ([1000, 1001, 0], "after 1000 comes 1001"),
+        ([1000, -3, 0], "after -3 comes 0"),
+        ([1000, 2.5, 0], "2.5 is no int"),
+        ([1000.0, 500, 0], "1000.0 is no int"),
+        ([1000, True, 0], "True is no int"),
+        ([1000, None, 0], "None is no int"),
+        (torch.tensor([1000, 0]).tolist()[:1], "not from 1000 to 1000"),
+        (torch.tensor([1000, 0]), "a list of whole numbers"),
+        ([], "not []"),
+        (50, "not 50"),
+        (None, "not None"),
+        ("1000", "not '1000'"),
+    ],
+)
+def test_times_that_are_no_chain_are_refused_at_once(times, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Diffusion(LINEAR, timesteps=times)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_chain_has_steps_or_times_not_both():
+    with pytest.raises(ValueError, match="steps or timesteps of its own, not both"):
+        Diffusion(LINEAR, steps=2, timesteps=[1000, 500, 0])
+
+
+@pytest.mark.parametrize("loss", [vlb_loss, hybrid_loss])
+def test_all_T_steps_are_taught_whatever_the_chain(loss):
+    x_0, eps = images()
+    t, rho = torch.tensor([1, 2, 500, 1000]), torch.zeros_like(x_0)
+    whole = Diffusion(LINEAR, variance=learned_range)
+    own = replace(whole, timesteps=[1000, 10, 0])
+    model = lambda x, t: torch.cat([x, rho], dim=1)  # noqa: E731
+    assert torch.equal(loss(own, model, x_0, t, eps), loss(whole, model, x_0, t, eps))

@@ -239,8 +239,8 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "downloads", "folders", "data", "parallel"]
-FRONT += ["terminal", "training", "sampling", "guidance", "classifier"]
+FRONT = ["checks", "schedules", "diffusion", "losses", "contracts", "unet", "files", "downloads", "folders", "data"]
+FRONT += ["parallel", "terminal", "training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
 RUNS = ["presets", "settings", "device", "classifiers", "trained", "options", "drawing", "pictures"]
 RUNS += ["metrics", "watching", "guard", "folder", "results"]

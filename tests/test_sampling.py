@@ -1,3 +1,4 @@
+import re
 from functools import partial
 
 import pytest
@@ -5,8 +6,18 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from oracles import gaussian_chain_variance, gaussian_denoiser, single_image_denoiser
 
-from mini_ddpm.diffusion import Diffusion, fixed_large, fixed_small, predict_eps, predict_v, predict_x_0, q_posterior
-from mini_ddpm.sampling import ancestral_step, ddim_step, sample
+from mini_ddpm.diffusion import (
+    Diffusion,
+    eps_from_x_0,
+    fixed_large,
+    fixed_small,
+    predict_eps,
+    predict_v,
+    predict_x_0,
+    q_posterior,
+)
+from mini_ddpm.guidance import classifier_step
+from mini_ddpm.sampling import ancestral_step, ddim_step, inpaint, sample, sample_from
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
 
 LINEAR = NoiseSchedule.from_betas(linear_betas(1000))
@@ -136,3 +147,160 @@ def test_sample_yields_every_step_and_repeats_with_the_seed():
         runs.append(list(sample(ancestral_step, diffusion, fake_model, draw())))
     assert [state.t for state in runs[0]] == [900, 800, 700, 600, 500, 400, 300, 200, 100, 0]
     assert all(torch.equal(a.x_t, b.x_t) and torch.equal(a.x_0, b.x_0) for a, b in zip(*runs, strict=True))
+
+
+# --- randomness -----------------------------------------------------------------------------------------
+
+
+def classifier(x_t, t):
+    return torch.stack([x_t.sum(dim=(1, 2, 3)), t.to(x_t.dtype)], dim=1)
+
+
+NOISY = {
+    "ancestral": ancestral_step,
+    "ddim": partial(ddim_step, eta=0.5),
+    "guided": classifier_step(classifier, torch.tensor([0, 1]), 1.0),
+}
+DRAWN = {
+    "sample": lambda step, diffusion, generator: sample(step, diffusion, fake_model, draw()),
+    "sample_from": lambda step, diffusion, generator: sample_from(step, diffusion, fake_model, draw(), 700, generator),
+    "inpaint": lambda step, diffusion, generator: inpaint(step, diffusion, fake_model, draw(), torch.eye(8), generator),
+}
+
+
+@pytest.mark.parametrize("how", DRAWN)
+@pytest.mark.parametrize("step", NOISY)
+def test_a_generator_is_all_the_randomness_there_is(step, how):
+    diffusion, ends = Diffusion(LINEAR, steps=5), []
+    before = torch.get_rng_state()
+    for seed in (1, 1, 2):
+        generator = torch.Generator().manual_seed(seed)
+        *_, last = DRAWN[how](partial(NOISY[step], generator=generator), diffusion, generator)
+        ends.append(last.x_t)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("how", DRAWN)
+def test_the_global_generator_gives_what_one_of_its_seed_gives(how):
+    diffusion = Diffusion(LINEAR, steps=5)
+    generator = torch.Generator().manual_seed(5)
+    *_, own = DRAWN[how](partial(ancestral_step, generator=generator), diffusion, generator)
+    torch.manual_seed(5)
+    *_, default = DRAWN[how](ancestral_step, diffusion, None)
+    assert torch.equal(own.x_t, default.x_t)
+
+
+def test_ddim_at_eta_0_draws_no_numbers():
+    before = torch.get_rng_state()
+    *_, last = sample(ddim_step, Diffusion(LINEAR, steps=5), fake_model, draw())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert last.t == 0
+
+
+# --- from an image, and around one ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [ancestral_step, ddim_step])
+def test_from_time_T_nothing_of_the_image_is_left(step):
+    diffusion = Diffusion(NoiseSchedule.from_betas(cosine_betas(1000)), predict_v, fixed_small, clip=None, steps=50)
+    model, ends = gaussian_denoiser(diffusion, 0.6, 0.04), []
+    for start in (sample_from(step, diffusion, model, torch.full((40, 1, 20, 20), -1.0), 1000, seeded(0)), None):
+        torch.manual_seed(1)
+        *_, last = sample(step, diffusion, model, torch.randn(40, 1, 20, 20)) if start is None else start
+        ends.append(last.x_t)
+    found, expected = ends  # 16,000 numbers each
+    assert float(found.mean()) == pytest.approx(float(expected.mean()), abs=0.01)
+    assert float(found.std()) == pytest.approx(float(expected.std()), rel=0.03)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_later_the_time_the_farther_from_the_image():
+    diffusion, x_0 = Diffusion(LINEAR, predict_eps, fixed_small, clip=None, steps=100), torch.full((4, 1, 20, 20), 0.5)
+    model, away = gaussian_denoiser(diffusion, 0.0, 0.3), []
+    for t in (1, 3, 100, 400, 1000):
+        states = list(sample_from(ddim_step, diffusion, model, x_0, t, seeded(0)))
+        assert [state.t for state in states] == [s for s in diffusion.timesteps if s < t]
+        away.append(float((states[-1].x_t - x_0).square().mean().sqrt()))
+    assert away == sorted(away)
+    assert away[0] < 0.02
+    assert away[-1] > 0.6
+
+
+def pair_denoiser(diffusion, correlation, variance):
+    """The optimal network for images of two pixels (B, 1, 1, 2) that are jointly Gaussian with mean 0."""
+    covariance = variance * torch.tensor([[1, correlation], [correlation, 1]], dtype=torch.float64)
+
+    def model(x_t, t):
+        a = diffusion.schedule.at(t)[0, 0, 0, 0]
+        gain = a.sqrt() * covariance @ torch.linalg.inv(a * covariance + (1 - a) * torch.eye(2))
+        x_0 = x_t.double() @ gain.T
+        return diffusion.parameterization.target(x_0, eps_from_x_0(x_t.double(), x_0, a), a).to(x_t.dtype)
+
+    return model
+
+
+@pytest.mark.parametrize(("step", "share"), [(ancestral_step, 0.67), (ddim_step, 0.50)])
+def test_what_is_drawn_anew_follows_what_is_kept(step, share):
+    """The exact conditional mean is 0.9 times the kept pixel; without knowledge of it, it would be 0."""
+    diffusion = Diffusion(NoiseSchedule.from_betas(cosine_betas(1000)), predict_v, fixed_small, clip=None, steps=50)
+    x_0 = torch.linspace(-0.5, 0.7, 3).repeat(2000)[:, None, None, None] + torch.tensor([0.0, 0.1])
+    torch.manual_seed(0)
+    *_, last = inpaint(step, diffusion, pair_denoiser(diffusion, 0.9, 0.3), x_0, torch.tensor([[False, True]]))
+    kept, anew = last.x_t[:, 0, 0].T
+    assert torch.equal(kept, x_0[:, 0, 0, 0])
+    slope = float((kept * anew).mean() / kept.square().mean())
+    assert slope == pytest.approx(0.9 * share, abs=0.05)
+
+
+def test_a_picture_of_which_all_else_is_known_is_completed():
+    image, mask = draw(1)[0].clamp(-1, 1), torch.zeros(8, 8)
+    mask[2:5, 3:] = 1
+    diffusion = Diffusion(LINEAR, predict_x_0, fixed_small, steps=25)
+    holed = torch.where(mask.bool(), 0.0, image).expand(4, -1, -1, -1)
+    for form in (mask, mask.bool(), mask.long(), mask[None, None], mask.expand(4, 3, 8, 8)):
+        *_, last = inpaint(ancestral_step, diffusion, single_image_denoiser(diffusion, image), holed, form)
+        torch.testing.assert_close(last.x_t, image.expand(4, -1, -1, -1), rtol=0, atol=2e-3)
+        assert torch.equal(last.x_t[..., mask == 0], holed[..., mask == 0])
+
+
+@pytest.mark.parametrize(("value", "same"), [(0, True), (1, False)])
+def test_a_mask_of_one_value_keeps_all_or_nothing(value, same):
+    *_, last = inpaint(ddim_step, Diffusion(LINEAR, steps=3), fake_model, draw(), torch.full((8, 8), value))
+    assert torch.equal(last.x_t, draw()) == same
+    assert bool((last.x_t == draw()).any()) == same
+
+
+X, D = torch.zeros(2, 3, 8, 8), Diffusion(LINEAR, steps=5)
+REFUSED = {
+    "time 0": (lambda: sample_from(ddim_step, D, fake_model, X, 0), "from 1 to T=1000, not 0"),
+    "time 1001": (lambda: sample_from(ddim_step, D, fake_model, X, 1001), "from 1 to T=1000, not 1001"),
+    "half a time": (lambda: sample_from(ddim_step, D, fake_model, X, 2.5), "a whole number from 1 to T=1000, not 2.5"),
+    "True": (lambda: sample_from(ddim_step, D, fake_model, X, True), "not True"),
+    "times": (lambda: sample_from(ddim_step, D, fake_model, X, torch.tensor([1, 2])), "not tensor([1, 2])"),
+    "pixels": (lambda: sample_from(ddim_step, D, fake_model, X.byte(), 3), "floats in [-1, 1]"),
+    "pixels around": (lambda: inpaint(ddim_step, D, fake_model, X.byte(), torch.ones(8, 8)), "floats in [-1, 1]"),
+    "one image": (lambda: sample_from(ddim_step, D, fake_model, X[0], 3), "of shape (N, "),
+    "nan": (lambda: inpaint(ddim_step, D, fake_model, X / 0, torch.ones(8, 8)), "nan or infinite"),
+    "a smaller mask": (lambda: inpaint(ddim_step, D, fake_model, X, torch.ones(7, 8)), "a mask of (7, 8) does not fit"),
+    "masks of 3": (
+        lambda: inpaint(ddim_step, D, fake_model, X, torch.ones(3, 1, 8, 8)),
+        "of (3, 1, 8, 8) does",
+    ),
+    "a larger mask": (lambda: inpaint(ddim_step, D, fake_model, X, torch.ones(1, 2, 3, 8, 8)), "does not fit"),
+    "grey": (lambda: inpaint(ddim_step, D, fake_model, X, torch.full((8, 8), 0.5)), "and nothing else"),
+    "nan in the mask": (lambda: inpaint(ddim_step, D, fake_model, X, torch.full((8, 8), torch.nan)), "nothing else"),
+    "pixels as mask": (lambda: inpaint(ddim_step, D, fake_model, X, torch.full((8, 8), 255)), "1, where the image"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_can_not_be_drawn_from_is_refused_at_once(case):
+    call, message = REFUSED[case]
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        call()
+    assert len(str(caught.value).splitlines()) == 1

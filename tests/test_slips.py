@@ -24,7 +24,6 @@ from mini_ddpm import (
     parallel,
     runs,
     schedules,
-    training,
 )
 from mini_ddpm.classifier import AttentionPool, Classifier, accuracy_per_t, train_classifier
 from mini_ddpm.course.toys import Mixture, PointNet, best_model, swiss_roll
@@ -45,6 +44,7 @@ from mini_ddpm.measure import (
 )
 from mini_ddpm.measure.extractors import Extractor
 from mini_ddpm.runs import presets
+from mini_ddpm.runs.device import steps_in
 from mini_ddpm.runs.drawing import guided, sheet_labels
 from mini_ddpm.runs.folder import write_metrics
 from mini_ddpm.runs.pictures import image_grid, loss_curve, save_animation
@@ -52,7 +52,7 @@ from mini_ddpm.runs.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.runs.trained import find, read_config
 from mini_ddpm.sampling import Step, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
-from mini_ddpm.training import TrainConfig, TrainState, TrainStep, steps_in, train
+from mini_ddpm.training import TrainConfig, TrainState, TrainStep, train
 from mini_ddpm.unet import Downsample, ResidualBlock, UNet, UNetConfig, Upsample, timestep_embedding
 
 CPU = torch.device("cpu")
@@ -310,7 +310,7 @@ def test_a_budget_in_minutes_counts_what_the_timing_took(monkeypatch):
             now[0] += 1
             yield TrainStep(1, torch.tensor(0.0), torch.tensor(0.0))
 
-    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("mini_ddpm.runs.device.time", SimpleNamespace(perf_counter=lambda: now[0]))
     assert steps_in(10, a_step_a_second()) == 600 - 19  # 3% of 600 seconds are 18
 
 

@@ -5,7 +5,6 @@ For a mixture of Gaussians the best possible network is known in closed form.
 
 import math
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -98,9 +97,7 @@ def best_classifier(diffusion: Diffusion, mixture: Mixture) -> Model:
 
 
 class PointNet(nn.Module):
-    """A network for points, called like the U-Net: x_t (B, C, 1, 1), t (B,) -> (B, C, 1, 1). Three hidden layers."""
-
-    config = SimpleNamespace(classes=0)
+    """A network for points, without labels: x_t (B, C, 1, 1), t (B,) -> (B, C, 1, 1). Three hidden layers."""
 
     def __init__(self, dimension: int, width: int = 128) -> None:
         super().__init__()
@@ -108,6 +105,6 @@ class PointNet(nn.Module):
         layers += [nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, dimension)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         x = torch.cat([x_t.flatten(1), timestep_embedding(t, 32)], dim=1)
         return self.layers(x)[:, :, None, None]

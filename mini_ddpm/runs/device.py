@@ -1,14 +1,17 @@
-"""What this is running on, and what to do where it has too little memory."""
+"""What this is running on, how fast it trains there, and what to do where it has too little memory."""
 
 import platform
+import statistics
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 
 from mini_ddpm import parallel
-from mini_ddpm.training import has_bf16
+from mini_ddpm.training import TrainStep, has_bf16
 
 
 class MemoryShortError(MemoryError):
@@ -66,3 +69,19 @@ def _cpu_name() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def steps_in(minutes: float, steps: Iterator[TrainStep], warmup: int = 5) -> int:
+    """How many steps fit in `minutes`, from timing about 3% of them on a state to be thrown away.
+
+    The time spent here is part of the minutes. All processes take as many steps and agree on the answer.
+    """
+    begin = time.perf_counter()
+    ends = []
+    for step in steps:
+        float(step.loss)  # wait for the device
+        ends.append(time.perf_counter())
+        if parallel.anyone(len(ends) > warmup + 2 and ends[-1] - begin > 60 * minutes * 0.03):
+            break
+    duration = statistics.median(after - before for before, after in pairwise(ends[warmup:]))
+    return parallel.first_says(max(1, int((60 * minutes - (ends[-1] - begin)) / duration)))

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from mini_ddpm import parallel
 from mini_ddpm.data import ImageSet, is_folder
 from mini_ddpm.files import CheckpointError, write_json
-from mini_ddpm.runs.device import enough_memory
+from mini_ddpm.runs.device import enough_memory, steps_in
 from mini_ddpm.runs.guard import alone, check_config, check_free
 from mini_ddpm.runs.metrics import MEASURED, read_metrics, write_metrics
 from mini_ddpm.runs.presets import RunConfig, images_of
@@ -32,7 +32,6 @@ from mini_ddpm.training import (
     load_checkpoint,
     save_checkpoint,
     snapshot,
-    steps_in,
     train,
 )
 

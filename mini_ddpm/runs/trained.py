@@ -118,7 +118,7 @@ def export(run: str, path: Path) -> list[Path]:
 
 def image_shape(config: RunConfig) -> tuple[int, int, int]:
     """(C, H, W) of what the network draws."""
-    return config.unet.in_channels, config.unet.image_size, config.unet.image_size
+    return config.unet.in_channels, *config.unet.size
 
 
 def example_call(config: RunConfig, n: int, device: torch.device) -> Callable[[nn.Module], Tensor]:
