@@ -71,6 +71,7 @@ class RunConfig:
     variance: str = "fixed-large"
     loss: str = "simple"
     times: str = "uniform"
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, table in TABLES.items():
