@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from mini_ddpm.files import check_target, write_whole
-from mini_ddpm.runs.drawing import BATCH, OwnImage, chain_length, draw_batches
+from mini_ddpm.runs.drawing import OwnImage, chain_length, draw_batches
 from mini_ddpm.runs.pictures import Film, picture, pixel_grid, save_animation
 from mini_ddpm.runs.trained import Trained, image_shape
 
@@ -63,9 +63,10 @@ def save_drawn(
     if out.is_dir():
         save_folder(out, batches, labels, class_folders(trained))
     else:
-        pixels = np.empty((n, *image_shape(trained.config)), np.uint8)
-        for first, batch in zip(range(0, n, BATCH), batches, strict=True):
-            pixels[first : first + BATCH] = batch
+        pixels, done = np.empty((n, *image_shape(trained.config)), np.uint8), 0
+        for batch in batches:
+            pixels[done : done + len(batch)] = batch
+            done += len(batch)
         save_whole(out, pixels, labels, columns)
     if animation is not None:
         write_whole(animation, lambda file: save_animation(film.frames, file))
