@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior, q_sample
+from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior
 from mini_ddpm.losses import Model
 
 
@@ -68,23 +68,6 @@ def sample(step: StepFunction, diffusion: Diffusion, model: Model, x_T: Tensor) 
             state = step(diffusion, model, x_t, t, s)
         x_t = state.x_t
         yield state
-
-
-def sample_from(step, diffusion, model, x_0, t, generator=None):
-    """Stand-in."""
-    noise = torch.randn(x_0.shape, generator=generator, device=x_0.device)
-    x_t = q_sample(x_0, noise, diffusion.schedule.at(t))
-    for now, s in pairwise([t, *(s for s in diffusion.timesteps if s < t)]):
-        with torch.no_grad():
-            state = step(diffusion, model, x_t, now, s)
-        x_t = state.x_t
-        yield state
-
-
-def inpaint(step, diffusion, model, x_0, mask, generator=None):
-    """Stand-in."""
-    for state in sample(step, diffusion, model, torch.randn(x_0.shape, device=x_0.device)):
-        yield Step(state.t, torch.where(mask.bool(), state.x_t, x_0), state.x_0)
 
 
 def times(x: Tensor, t: int) -> Tensor:
