@@ -4,6 +4,7 @@ What is wrong is a ValueError of one line that names it.
 """
 
 from dataclasses import field
+from itertools import pairwise
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import torch
@@ -58,6 +59,38 @@ def finite(x: Tensor, what: str) -> Tensor:
     if not bool(x.isfinite().all()):
         raise ValueError(f"{what}: {int((~x.isfinite()).sum()):,} of {x.numel():,} numbers are nan or infinite")
     return x
+
+
+def check_chain(timesteps: list[int], T: int) -> None:
+    """The times of a chain: ints that fall from T to 0. The first that is wrong is named."""
+    if not isinstance(timesteps, list | tuple | range) or not timesteps:
+        fault = f"not {timesteps!r:.60}"
+    elif odd := [t for t in timesteps if type(t) is not int]:
+        fault = f"and {odd[0]!r:.60} is no int"
+    elif (timesteps[0], timesteps[-1]) != (T, 0):
+        fault = f"not from {timesteps[0]} to {timesteps[-1]}"
+    else:
+        fault = next((f"but after {t} comes {s}" for t, s in pairwise(timesteps) if s >= t), "")
+    if fault:
+        raise ValueError(f"timesteps must be a list of whole numbers that fall from T={T} to 0, {fault}")
+
+
+def check_time(t: int, T: int) -> None:
+    """A time from 1 to T."""
+    if type(t) is not int or not 1 <= t <= T:
+        raise ValueError(f"t must be a whole number from 1 to T={T}, not {t!r:.60}")
+
+
+def check_mask(mask: Tensor, x_0: Tensor) -> Tensor:
+    """Where a mask of 0s and 1s is 1: bool, on the device of the images x_0 (B, C, H, W) to which it broadcasts."""
+    mask = torch.as_tensor(mask, device=x_0.device)
+    try:
+        mask.expand_as(x_0)
+    except RuntimeError:
+        raise ValueError(f"a mask of {tuple(mask.shape)} does not fit images of {tuple(x_0.shape)}") from None
+    if not bool(((mask == 0) | (mask == 1)).all()):
+        raise ValueError("a mask holds 1, where the image is drawn anew, and 0, where it is kept, and nothing else")
+    return mask == 1
 
 
 def check_labels(labels: Tensor, n: int, classes: int | None = None) -> None:

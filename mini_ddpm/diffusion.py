@@ -6,13 +6,14 @@ an image.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from mini_ddpm.checks import check_chain
 from mini_ddpm.schedules import NoiseSchedule
 
 
@@ -144,6 +145,10 @@ class Prediction(NamedTuple):
     rho: Tensor | None
 
 
+class Even(list[int]):
+    """Evenly spaced times: the chain of a process that was given none of its own."""
+
+
 @dataclass(frozen=True)
 class Diffusion:
     """A schedule and the choices that turn a network into a reverse process.
@@ -154,6 +159,11 @@ class Diffusion:
         variance: log variance of a reverse step.
         clip: predicted x_0 is clamped to [-clip, clip] *before* it enters a mean; None for no clamp.
         steps: number of reverse steps of the chain; None keeps all T.
+        timesteps: the chain's n+1 times from T down to 0: evenly spaced and rounded, or your own instead of `steps`.
+            (Improved DDPM, section 4, spaces n times evenly from T to 1, and jumps from 1 to 0 at the end.)
+
+    Raises:
+        ValueError: there is no such clip or number of steps, or your own times don't fall from T to 0.
     """
 
     schedule: NoiseSchedule
@@ -161,21 +171,20 @@ class Diffusion:
     variance: Variance = fixed_large
     clip: float | None = 1.0
     steps: int | None = None
+    timesteps: list[int] = field(default_factory=Even, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be above 0, or None, not {self.clip}")
-
-    @cached_property
-    def timesteps(self) -> list[int]:
-        """The chain's n+1 times from T down to 0, evenly spaced and rounded, both ends kept.
-
-        Improved DDPM (section 4) spaces n times evenly from T to 1, and jumps from 1 to 0 at the end.
-        """
         T, n = self.schedule.T, self.schedule.T if self.steps is None else self.steps
         if not (isinstance(n, int) and 1 <= n <= T):
             raise ValueError(f"steps must be between 1 and T={T}, and whole, not {n}")
-        return [round(T * i / n) for i in range(n, -1, -1)]
+        if isinstance(self.timesteps, Even):
+            object.__setattr__(self, "timesteps", Even(round(T * i / n) for i in range(n, -1, -1)))
+        elif self.steps is not None:
+            raise ValueError("a chain has steps or timesteps of its own, not both: leave one out")
+        else:
+            check_chain(self.timesteps, T)
 
     @cached_property
     def floor(self) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mini_ddpm.checks import check_labels
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
-from mini_ddpm.sampling import Step, StepFunction, times
+from mini_ddpm.sampling import Random, Step, StepFunction, times
 from mini_ddpm.unet import UNet
 
 LogClassifier = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> logits (B, classes)
@@ -75,14 +75,14 @@ def classifier_step(classifier: LogClassifier, y: Tensor, scale: float, at_mean:
     """
     _check(y, scale)
 
-    def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+    def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, generator: Random = None) -> Step:
         x_0, rho = diffusion.predict(model, x_t, times(x_t, t))
         mean, _ = q_posterior(x_0, x_t, diffusion.schedule.at(t), diffusion.schedule.at(s))  # Eq. 7, DDPM
         sigma = like((diffusion.p_log_variance(t, s, rho) / 2).exp(), x_t)
         where, when = (mean, s) if at_mean else (x_t, t)
         g = classifier_gradient(classifier, where, times(x_t, when), y)
         mean = mean + scale * sigma**2 * g  # Eq. 10, ADM
-        return Step(s, mean if s == 0 else mean + sigma * torch.randn_like(x_t), x_0)
+        return Step(s, mean if s == 0 else mean + sigma * torch.randn_like(x_t, generator=generator), x_0)
 
     return guided
 

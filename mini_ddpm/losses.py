@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from mini_ddpm.diffusion import Diffusion, Prediction, like, q_posterior, q_sample
+from mini_ddpm.diffusion import Diffusion, Even, Prediction, like, q_posterior, q_sample
 
 Model = Callable[[Tensor, Tensor], Tensor]
 Loss = Callable[[Diffusion, Model, Tensor, Tensor, Tensor], Tensor]
@@ -70,7 +70,7 @@ def hybrid_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
 
 
 def _bound_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    diffusion = replace(diffusion, steps=None)  # all T steps are taught, however few sampling will keep
+    diffusion = replace(diffusion, steps=None, timesteps=Even())  # all T steps are taught, however few are kept
     x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
     return bound_term(diffusion, diffusion.predict(model, x_t, t), x_0, x_t, t, t - 1)
 

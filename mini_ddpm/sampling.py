@@ -2,7 +2,8 @@
 
 A step maps (diffusion, model, x_t, t, s) to x_s, for any s < t, so fewer steps are another list of times
 and another sampler is another function. Randomness is torch's global generator: `torch.manual_seed`
-before `sample` repeats the same images on the same machine.
+before `sample` repeats the same images on the same machine. A generator of your own, on the images' device, is
+closed over: `partial(ancestral_step, generator=generator)`.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior
+from mini_ddpm.checks import check_images, check_mask, check_time
+from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior, q_sample
 from mini_ddpm.losses import Model
 
 
@@ -24,10 +26,11 @@ class Step(NamedTuple):
     x_0: Tensor
 
 
+Random = torch.Generator | None  # None for torch's global generator
 StepFunction = Callable[[Diffusion, Model, Tensor, int, int], Step]
 
 
-def ancestral_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+def ancestral_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, generator: Random = None) -> Step:
     """Draw x_s ~ p(x_s | x_t): the posterior at the predicted x_0, with the chosen variance.
 
     No noise is added at s = 0. Source: DDPM, Algorithm 2, for any s < t.
@@ -37,13 +40,15 @@ def ancestral_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: i
     if s == 0:
         return Step(s, mean, x_0)
     sigma = (diffusion.p_log_variance(t, s, rho) / 2).exp()
-    return Step(s, mean + like(sigma, x_t) * torch.randn_like(x_t), x_0)
+    return Step(s, mean + like(sigma, x_t) * torch.randn_like(x_t, generator=generator), x_0)
 
 
-def ddim_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, eta: float = 0.0) -> Step:
+def ddim_step(
+    diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, eta: float = 0.0, generator: Random = None
+) -> Step:
     """Point x_t towards the predicted x_0, with a share `eta` of the ancestral noise.
 
-    eta = 0 is deterministic; eta = 1 is the ancestral step with variance beta_tilde.
+    eta = 0 draws no noise; eta = 1 is the ancestral step with variance beta_tilde.
     Source: DDIM (2010.02502), Eq. 12 and 16.
     """
     if not 0 <= eta <= 1:
@@ -54,20 +59,61 @@ def ddim_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int, e
     variance = eta**2 * posterior_variance(alpha_bar_t, alpha_bar_s)  # Eq. 16, DDIM
     direction = like((1 - alpha_bar_s - variance).sqrt(), x_t) * eps
     mean = like(alpha_bar_s.sqrt(), x_t) * x_0 + direction  # Eq. 12, DDIM
-    return Step(s, mean + like(variance.sqrt(), x_t) * torch.randn_like(x_t), x_0)
+    if eta == 0:
+        return Step(s, mean, x_0)
+    return Step(s, mean + like(variance.sqrt(), x_t) * torch.randn_like(x_t, generator=generator), x_0)
 
 
-def sample(step: StepFunction, diffusion: Diffusion, model: Model, x_T: Tensor) -> Iterator[Step]:
-    """Walk the chain of `diffusion.timesteps` from x_T (B, C, H, W) to x_0, yielding every step.
+def sample(
+    step: StepFunction, diffusion: Diffusion, model: Model, x_T: Tensor, timesteps: list[int] | None = None
+) -> Iterator[Step]:
+    """Walk the chain of `diffusion.timesteps`, or other falling times, from x_T (B, C, H, W) to x_0: every step.
 
     The last `x_t` (at t = 0) is the sample. Source: DDPM, Algorithm 2.
     """
-    x_t, timesteps = x_T, diffusion.timesteps
-    for t, s in pairwise(timesteps):
+    x_t = x_T
+    for t, s in pairwise(timesteps or diffusion.timesteps):
         with torch.no_grad():
             state = step(diffusion, model, x_t, t, s)
         x_t = state.x_t
         yield state
+
+
+def sample_from(
+    step: StepFunction, diffusion: Diffusion, model: Model, x_0: Tensor, t: int, generator: Random = None
+) -> Iterator[Step]:
+    """Noise images x_0 (B, C, H, W) to time t in 1..T, then `sample` from there, along the chain's times below t.
+
+    At t = T nothing of x_0 is left; the smaller t, the closer to x_0. Source: SDEdit (2108.01073), Algorithm 1.
+    """
+    check_images(x_0, tuple(x_0.shape[1:]))
+    check_time(t, diffusion.schedule.T)
+    x_t = q_sample(x_0, torch.randn_like(x_0, generator=generator), diffusion.schedule.at(t))
+    return sample(step, diffusion, model, x_t, [t, *(s for s in diffusion.timesteps if s < t)])
+
+
+def inpaint(
+    step: StepFunction, diffusion: Diffusion, model: Model, x_0: Tensor, mask: Tensor, generator: Random = None
+) -> Iterator[Step]:
+    """Draw images x_0 (B, C, H, W) anew where `mask` is 1, and keep them where it is 0.
+
+    After each step the kept part, noised to the step's time, is put back. What is drawn knows it only through that
+    noise, so the two fit together approximately; RePaint mends this by going back and forth in time, this does not.
+
+    Args:
+        mask: 0s and 1s of any type, (H, W) or whatever broadcasts to x_0.
+
+    Source: RePaint (2201.09865), Eq. 8, whose m is 1 - mask.
+    """
+    check_images(x_0, tuple(x_0.shape[1:]))
+    anew = check_mask(mask, x_0)
+
+    def repaint(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+        state = step(diffusion, model, x_t, t, s)
+        kept = q_sample(x_0, torch.randn_like(x_0, generator=generator), diffusion.schedule.at(s))  # x_0 at s = 0
+        return state._replace(x_t=torch.where(anew, state.x_t, kept))  # Eq. 8, RePaint
+
+    return sample(repaint, diffusion, model, torch.randn_like(x_0, generator=generator))
 
 
 def times(x: Tensor, t: int) -> Tensor:
