@@ -5,7 +5,6 @@ nothing behind.
 """
 
 import copy
-import os
 import random
 import shutil
 from dataclasses import replace
@@ -13,6 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import one_line
+from PIL import Image
 
 from mini_ddpm import data, losses, measure, runs
 from mini_ddpm.classifier import Classifier, train_classifier
@@ -37,7 +37,7 @@ PLAIN = replace(TINY, unet=replace(TINY.unet, classes=0), sampling=SampleConfig(
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
-    """Runs that have not been trained, RUN (labels, ddim), PLAIN (none, ancestral) and NAN; a classifier, GUIDE; a picture, OWN."""
+    """Untrained runs, RUN (labels, ddim), PLAIN (none, ancestral) and NAN; a classifier, GUIDE; a picture, OWN."""
     folder = tmp_path_factory.mktemp("runs")
     runs.start(replace(TINY, sampling=SampleConfig("ddim", steps=2)), folder / "RUN", CPU)
     runs.start(PLAIN, folder / "PLAIN", CPU)
