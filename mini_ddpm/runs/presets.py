@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from pydantic import PositiveInt
 
-from mini_ddpm import diffusion, losses, sampling, schedules
+from mini_ddpm import data, diffusion, losses, sampling, schedules
 from mini_ddpm.checks import Share, checked_dataclass, config_from_json
+from mini_ddpm.data import DataError, ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.losses import Loss, Times
 from mini_ddpm.sampling import StepFunction
@@ -59,7 +60,13 @@ class SampleConfig:
 
 @checked_dataclass
 class RunConfig:
-    """Everything that decides a run; names stand for the functions in the tables above."""
+    """Everything that decides a run; names stand for the functions in the tables above.
+
+    Attributes:
+        data: the name of a data set, or the absolute path of a folder of pictures.
+        names: of the classes, in the order of their labels; empty where none are known.
+        skip_broken: go on without pictures that can't be read.
+    """
 
     data: str
     unet: UNetConfig
@@ -72,6 +79,7 @@ class RunConfig:
     loss: str = "simple"
     times: str = "uniform"
     names: tuple[str, ...] = ()
+    skip_broken: bool = False
 
     def __post_init__(self) -> None:
         for what, table in TABLES.items():
@@ -79,7 +87,7 @@ class RunConfig:
         if self.T > 1_000_000:
             raise ValueError(f"T={self.T} is more than a million steps")
         if self.sampling.steps > self.T:
-            raise ValueError(f"steps must be between 1 and T={self.T}, not {self.sampling.steps}")
+            raise ValueError(f"sampling.steps must be between 1 and T={self.T}, not {self.sampling.steps}")
         if self.variance == "learned-range" and not self.unet.learned_variance:
             raise ValueError("variance learned-range needs a network with variance channels (learned_variance=True)")
 
@@ -130,6 +138,22 @@ def preset(name: str) -> RunConfig:
     """
     check_choice("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def images_of(config: RunConfig, split: str) -> ImageSet:
+    """The images that a configuration trains on (`train`) or is tested with (`test`): (N, C, H, W) as its network's.
+
+    Raises:
+        DataError: they are missing or damaged, or the folder's classes are no longer those that the run began with.
+    """
+    if not data.is_folder(config.data):
+        return data.load(config.data, split)
+    size, channels = config.unet.image_size, config.unet.in_channels
+    found = data.folder(config.data, size, channels=channels, part=split, skip_broken=config.skip_broken)
+    if config.names and found.names != config.names:
+        new, old = (", ".join(names) or "none" for names in (found.names, config.names))
+        raise DataError(f"the classes in {config.data} are {new}, but the run began with {old}: put them back")
+    return found
 
 
 def check_choice(what: str, name: str, choices: dict | tuple) -> None:
@@ -235,6 +259,14 @@ PRESETS = {
         unet=replace(_LAPTOP.unet, image_size=32, in_channels=3, base_channels=32, attention=(8,)),
         training=replace(_LAPTOP.training, steps=20_000, learning_rate=1.5e-3, ema_decay=0.999),
         sampling=SampleConfig("ddim", steps=50, guidance=2.0),
+    ),
+    # five minutes on two CPU cores, for `train --data FOLDER`, which chooses the data and the number of classes
+    "pictures": replace(
+        _LAPTOP,
+        data="cifar10",
+        unet=replace(_LAPTOP.unet, image_size=32, in_channels=3, base_channels=32, classes=0),
+        training=replace(_LAPTOP.training, steps=2500),
+        sampling=SampleConfig("ddim", steps=50, guidance=1.5),
     ),
     # the same as cifar10-ddpm with labels, one in ten dropped: for classifier-free guidance
     "cifar10-conditional": RunConfig(
