@@ -57,7 +57,8 @@ class Watch:
             if self.held_out is not None:
                 found["held_out_loss"] = held_out_loss(self.trained, self.held_out)
             n = SHOWN if self.distance is None else DRAWN
-            *_, last = draw(self.trained, default_labels(self.trained, n), n, seed=0)
+            for last in draw(self.trained, default_labels(self.trained, n), n, seed=0):
+                pass  # a list of them would keep every step of the chain
             if parallel.rank() == 0:
                 sheet = image_grid(last.x_t[:SHOWN], columns=5)
                 write_whole(self.folder / f"samples-{step}.png", lambda file: sheet.save(file, "PNG"))
