@@ -12,7 +12,7 @@ import click
 import torch
 
 from mini_ddpm import data, measure, parallel, runs
-from mini_ddpm.files import check_target, write_json
+from mini_ddpm.files import write_json
 from mini_ddpm.measure import digits, extractors
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs import classifiers, options, outputs, presets
@@ -117,9 +117,7 @@ def train(
 
 @cli.command()
 @click.argument("run")
-@click.option(
-    "--n", type=click.IntRange(1, outputs.MOST), default=64, help="How many images, 2,500 at most on a sheet."
-)
+@click.option("--n", type=click.IntRange(1, outputs.MOST), default=64, help="How many; on a sheet, 2,500 at most.")
 @options.sampling_options
 @click.option("--label", help="Draw only the class of this number or name; all in turn by default.")
 @click.option("--image", type=options.PICTURE, help="An own picture to begin with, cropped and resized to fit.")
@@ -149,10 +147,7 @@ def sample(
         return  # the first process draws alone
     trained = options.configured(run, device, raw, changes)
     labels, own = options.labels_of(trained, n, label), options.own_image(trained, image, from_step, mask)
-    animation = Path(out).with_suffix(".gif") if gif else None
-    if animation is not None:
-        check_target(animation, (".gif",))
-    target = outputs.image_target(out, n)
+    target, animation = outputs.targets(out, n, gif)
     outputs.save_drawn(trained, labels, n, seed, target, animation, own)
     click.echo(f"wrote {out}" + (f" and {animation}" if gif else ""))
 

@@ -147,9 +147,9 @@ def test_a_folder_that_is_there_and_empty_is_filled(networks, run, tmp_path):
 
 def test_many_images_are_too_many_for_a_sheet_only(tmp_path):
     for name in ("x.npz", "x", "y/"):
-        assert outputs.image_target(str(tmp_path / name), 100_000).name in ("x.npz", "x", "y")
+        assert outputs.targets(str(tmp_path / name), 100_000, False)[0].name in ("x.npz", "x", "y")
     with pytest.raises(ValueError, match="2,500 images at most"):
-        outputs.image_target(str(tmp_path / "x.jpg"), 2501)
+        outputs.targets(str(tmp_path / "x.jpg"), 2501, False)
 
 
 def test_who_stops_it_leaves_whole_pictures_only(networks, tmp_path, monkeypatch):

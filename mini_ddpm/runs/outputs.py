@@ -20,25 +20,30 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".npz", "/ for a folder")
 SHEET, MOST = 2500, 100_000  # images that a sheet can show, and that a folder or an .npz file can hold
 
 
-def image_target(name: str, n: int) -> Path:
-    """Where to write n images, looked at before the work: a folder, which is made, if it has no ending or ends in /.
+def targets(name: str, n: int, gif: bool) -> tuple[Path, Path | None]:
+    """Where to write n images, and a .gif beside them, looked at before the work.
+
+    A name without an ending, or that ends in /, is that of a folder, which is made.
 
     Raises:
         ValueError: the folder holds something, the ending is unknown, or n images are too many for a sheet.
         OSError: nothing can be written there.
     """
-    path = Path(name)
-    if not (path.is_dir() or name.endswith(("/", os.sep)) or not (path.suffix or path.exists())):
+    path, animation = Path(name), Path(name).with_suffix(".gif") if gif else None
+    is_folder = path.is_dir() or name.endswith(("/", os.sep)) or not (path.suffix or path.exists())
+    if animation is not None:
+        check_target(animation, (".gif",))
+    if not is_folder:
         check_target(path, ENDINGS)
         if n > SHEET and path.suffix.lower() != ".npz":
             raise ValueError(f"a sheet shows {SHEET:,} images at most: for {n:,}, choose an .npz file or a folder/")
-        return path
+        return path, animation
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
         raise ValueError(f"{path} holds other files: choose a new name")
     if not os.access(path, os.W_OK):
         raise PermissionError(f"{path} can't be written: you lack the permission")
-    return path
+    return path, animation
 
 
 def save_drawn(
