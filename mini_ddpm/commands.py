@@ -10,16 +10,14 @@ from typing import Any
 
 import click
 import torch
-from tqdm.auto import tqdm
 
 from mini_ddpm import data, measure, parallel, runs
-from mini_ddpm.files import check_target, write_json
+from mini_ddpm.files import write_json
 from mini_ddpm.measure import digits, extractors
 from mini_ddpm.measure.distances import N
-from mini_ddpm.runs import classifiers, options, presets
+from mini_ddpm.runs import classifiers, options, outputs, presets
 from mini_ddpm.runs.device import enough_memory
 from mini_ddpm.runs.drawing import BATCH
-from mini_ddpm.runs.pictures import save_pictures
 from mini_ddpm.runs.settings import chosen
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
@@ -119,38 +117,38 @@ def train(
 
 @cli.command()
 @click.argument("run")
-@click.option("--n", type=click.IntRange(1, 2500), default=64, help="How many images.")
+@click.option("--n", type=click.IntRange(1, outputs.MOST), default=64, help="How many; on a sheet, 2,500 at most.")
 @options.sampling_options
-@click.option("--label", type=int, help="Draw only this class; all in turn by default.")
+@click.option("--label", help="Draw only the class of this number or name; all in turn by default.")
+@click.option("--image", type=options.PICTURE, help="An own picture to begin with, cropped and resized to fit.")
+@click.option("--from-step", type=options.STEPS, help="Noise --image to this step, 1 to T, and draw variations of it.")
+@click.option("--mask", type=options.PICTURE, help="Draw parts of --image anew: the white ones here; black is kept.")
 @click.option("--seed", type=options.SEED, default=0, help="Of the noise: the same seed and --n draw the same images.")
-@options.file_option("--out", options.PICTURE, default=Path("samples.png"), help="The picture, .png or .jpg.")
-@click.option("--gif", is_flag=True, help="Also write the way from noise to images beside the picture, as a .gif.")
+@click.option("--out", default="samples.png", help="A sheet, .png or .jpg; single images, .npz or a new folder/.")
+@click.option("--gif", is_flag=True, help=f"Also write how noise turns into the first {BATCH} images, beside --out.")
 @options.raw_option
 @options.device_option
 def sample(
     run: str,
     n: int,
-    label: int | None,
+    label: str | None,
+    image: Path | None,
+    from_step: int | None,
+    mask: Path | None,
     seed: int,
-    out: Path,
+    out: str,
     gif: bool,
     raw: bool,
     device: str | None,
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN: a run folder, an exported file, or mnist, mnist-improved or cifar10."""
-    animation = out.with_suffix(".gif") if gif else None
-    if animation is not None:
-        check_target(animation, (".gif",))
+    if parallel.rank():
+        return  # the first process draws alone
     trained = options.configured(run, device, raw, changes)
-    labels = runs.default_labels(trained, n)
-    if label is not None:
-        if not 0 <= label < trained.classes:
-            raise ValueError(f"--label {label} is out of range: {run} knows a label from 0 to {trained.classes - 1}")
-        labels = torch.full((n,), label)
-    total = len(trained.diffusion.timesteps) - 1
-    columns = next(c for c in range(min(n, 10), 0, -1) if n % c == 0 or c * c <= n)
-    save_pictures(tqdm(runs.draw(trained, labels, n, seed), total=total), total, out, animation, columns)
+    labels, own = options.labels_of(trained, n, label), options.own_image(trained, image, from_step, mask)
+    target, animation = outputs.targets(out, n, gif)
+    outputs.save_drawn(trained, labels, n, seed, target, animation, own)
     click.echo(f"wrote {out}" + (f" and {animation}" if gif else ""))
 
 

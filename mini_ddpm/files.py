@@ -10,7 +10,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,6 +100,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             temporary.unlink()
 
 
+@cache  # once a folder: a look at each of 100,000 files for each of them would take hours
 def _clear(folder: Path) -> None:
     """Remove what processes left half-written that were killed."""
     with suppress(OSError):

@@ -5,7 +5,6 @@ nothing behind.
 """
 
 import copy
-import os
 import random
 import shutil
 from dataclasses import replace
@@ -13,6 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import one_line
+from PIL import Image
 
 from mini_ddpm import data, losses, measure, runs
 from mini_ddpm.classifier import Classifier, train_classifier
@@ -37,7 +37,7 @@ PLAIN = replace(TINY, unet=replace(TINY.unet, classes=0), sampling=SampleConfig(
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
-    """Runs that have not been trained, RUN (labels, ddim), PLAIN (none, ancestral) and NAN; and a classifier, GUIDE."""
+    """Untrained runs, RUN (labels, ddim), PLAIN (none, ancestral) and NAN; a classifier, GUIDE; a picture, OWN."""
     folder = tmp_path_factory.mktemp("runs")
     runs.start(replace(TINY, sampling=SampleConfig("ddim", steps=2)), folder / "RUN", CPU)
     runs.start(PLAIN, folder / "PLAIN", CPU)
@@ -46,6 +46,7 @@ def untrained(tmp_path_factory):
     tensors["ema.conv_out.bias"] = tensors["ema.conv_out.bias"] * torch.nan
     write_tensors(folder / "NAN" / CHECKPOINT, tensors, card)
     save_classifier(folder / "GUIDE.safetensors", Classifier(TINY.unet, 10), TINY, True)
+    Image.linear_gradient("L").save(folder / "OWN.png")
     return folder
 
 
@@ -67,7 +68,7 @@ def refused(untrained, run, tmp_path, monkeypatch):
 
 def in_folder(folder, word):
     """`RUN/x` -> `folder/RUN/x`; other words as they are."""
-    return str(folder / word) if word.split("/")[0].split(".")[0] in ("RUN", "PLAIN", "NAN", "GUIDE") else word
+    return str(folder / word) if word.split("/")[0].split(".")[0] in ("RUN", "PLAIN", "NAN", "GUIDE", "OWN") else word
 
 
 def table(*rows):
@@ -88,8 +89,9 @@ def table(*rows):
     ("train-classifier --preset cifar10-ddpm --data mnist-5k --out c.safetensors", "takes images of (3, 32, 32)"),
     ("sample nowhere", "nowhere is neither a run folder nor a shipped model"),
     ("sample RUN --sampler magic", "unknown sampler 'magic': choose one of ancestral, ddim"),
-    ("sample RUN --label 10", "knows a label from 0 to 9"),
+    ("sample RUN --label 10", "--label 10 is out of range: the labels here are 0 to 9"),
     ("sample RUN --label -1", "--label -1 is out of range"),
+    ("sample RUN --label one", "--label one is unknown: the labels here are 0 to 9"),
     ("sample RUN --classifier nowhere", "nowhere does not exist"),
     ("sample RUN --classifier judge", "not a noise-aware classifier"),
     ("sample mnist --raw", "holds averaged weights only"),
@@ -103,7 +105,6 @@ def table(*rows):
     ("export nowhere --out x.safetensors", "neither a run folder nor a shipped model"),
     ("paint", "No such command 'paint'"),
     ("sample", "Missing argument 'RUN'"),
-    ("sample RUN --label one", "'one' is not a valid integer"),
 )
 def test_a_wrong_name_is_named(refused, line, message):
     assert message in refused(*line.split())
@@ -196,7 +197,6 @@ def test_an_option_that_would_do_nothing_is_refused(refused, line, message):
     *(
         (f"{command} --out {name}", "")
         for command, ending in (
-            ("sample RUN", ".png"),
             ("evaluate RUN", ".json"),
             ("floors", ".json"),
             ("export RUN", ".safetensors"),
@@ -205,7 +205,13 @@ def test_an_option_that_would_do_nothing_is_refused(refused, line, message):
         )
         for name in (".", "x", "x.npz", f"RUN/config.json/x{ending}")
     ),
-    ("sample RUN --out x.gif --gif", "x.gif"),
+    ("sample RUN --out x.gif --gif", "x.gif must end in .png or"),
+    ("sample RUN --out x.txt", "x.txt must end in .png or .jpg or .jpeg or .npz or / for a folder"),
+    ("sample RUN --out RUN", "RUN holds other files: choose a new name"),
+    ("sample RUN --out RUN/", "RUN holds other files: choose a new name"),
+    ("sample RUN --out RUN/metrics.csv/", "metrics.csv"),
+    *((f"sample RUN --out RUN/config.json{name}", "config.json") for name in ("", "/", "/x", "/x.png", "/x.npz")),
+    ("sample RUN --n 2501", "a sheet shows 2,500 images at most: for 2,501, choose an .npz file or a folder/"),
     ("evaluate RUN --bits 2 --terms x.json", "x.json"),
     ("evaluate RUN --bits 2 --terms RUN/checkpoint.safetensors", "checkpoint.safetensors"),
     ("evaluate RUN --out RUN/config.json", "config.json"),
@@ -216,7 +222,8 @@ def test_an_option_that_would_do_nothing_is_refused(refused, line, message):
     ("train --preset tiny --out RUN/config.json", "is a file"),
 )
 def test_a_file_that_can_not_be_written_is_refused_before_the_work(refused, monkeypatch, line, message):
-    for work in ("draw", "draw_many", "evaluate", "bits_per_dim"):
+    monkeypatch.setattr("mini_ddpm.runs.drawing.draw", None)
+    for work in ("draw_many", "evaluate", "bits_per_dim"):
         monkeypatch.setattr(runs, work, None)
     assert message in refused(*line.split())
 
@@ -243,6 +250,7 @@ def test_whatever_is_combined_there_is_no_traceback(untrained, run, tmp_path):
         "--sampler ancestral", "--sampler ddim", "--steps 1", "--steps 3", "--eta 0.5", "--guidance 3",
         "--guidance -1000", "--classifier GUIDE.safetensors", "--variance fixed-large", "--variance learned-range",
         "--label 2", "--label 11", "--seed 4294967295", "--gif", "--raw", "--n 3", "--out y.jpg", "--out x.txt",
+        "--out y.npz", "--out y/", "--image OWN.png", "--from-step 3", "--from-step 21", "--mask OWN.png",
     ]  # fmt: skip
     seen = set()
     for _ in range(150):
@@ -253,8 +261,8 @@ def test_whatever_is_combined_there_is_no_traceback(untrained, run, tmp_path):
         if status:
             one_line(err)
         seen.add(status)
-        for name in written:
-            os.remove(tmp_path / name)
+        for path in tmp_path.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert seen == {0, 1, 2}
 
 
@@ -386,6 +394,19 @@ DOORS = {
         lambda: classifier_guided(DIFFUSION, NETWORK, NETWORK, Y, torch.inf), "a finite number, not inf"),
     "draw by nan": (
         lambda: list(runs.draw(drawing_nan(), None, 2, 0)), "the images drawn"),
+    "a picture of no columns": (lambda: runs.image_grid(X, 0), "columns must be a whole number from 1 on, not 0"),
+    "a picture of half columns": (lambda: runs.image_grid(X, 1.5), "columns must be"),
+    "a picture of no size": (lambda: runs.image_grid(X, 2, zoom=0), "zoom must be"),
+    "a picture of overlaps": (lambda: runs.image_grid(X, 2, gap=-3), "gap must be a whole number from 0 on"),
+    "an own image of another size": (
+        lambda: list(runs.draw(trained(), None, 2, 0, runs.OwnImage(torch.zeros(1, 32, 32), 3))), r"\(N, 1, 28, 28\)"),
+    "an own image of pixels": (
+        lambda: list(runs.draw(trained(), None, 2, 0, runs.OwnImage(PIXELS[0], 3))), "must be floats"),
+    "an own image and nothing to do": (
+        lambda: list(runs.draw(trained(), None, 2, 0, runs.OwnImage(X[0]))), "or a mask: one of the two"),
+    "an own image and both to do": (
+        lambda: list(runs.draw(trained(), None, 2, 0, runs.OwnImage(X[0], 3, X[0, 0] > 0))), "one of the two"),
+    "open on an abacus": (lambda: runs.open_run("mnist", "abacus"), "choose cuda, mps or cpu"),
     "draw none": (lambda: list(runs.draw(trained(), None, 0, 0)), "above 0"),
     "the bits of one image": (lambda: runs.bits_per_dim(trained(), 1, 0), "at least 2"),
     "a distance to nothing": (lambda: measure.frechet_distance(FEATURES, {}), "moments must be"),

@@ -331,7 +331,7 @@ def test_the_folder_of_a_file_is_made(trained, run, tmp_path):
 
 
 def test_a_file_that_can_not_be_written_is_refused_before_the_work(trained, run, monkeypatch):
-    monkeypatch.setattr(runs, "draw", None)
+    monkeypatch.setattr("mini_ddpm.runs.drawing.draw", None)
     status, _, err = run("sample", trained, "--out", trained / "config.json" / "picture.png")
     assert status == 1
     assert "config.json" in one_line(err)
@@ -368,7 +368,7 @@ def test_trouble_of_the_machine_is_one_line(run, monkeypatch, trouble, expected,
     def fail(*args, **options):
         raise trouble
 
-    monkeypatch.setattr(commands.runs, "draw", fail)
+    monkeypatch.setattr("mini_ddpm.runs.drawing.draw", fail)
     status, _, err = run("sample", "mnist", "--n", 1)
     assert status == expected
     assert words in one_line(err)
@@ -389,6 +389,6 @@ def test_a_mistake_of_ours_is_not_hidden(run, monkeypatch):
     def wrong(*args, **options):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(commands.runs, "draw", wrong)
+    monkeypatch.setattr("mini_ddpm.runs.drawing.draw", wrong)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         run("sample", "mnist", "--n", 1)

@@ -242,7 +242,7 @@ def test_pages_show_commands():
 FRONT = ["checks", "schedules", "diffusion", "losses", "contracts", "unet", "files", "downloads", "folders", "data"]
 FRONT += ["parallel", "terminal", "training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
-RUNS = ["presets", "settings", "device", "classifiers", "trained", "options", "drawing", "pictures"]
+RUNS = ["presets", "settings", "device", "classifiers", "trained", "drawing", "options", "pictures", "outputs"]
 RUNS += ["metrics", "watching", "guard", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
 

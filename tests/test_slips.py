@@ -370,7 +370,7 @@ def test_batches_are_drawn_from_other_noise_with_their_own_labels(shipped, monke
     monkeypatch.setattr("mini_ddpm.runs.drawing.BATCH", 3)
     drawn = []
 
-    def draw(trained, labels, n, seed):
+    def draw(trained, labels, n, seed, own):
         drawn.append(seed)
         yield Step(0, labels[:, None, None, None].float().expand(n, 1, 28, 28), None)
 

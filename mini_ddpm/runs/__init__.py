@@ -1,7 +1,7 @@
 """Runs: named configurations, folders in which they are trained, and what a trained network draws and is worth."""
 
 from mini_ddpm.runs.device import machine, pick_device
-from mini_ddpm.runs.drawing import compiled, default_labels, draw, draw_many
+from mini_ddpm.runs.drawing import OwnImage, compiled, default_labels, draw, draw_many
 from mini_ddpm.runs.folder import Run, fit, resume, start
 from mini_ddpm.runs.metrics import read_metrics
 from mini_ddpm.runs.pictures import image_grid, save_animation

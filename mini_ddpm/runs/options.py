@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from click.core import ParameterSource
+from torch import Tensor
 
+from mini_ddpm.data import to_model
 from mini_ddpm.files import check_target
+from mini_ddpm.folders import read_picture
 from mini_ddpm.runs.device import pick_device
-from mini_ddpm.runs.trained import Trained, open_run
+from mini_ddpm.runs.drawing import OwnImage, default_labels
+from mini_ddpm.runs.trained import Trained, image_shape, open_run
 from mini_ddpm.sampling import ancestral_step
 
 
@@ -27,8 +32,9 @@ class Number(click.FloatRange):
 
 STEPS = click.IntRange(1, 10**9)
 SEED = click.IntRange(0, 2**32 - 1)  # as many as torch's generator on a CPU tells apart
+PICTURE = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
-JSON, TENSORS, PICTURE = (".json",), (".safetensors",), (".png", ".jpg", ".jpeg")
+JSON, TENSORS = (".json",), (".safetensors",)
 
 
 def sampling_options(command: Callable) -> Callable:
@@ -99,3 +105,41 @@ def configured(run: str, device: str | None, raw: bool, changes: dict[str, Any])
     diffusion = config.diffusion.to(trained.device)
     diffusion.timesteps  # noqa: B018 - too many steps are refused here, before the work
     return replace(trained, config=config, diffusion=diffusion)
+
+
+def labels_of(trained: Trained, n: int, label: str | None) -> Tensor | None:
+    """Labels (n,) that all are the class of this name or number; without one, all classes in turn, if there are any."""
+    if label is None:
+        return default_labels(trained, n)
+    names, last = trained.config.names, trained.classes - 1
+    known = f"0 to {last}" + f" ({', '.join(names[:10])}{', ...' * (len(names) > 10)})" * bool(names)
+    try:
+        y = names.index(label) if label in names else int(label)
+    except ValueError:
+        raise ValueError(f"--label {label} is unknown: the labels here are {known}") from None
+    if not 0 <= y <= last:
+        raise ValueError(f"--label {label} is out of range: the labels here are {known}")
+    return torch.full((n,), y)
+
+
+def own_image(trained: Trained, image: Path | None, t: int | None, mask: Path | None) -> OwnImage | None:
+    """What --image, --from-step and --mask say, read in the network's size; None without --image."""
+    refuse_idle(
+        (image is not None, "it is for --image", "--from-step --mask"),
+        (mask is None, "--mask begins with noise alone", "--from-step"),
+    )
+    if image is None:
+        return None
+    if t is None and mask is None:
+        raise click.UsageError("--image needs --from-step, to draw variations of it, or --mask, to draw parts anew")
+    channels, *size = image_shape(trained.config)
+    x_0 = to_model(read_picture(image, (size[0], size[1]), channels))
+    if mask is None:
+        if t is not None and t > (T := trained.diffusion.schedule.T):
+            raise ValueError(f"--from-step {t} is out of range: the steps of this run are 1 to {T}")
+        return OwnImage(x_0, t)
+    white = read_picture(mask, (size[0], size[1]), 1)[0] >= 128
+    if white.all() or not white.any():
+        what = "white, so nothing is kept of --image" if white.all() else "black, so nothing is drawn anew"
+        raise ValueError(f"{mask} is all {what}: paint white what is to be drawn, and black what is to be kept")
+    return OwnImage(x_0, mask=white)

@@ -1,6 +1,5 @@
 """Pictures: image grids, the loss curve, and noise turning into images."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,22 +11,47 @@ from torch import Tensor
 
 from mini_ddpm.checks import check_images
 from mini_ddpm.data import to_pixels
-from mini_ddpm.files import write_whole
 from mini_ddpm.sampling import Step
 
 
 def image_grid(images: Tensor, columns: int, zoom: int = 2, gap: int = 2) -> Image.Image:
     """Images (N, C, H, W) in [-1, 1] as one picture, row by row, enlarged `zoom` times; C is 1 or 3."""
     check_images(images)
-    pixels = to_pixels(images.cpu()).numpy()
+    return pixel_grid(to_pixels(images.cpu()).numpy(), columns, zoom, gap)
+
+
+def pixel_grid(pixels: np.ndarray, columns: int, zoom: int = 2, gap: int = 2) -> Image.Image:
+    """`image_grid` of pixels (N, C, H, W) uint8."""
+    for name, number, least in (("columns", columns, 1), ("zoom", zoom, 1), ("gap", gap, 0)):
+        if not (isinstance(number, int) and number >= least):
+            raise ValueError(f"{name} must be a whole number from {least} on, not {number}")
     n, channels, height, width = pixels.shape
     rows = -(-n // columns)
     sheet = np.full((channels, rows * (height + gap) + gap, columns * (width + gap) + gap), 96, np.uint8)
     for i, image in enumerate(pixels):
         y, x = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
         sheet[:, y : y + height, x : x + width] = image
-    picture = Image.fromarray(sheet[0] if channels == 1 else sheet.transpose(1, 2, 0))
-    return picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
+    whole = picture(sheet)
+    return whole.resize((whole.width * zoom, whole.height * zoom), Image.Resampling.NEAREST)
+
+
+def picture(pixels: np.ndarray) -> Image.Image:
+    """One image (C, H, W) uint8 as a picture of its own size; C is 1 or 3."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+
+
+class Film:
+    """Frames of an animation, from the steps of a chain of n: at most 80, and the last one among them."""
+
+    def __init__(self, n: int, columns: int) -> None:
+        self.frames: list[Image.Image] = []
+        self.columns, self.every, self.seen = columns, max(1, n // 40), 0
+
+    def __call__(self, state: Step) -> None:
+        """Look at the next step; keep it as a grid, or not."""
+        if self.seen % self.every == 0 or state.t == 0:
+            self.frames.append(image_grid(state.x_t, self.columns, zoom=1))  # noise does not compress
+        self.seen += 1
 
 
 def save_animation(frames: list[Image.Image], file: Path | BinaryIO, seconds: float = 4.0, hold: float = 2.0) -> None:
@@ -64,15 +88,3 @@ def loss_curve(
     axes.legend()
     axes.grid(alpha=0.3, which="both")
     return figure
-
-
-def save_pictures(states: Iterable[Step], n: int, grid: Path, animation: Path | None, columns: int = 10) -> None:
-    """Walk a chain of n states; write the last as a grid and, if asked for, the way there as an animation."""
-    frames = []
-    for i, state in enumerate(states):
-        if animation is not None and (i % max(1, n // 40) == 0 or state.t == 0):
-            frames.append(image_grid(state.x_t, columns, zoom=1))  # noise does not compress
-    picture, kind = image_grid(state.x_t, columns), Image.registered_extensions().get(grid.suffix.lower(), "PNG")
-    write_whole(grid, lambda file: picture.save(file, kind))
-    if animation is not None:
-        write_whole(animation, lambda file: save_animation(frames, file))

@@ -17,9 +17,10 @@ from mini_ddpm.files import CheckpointError, digest, read_tensors, write_json, w
 from mini_ddpm.measure import Bound, extractors
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs.device import machine
-from mini_ddpm.runs.drawing import batch_seed, default_labels, draw, draw_many, sheet_labels
+from mini_ddpm.runs.drawing import batch_seed, default_labels, draw_many, sheet_labels
 from mini_ddpm.runs.folder import Run, read_metrics
-from mini_ddpm.runs.pictures import loss_curve, save_pictures
+from mini_ddpm.runs.outputs import save_drawn
+from mini_ddpm.runs.pictures import loss_curve
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
 from mini_ddpm.training import autocast
 
@@ -151,9 +152,7 @@ def report(run: Run, n: int = N) -> dict:
         held_out = {int(row["step"]): row["held_out_loss"] for row in rows if "held_out_loss" in row}
         figure = loss_curve(steps, found, rows[-1]["seconds"] / 60, trained.config.loss, held_out)
         write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
-        states = draw(trained, sheet_labels(trained), 100, seed=0)
-        n_states = len(trained.diffusion.timesteps) - 1
-        save_pictures(states, n_states, folder / "samples.png", folder / "denoising.gif")
+        save_drawn(trained, sheet_labels(trained), 100, 0, folder / "samples.png", folder / "denoising.gif")
 
     figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
     if parallel.rank() == 0:

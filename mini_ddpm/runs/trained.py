@@ -12,6 +12,7 @@ from mini_ddpm.classifier import Classifier
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, shards_of, shipped, write_shards
 from mini_ddpm.runs.classifiers import load_classifier
+from mini_ddpm.runs.device import pick_device
 from mini_ddpm.runs.presets import RunConfig
 from mini_ddpm.training import autocast, load_weights, place
 from mini_ddpm.unet import UNet
@@ -83,11 +84,12 @@ def shipped_models() -> list[str]:
     return sorted(name for name in names if not name.endswith(("judge", "classifier")))
 
 
-def open_run(run: str, device: torch.device, classifier: str | None = None, averaged: bool = True) -> Trained:
+def open_run(run: str, device: torch.device | str, classifier: str | None = None, averaged: bool = True) -> Trained:
     """Load a run folder or a shipped model for sampling, and a classifier (a file, or by name) to guide it.
 
     `averaged=False` takes the weights as training left them; shipped models hold their averages only.
     """
+    device = pick_device(device) if isinstance(device, str) else device
     path = find(run)
     config = read_config(path)
     model = UNet(config.unet)

@@ -1,5 +1,6 @@
 """What is measured of a run while it trains: the loss on held-out images, a sheet of samples, a Fréchet distance."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -58,7 +59,7 @@ class Watch:
             if self.held_out is not None:
                 found["held_out_loss"] = held_out_loss(self.trained, self.held_out)
             n = SHOWN if self.distance is None else DRAWN
-            *_, last = draw(self.trained, default_labels(self.trained, n), n, seed=0)
+            (last,) = deque(draw(self.trained, default_labels(self.trained, n), n, seed=0), maxlen=1)  # not every step
             if parallel.rank() == 0:
                 sheet = image_grid(last.x_t[:SHOWN], columns=5)
                 write_whole(self.folder / f"samples-{step}.png", lambda file: sheet.save(file, "PNG"))
