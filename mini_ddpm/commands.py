@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from mini_ddpm import data, measure, parallel, runs
 from mini_ddpm.files import check_target, write_json
-from mini_ddpm.measure import digits, extractors
+from mini_ddpm.measure import digits, extractors, references
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs import classifiers, options, presets
 from mini_ddpm.runs.drawing import BATCH
@@ -138,7 +138,7 @@ def sample(
     "--extractor",
     "names",
     multiple=True,
-    help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception. May be given several times.",
+    help="Not of digits: efficientnet-lite0 or inception; of CIFAR-10, by default, cifar10-judge. May be repeated.",
 )
 @options.raw_option
 @options.compile_option
@@ -156,7 +156,7 @@ def evaluate(
     device: str | None,
     **changes: str | float | None,
 ) -> None:
-    """Draw images with RUN and let a judge measure them, or bound the likelihood of real test images."""
+    """Draw images with RUN and measure them against real ones, or bound the likelihood of real test images."""
     trained = options.configured(run, device, raw, changes)
     if fast:
         trained, how = runs.compiled(trained, min(n, BATCH))
@@ -181,13 +181,39 @@ def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | No
     chosen = runs.pick_device(device)
     torch.manual_seed(seed)
     rows = measure.floors(extractors.get(extractor, chosen), n)
-    try:
-        if out is not None and parallel.rank() == 0:
-            write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
-    finally:
-        for name, figures in rows.items():
-            click.echo(f"\n{name}")
-            show(figures)
+    tell(rows, {"n": n, "seed": seed, "machine": runs.machine(chosen)}, out)
+
+
+@cli.command("measure")
+@click.argument("folder", type=options.FOLDER)
+@click.option("--reference", type=options.FOLDER, required=True, help="A folder of real pictures, to compare with.")
+@click.option("--extractor", default="efficientnet-lite0", help="efficientnet-lite0 or inception.")
+@click.option("--size", type=click.IntRange(1, 1024), help="Side at which all are read; FOLDER's commonest by default.")
+@click.option("--seed", type=options.SEED, default=0, help="Of what is compared with what.")
+@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that can't be read.")
+@options.device_option
+def measure_folder(
+    folder: Path,
+    reference: Path,
+    extractor: str,
+    size: int | None,
+    seed: int,
+    out: Path | None,
+    skip_broken: bool,
+    device: str | None,
+) -> None:
+    """Measure the pictures in FOLDER, whoever made them, against real ones, and real ones against each other."""
+    chosen = runs.pick_device(device)
+    features = extractors.for_any(extractor, chosen)
+    found, real = references.read_both(folder, reference, size, skip_broken)
+    click.echo(f"{found.source}\n{real.source}")
+    torch.manual_seed(seed)
+    rows = references.compare(features, found.images, real.images)
+    near = {"nearest neighbours": references.neighbours(found.images, real.images)}
+    how = {"folder": str(folder), "reference": str(reference), "extractor": extractor, "seed": seed}
+    tell(rows | near, how | {"size": [*found.images.shape[2:]], "machine": runs.machine(chosen)}, out)
+    click.echo(f"\n{references.advice(rows)}")
 
 
 @cli.command()
@@ -221,17 +247,21 @@ def list_presets() -> None:
 @click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
 @click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training images; 12 for mnist, else 11.")
 @click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the changes to the images.")
-@options.file_option("--out", options.TENSORS, help="A .safetensors file; by default the shipped one is replaced.")
+@options.file_option("--out", options.TENSORS, help="A .safetensors file; in a clone, by default, the shipped one.")
 @options.device_option
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
+    shipped = digits.JUDGE_FILE if data_name == "mnist" else extractors.CIFAR_JUDGE_FILE
+    if out is None and not (shipped.parents[2] / "pyproject.toml").exists():
+        raise click.UsageError(
+            "--out is missing: only in a clone is the shipped judge replaced, not where it is installed"
+        )
+    out = out or shipped
     options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
     if data_name == "mnist":
-        out = out or digits.JUDGE_FILE
         found = classifiers.make_digits_judge(epochs or 12, seed, out)
     else:
-        out = out or extractors.CIFAR_JUDGE_FILE
         found = classifiers.make_cifar10_judge(epochs or 11, seed, out, runs.pick_device(device))
     click.echo(f"wrote {out}: {found}")
 
@@ -256,6 +286,17 @@ def train_classifier(
     for t, accuracy in found.items():
         click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
     click.echo(f"wrote {out}")
+
+
+def tell(rows: dict[str, dict[str, float]], how: dict[str, Any], out: Path | None) -> None:
+    """Write rows of figures, and how they came about, to a file; print the rows, whether or not that works."""
+    try:
+        if out is not None and parallel.rank() == 0:
+            write_json(out, {**how, "rows": rows})
+    finally:
+        for name, figures in rows.items():
+            click.echo(f"\n{name}")
+            show(figures)
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -241,7 +241,7 @@ def test_pages_show_commands():
 
 FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
 FRONT += ["training", "sampling", "guidance", "classifier"]
-MEASURE = ["distances", "judges", "extractors", "digits", "colour", "likelihood"]
+MEASURE = ["distances", "judges", "extractors", "digits", "colour", "references", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
 
