@@ -1,78 +1,60 @@
-"""Real images, verified, kept in memory as one uint8 tensor and normalised batch by batch.
+"""Real images, verified, as one uint8 tensor, normalised batch by batch.
 
-`load("mnist-5k", "train")` needs no network. The two full sets are downloaded once and cached, or read
-from the folder that the environment variable MINI_DDPM_DATA names (`mnist/` with the four .gz files,
-`cifar-10-batches-bin/` as the archive unpacks). Nothing here reads a pickle.
+`load("mnist-5k", "train")` needs no network. The full sets are downloaded once and cached (`downloads`), and own
+pictures are read from a folder (`folders`).
 """
 
-import gzip
 import hashlib
-import logging
-import multiprocessing
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pooch
 import torch
 from torch import Tensor
 
+from mini_ddpm import downloads, folders
 from mini_ddpm.checks import check_images, check_labels
+from mini_ddpm.downloads import DataError
 from mini_ddpm.files import shipped
 
 EMBEDDED = shipped("mnist-5k.npz")
 EMBEDDED_SHA256 = "ec56671eedea578fe38198d455616f721540adb79079f21462763a80602814a0"
+MOST_SIZE = 4096  # pixels of a side
 EMBEDDED_TRAIN = 4000  # the file interleaves the digits, so both parts are balanced
 EMBEDDED_CIFAR10 = EMBEDDED.with_name("cifar10-100.npz")
 EMBEDDED_CIFAR10_SHA256 = "b8b8dac573aea7f64c879bc0ef94c589476050a5abd3685c6154645d0ad7ad49"
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-MNIST_MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+FASHION_CLASSES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
-MNIST_BYTES = 47_040_016  # of the largest of its files, decompressed
-# SHA-256 of the *decompressed* bytes: mirrors recompress.
-MNIST_FILES = {
-    "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-CIFAR10_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-AGAIN = "delete it, unset MINI_DDPM_DATA if that names its folder, and run `mini-ddpm fetch"
-DEADLINE = 3600  # seconds that one download may take
-CIFAR10_FILES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
-
-
-class DataError(ValueError):
-    """A data set that is missing, damaged or unknown. The message names the thing and the remedy."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images and labels in memory.
+    """Images and labels in memory, or mapped into it.
 
     Attributes:
         images: (N, C, H, W) uint8, N > 0; C is 1 or 3.
         labels: (N,) int64 from 0. Anything else is a ValueError.
         flip: mirror half of the images of every batch (never digits).
+        names: of the classes, in the order of labels; empty where there are no classes, or they have no names.
+        source: what was read of a folder of pictures, and how, in one line.
     """
 
     images: Tensor
     labels: Tensor
     flip: bool = False
+    names: tuple[str, ...] = ()
+    source: str = ""
 
     def __post_init__(self) -> None:
         check_images(self.images, pixels=True)
-        check_labels(self.labels, len(self.images))
+        check_labels(self.labels, len(self.images), len(self.names) or None)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,18 +91,66 @@ def to_pixels(x: Tensor) -> Tensor:
     return ((x.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
-def load(name: str, split: str = "train") -> ImageSet:
-    """A data set by name: `mnist-5k`, `mnist` or `cifar10`; split `train` or `test`.
+def load(name: str, split: str = "train", size: int | tuple[int, int] | None = None, channels: int = 3) -> ImageSet:
+    """A data set by name: `mnist-5k`, `mnist`, `fashion-mnist` or `cifar10`; or a `folder`, which needs a size.
 
-    Sizes: mnist-5k 4,000 / 1,000 images of (1, 28, 28), class-balanced; mnist 60,000 / 10,000 of
-    (1, 28, 28); cifar10 50,000 / 10,000 of (3, 32, 32), flipped in training.
+    Sizes: mnist-5k 4,000 / 1,000 images of (1, 28, 28), class-balanced; mnist and fashion-mnist 60,000 / 10,000
+    of (1, 28, 28); cifar10 50,000 / 10,000 of (3, 32, 32), flipped in training. Split: `train` or `test`.
 
     Raises:
-        DataError: unknown name or split, damaged file, or nothing cached and no network.
+        DataError: unknown name or split, damaged file, or nothing cached and no network; what `folder` raises.
     """
     if split not in ("train", "test"):
         raise DataError(f"unknown split {split!r}: choose train or test")
-    return _named(name).load(split)
+    if not is_folder(name):
+        return _named(name).load(split)
+    if size is None:
+        raise DataError(f"{folders.shown(name)} is a folder of pictures: give their size, as in size=32")
+    return folder(name, size, channels=channels, part=split)
+
+
+def folder(
+    path: str | Path,
+    size: int | tuple[int, int],
+    *,
+    channels: int = 3,
+    part: str | None = None,
+    skip_broken: bool = False,
+) -> ImageSet:
+    """Own pictures: the PNG, JPEG and WebP files in a folder, and below it.
+
+    Each is cropped to its centre and resized to `size` pixels, or to (height, width). Folders in the folder are
+    classes, sorted by name; with fewer than two, all labels are 0. They are read once and then mapped from a cache.
+
+    Args:
+        path: the folder.
+        size: of the images that are made.
+        channels: 3 for colour, 1 for grey.
+        part: `test` for every tenth picture of each class, by name; `train` for the others; None for all, those of
+            the test part last.
+        skip_broken: leave out pictures that can't be read.
+
+    Raises:
+        DataError: no pictures, pictures that can't be read, or a layout that is not clear.
+    """
+    pair = (size, size) if isinstance(size, int) else size
+    if not (isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and 1 <= n <= MOST_SIZE for n in pair)):
+        raise DataError(f"size must be a number of pixels from 1 to {MOST_SIZE:,}, or (height, width), not {size!r}")
+    if channels not in (1, 3):
+        raise DataError(f"channels must be 3 (colour) or 1 (grey), not {channels!r}")
+    if part not in (None, "train", "test"):
+        raise DataError(f"unknown part {part!r}: choose train, test or None for all")
+    found = folders.read(path, pair, channels, skip_broken)
+    rows = {None: slice(None), "train": slice(found.train), "test": slice(found.train, None)}[part]
+    if not len(found.labels[rows]):
+        raise DataError(f"{folders.shown(path)} has no {part} part: of each class, every tenth picture is for tests")
+    return ImageSet(found.images[rows], found.labels[rows], names=found.names, source=found.said)
+
+
+def is_folder(name: str) -> bool:
+    """Whether this names a folder of pictures (there is one, or it is written as a path), and not a data set."""
+    known = [*DATASETS]  # a list, so that what can't be hashed is unknown, too
+    return isinstance(name, str | Path) and name not in known and (os.path.exists(name) or Path(name).name != name)
 
 
 def fetch(name: str) -> Path | None:
@@ -157,76 +187,16 @@ def _embedded(path: Path, sha256: str) -> tuple[np.ndarray, np.ndarray]:
         return file["images"], file["labels"]
 
 
-# --- full MNIST ---------------------------------------------------------------------------------------
+# --- by name ------------------------------------------------------------------------------------------
 
 
-def _mnist_folder() -> Path:
-    if (given := _given_folder("mnist")) is not None:
-        return given
-    folder = _cache() / "mnist"
-    for file in MNIST_FILES:
-        if not (folder / file).exists():
-            _download([mirror + file for mirror in MNIST_MIRRORS], folder, "mnist", verify=_mnist_bytes)
-    return folder
-
-
-def _mnist_bytes(path: Path) -> bytes:
-    if not path.is_file():  # a FIFO would be waited for
-        raise DataError(f"{path} is missing or no file: put the official one there, or unset MINI_DDPM_DATA")
-    try:
-        with gzip.open(path, "rb") as file:
-            content = file.read(MNIST_BYTES + 1)  # however much more there may be in it
-    except PermissionError:
-        raise DataError(f"{path} cannot be read: you lack the permission") from None
-    except (OSError, EOFError, zlib.error):  # truncated, or not gzip
-        content = b""
-    if hashlib.sha256(content).hexdigest() != MNIST_FILES[path.name]:
-        raise DataError(f"{path} is damaged or not MNIST (checksum): {AGAIN} mnist`")
-    return content
-
-
-def _load_mnist(split: str) -> ImageSet:
-    folder, prefix = _mnist_folder(), {"train": "train", "test": "t10k"}[split]
-    images = np.frombuffer(_mnist_bytes(folder / f"{prefix}-images-idx3-ubyte.gz"), np.uint8, offset=16)
-    labels = np.frombuffer(_mnist_bytes(folder / f"{prefix}-labels-idx1-ubyte.gz"), np.uint8, offset=8)
-    return _image_set(images.reshape(-1, 1, 28, 28), labels)
-
-
-# --- CIFAR-10, the binary version ---------------------------------------------------------------------
-
-
-def _cifar10_folder() -> Path:
-    if (given := _given_folder("cifar-10-batches-bin")) is not None:
-        return given
-    folder = _cache() / "cifar-10-batches-bin"
-    if not all((folder / file).exists() for files in CIFAR10_FILES.values() for file in files):
-        untar = pooch.Untar(extract_dir=str(_cache()))
-        _download([CIFAR10_URL], _cache(), "cifar10", f"sha256:{CIFAR10_SHA256}", untar)
-    return folder
+def _load_gz(name: str, split: str) -> ImageSet:
+    images, labels = downloads.gz_arrays(name, split)
+    return _image_set(images, labels, names=FASHION_CLASSES if name == "fashion-mnist" else ())
 
 
 def _load_cifar10(split: str) -> ImageSet:
-    folder = _cifar10_folder()
-    records = np.concatenate([_cifar10_records(folder / file) for file in CIFAR10_FILES[split]])
-    labels = records[:, 0]
-    counts = np.bincount(labels, minlength=10)
-    if len(set(counts)) > 1 or len(counts) > 10:
-        raise DataError(
-            f"{folder} is not CIFAR-10: images per class are {counts.tolist()}, not all equal: {AGAIN} cifar10`"
-        )
-    return _image_set(records[:, 1:].reshape(-1, 3, 32, 32), labels, flip=split == "train")
-
-
-def _cifar10_records(path: Path) -> np.ndarray:
-    remedy = f"{AGAIN} cifar10`"
-    if not path.is_file():
-        raise DataError(f"{path} is missing or no file: {remedy}")
-    if (size := path.stat().st_size) != 10_000 * 3073:  # a label byte and 3 x 32 x 32 pixels
-        raise DataError(f"{path} has {size:,} bytes instead of 30,730,000: {remedy}")
-    return np.fromfile(path, np.uint8).reshape(10_000, 3073)
-
-
-# --- shared -------------------------------------------------------------------------------------------
+    return _image_set(*downloads.cifar10_arrays(split), flip=split == "train", names=CIFAR10_CLASSES)
 
 
 class DataSet(NamedTuple):
@@ -240,61 +210,25 @@ class DataSet(NamedTuple):
 SIZES = "sizes, labels and class counts only"
 DATASETS = {
     "mnist-5k": DataSet(_load_mnist_5k, lambda: None, 2 * ("the file's checksum",)),
-    "mnist": DataSet(_load_mnist, _mnist_folder, 2 * ("checksums of the decompressed bytes",)),
-    "cifar10": DataSet(_load_cifar10, _cifar10_folder, ("the archive's checksum, when it was downloaded", SIZES)),
+    "mnist": DataSet(
+        partial(_load_gz, "mnist"), partial(downloads.gz_folder, "mnist"), 2 * ("checksums of the decompressed bytes",)
+    ),
+    "fashion-mnist": DataSet(
+        partial(_load_gz, "fashion-mnist"),
+        partial(downloads.gz_folder, "fashion-mnist"),
+        2 * ("MD5 checksums of the .gz files",),
+    ),
+    "cifar10": DataSet(
+        _load_cifar10, downloads.cifar10_folder, ("the archive's checksum, when it was downloaded", SIZES)
+    ),
 }
 
 
 def _named(name: str) -> DataSet:
     if name not in [*DATASETS]:  # a list, so that what can't be hashed is unknown, too
-        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}")
+        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}, or a folder of pictures")
     return DATASETS[name]
 
 
-def _image_set(images: np.ndarray, labels: np.ndarray, flip: bool = False) -> ImageSet:
-    return ImageSet(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), flip)
-
-
-def _cache() -> Path:
-    return Path(pooch.os_cache("mini-ddpm"))
-
-
-def _given_folder(name: str) -> Path | None:
-    """`name` inside MINI_DDPM_DATA, or None where that is not set."""
-    root = os.environ.get("MINI_DDPM_DATA")
-    if not root:
-        return None
-    if not (Path(root) / name).is_dir():
-        raise DataError(f"MINI_DDPM_DATA={root} holds no folder {name}: put it there, or unset the variable")
-    return Path(root) / name
-
-
-def _download(
-    urls: list[str],
-    folder: Path,
-    name: str,
-    known_hash: str | None = None,
-    processor: Callable | None = None,
-    verify: Callable[[Path], object] = lambda path: None,
-) -> None:
-    """Try each url in turn, keeping a file only if it is what it should be.
-
-    pooch writes to a temporary file first, so a broken download leaves nothing. Its timeout is for a server that
-    says nothing; one that drips would keep it for days, so a thread downloads, left alone after DEADLINE seconds.
-    """
-    pooch.get_logger().setLevel(logging.WARNING)
-    for url in urls:
-        path = folder / url.rsplit("/", 1)[1]
-        try:
-            retrieve = partial(pooch.retrieve, url, known_hash, path.name, folder, processor, progressbar=True)
-            with ThreadPool(1) as pool:
-                pool.apply_async(retrieve).get(DEADLINE)
-            verify(path)
-            return
-        except (OSError, ValueError, multiprocessing.TimeoutError) as error:  # no network, wrong content, too slow
-            path.unlink(missing_ok=True)
-            reason = (str(error) or f"not there after {DEADLINE} seconds").splitlines()[0][:200]
-    raise DataError(
-        f"could not download {urls[-1]} ({reason}): check the network and run `mini-ddpm fetch {name}`, "
-        f"set MINI_DDPM_DATA to a folder that holds it, or use --data mnist-5k, which needs no network"
-    )
+def _image_set(images: np.ndarray, labels: np.ndarray, flip: bool = False, names: tuple[str, ...] = ()) -> ImageSet:
+    return ImageSet(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), flip, names)

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import http.server
 import io
 import os
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mini_ddpm import data
+from mini_ddpm import data, downloads
 from mini_ddpm.data import DataError, ImageSet, load, to_model, to_pixels
 
 
@@ -19,7 +20,7 @@ from mini_ddpm.data import DataError, ImageSet, load, to_model, to_pixels
 def offline_cache(tmp_path, monkeypatch):
     """An empty cache and no MINI_DDPM_DATA."""
     monkeypatch.delenv("MINI_DDPM_DATA", raising=False)
-    monkeypatch.setattr(data, "_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(downloads, "cache", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -52,11 +53,17 @@ def idx_files():
     return files, digits
 
 
+def set_mnist(monkeypatch, **changes):
+    """Another MNIST: other mirrors or files."""
+    monkeypatch.setitem(downloads.GZ_SETS, "mnist", downloads.GZ_SETS["mnist"]._replace(**changes))
+
+
 def serve_mnist(folder, monkeypatch):
     files, digits = idx_files()
     for name, content in files.items():
         (folder / name).write_bytes(gzip.compress(content))
-    monkeypatch.setattr(data, "MNIST_FILES", {name: data.hashlib.sha256(c).hexdigest() for name, c in files.items()})
+    known = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    set_mnist(monkeypatch, files=known)
     return digits
 
 
@@ -135,7 +142,7 @@ def test_unknown_names(name, split, message):
 def test_mnist_is_downloaded_once(offline_cache, server, monkeypatch):
     url, folder, asked = server
     digits = serve_mnist(folder, monkeypatch)
-    monkeypatch.setattr(data, "MNIST_MIRRORS", (url + "gone/", url))
+    set_mnist(monkeypatch, mirrors=(url + "gone/", url))
     assert torch.equal(load("mnist", "train").images[:, 0], torch.from_numpy(digits["train"]))
     assert torch.equal(load("mnist", "test").images[:, 0], torch.from_numpy(digits["t10k"]))
     assert len([path for path in asked if "gone" not in path]) == 4
@@ -145,11 +152,11 @@ def test_a_mirror_that_serves_something_else_is_passed_over(offline_cache, serve
     url, folder, _ = server
     digits = serve_mnist(folder, monkeypatch)
     (folder / "bad").mkdir()
-    for name in data.MNIST_FILES:
+    for name in downloads.GZ_SETS["mnist"].files:
         (folder / "bad" / name).write_bytes(gzip.compress(b"a login page"))
-    monkeypatch.setattr(data, "MNIST_MIRRORS", (url + "bad/", url))
+    set_mnist(monkeypatch, mirrors=(url + "bad/", url))
     assert torch.equal(load("mnist", "train").images[:, 0], torch.from_numpy(digits["train"]))
-    monkeypatch.setattr(data, "MNIST_MIRRORS", (url + "bad/",))
+    set_mnist(monkeypatch, mirrors=(url + "bad/",))
     for file in offline_cache.rglob("*.gz"):
         file.unlink()
     with pytest.raises(DataError, match="could not download"):
@@ -158,8 +165,8 @@ def test_a_mirror_that_serves_something_else_is_passed_over(offline_cache, serve
 
 
 def test_no_network_and_nothing_cached(offline_cache, monkeypatch):
-    monkeypatch.setattr(data, "MNIST_MIRRORS", ("http://127.0.0.1:9/",))
-    monkeypatch.setattr(data, "CIFAR10_URL", "http://127.0.0.1:9/cifar-10-binary.tar.gz")
+    set_mnist(monkeypatch, mirrors=("http://127.0.0.1:9/",))
+    monkeypatch.setattr(downloads, "CIFAR10_URL", "http://127.0.0.1:9/cifar-10-binary.tar.gz")
     for name in ("mnist", "cifar10"):
         with pytest.raises(DataError, match=f"check the network and run `mini-ddpm fetch {name}`"):
             load(name)
@@ -191,7 +198,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     tracemalloc.start()
     with pytest.raises(DataError, match="damaged"):
         load("mnist")
-    assert tracemalloc.get_traced_memory()[1] < 2.5 * data.MNIST_BYTES
+    assert tracemalloc.get_traced_memory()[1] < 2.5 * downloads.GZ_BYTES
     tracemalloc.stop()
 
 
@@ -224,8 +231,8 @@ def test_a_server_that_drips_has_a_deadline(offline_cache, monkeypatch):
 
     over, httpd = threading.Event(), http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    monkeypatch.setattr(data, "MNIST_MIRRORS", (f"http://127.0.0.1:{httpd.server_port}/",))
-    monkeypatch.setattr(data, "DEADLINE", 0.5)
+    set_mnist(monkeypatch, mirrors=(f"http://127.0.0.1:{httpd.server_port}/",))
+    monkeypatch.setattr(downloads, "DEADLINE", 0.5)
     with pytest.raises(DataError, match=r"not there after 0\.5 seconds"):
         load("mnist")
     over.set()
@@ -263,15 +270,15 @@ def test_cifar10_is_downloaded_and_unpacked(offline_cache, server, monkeypatch):
     url, folder, asked = server
     archive = folder / "cifar-10-binary.tar.gz"
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-        for name in data.CIFAR10_FILES["train"] + data.CIFAR10_FILES["test"]:
+        for name in downloads.CIFAR10_FILES["train"] + downloads.CIFAR10_FILES["test"]:
             info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             content = cifar_records().tobytes()
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    monkeypatch.setattr(data, "CIFAR10_URL", url + archive.name)
+    monkeypatch.setattr(downloads, "CIFAR10_URL", url + archive.name)
     with pytest.raises(DataError, match="could not download"):  # not the official checksum
         load("cifar10")
-    monkeypatch.setattr(data, "CIFAR10_SHA256", data.hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(downloads, "CIFAR10_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
     train, test = load("cifar10"), load("cifar10", "test")
     assert train.images.shape == (50_000, 3, 32, 32)
     assert test.images.shape == (10_000, 3, 32, 32)

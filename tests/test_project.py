@@ -239,7 +239,19 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "data", "parallel", "terminal"]
+FRONT = [
+    "checks",
+    "schedules",
+    "diffusion",
+    "losses",
+    "unet",
+    "files",
+    "downloads",
+    "folders",
+    "data",
+    "parallel",
+    "terminal",
+]
 FRONT += ["training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "references", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
