@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from mini_ddpm import data, measure, parallel, runs
 from mini_ddpm.files import check_target, write_json
-from mini_ddpm.measure import digits, extractors, references
+from mini_ddpm.measure import extractors, references
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs import classifiers, options, presets
 from mini_ddpm.runs.drawing import BATCH
@@ -194,19 +194,12 @@ def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | No
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that can't be read.")
 @options.device_option
 def measure_folder(
-    folder: Path,
-    reference: Path,
-    extractor: str,
-    size: int | None,
-    seed: int,
-    out: Path | None,
-    skip_broken: bool,
-    device: str | None,
+    folder: Path, reference: Path, extractor: str, seed: int, out: Path | None, device: str | None, **reading: Any
 ) -> None:
     """Measure the pictures in FOLDER, whoever made them, against real ones, and real ones against each other."""
     chosen = runs.pick_device(device)
     features = extractors.for_any(extractor, chosen)
-    found, real = references.read_both(folder, reference, size, skip_broken)
+    found, real = references.read_both(folder, reference, **reading)
     click.echo(f"{found.source}\n{real.source}")
     torch.manual_seed(seed)
     rows = references.compare(features, found.images, real.images)
@@ -252,13 +245,8 @@ def list_presets() -> None:
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
-    shipped = digits.JUDGE_FILE if data_name == "mnist" else extractors.CIFAR_JUDGE_FILE
-    if out is None and not (shipped.parents[2] / "pyproject.toml").exists():
-        raise click.UsageError(
-            "--out is missing: only in a clone is the shipped judge replaced, not where it is installed"
-        )
-    out = out or shipped
     options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
+    out = out or classifiers.shipped_judge(data_name)
     if data_name == "mnist":
         found = classifiers.make_digits_judge(epochs or 12, seed, out)
     else:
