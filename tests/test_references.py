@@ -15,7 +15,7 @@ from PIL import Image
 from mini_ddpm import folders, runs
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.files import read_tensors, write_tensors
-from mini_ddpm.measure import extractors, frechet_distance, likelihood, moments_of, nearest_distance, references
+from mini_ddpm.measure import bound, extractors, frechet_distance, likelihood, moments_of, nearest_distance, references
 from mini_ddpm.measure.extractors import Extractor
 from mini_ddpm.runs import results
 from mini_ddpm.runs.folder import Run, write_metrics
@@ -117,7 +117,7 @@ def test_of_too_few_real_images_there_is_no_control_and_that_is_said(m, held_out
 def test_the_more_images_differ_the_larger_are_their_distances_and_real_ones_have_the_least(held_out):
     reference, real = patterns(400, seed=1), patterns(200, seed=2) if held_out else None
     torch.manual_seed(0)
-    rows = [references.compare(COLOURS, patterns(200, shift), reference, real) for shift in (0, 10, 40)]
+    rows = [references.compare(COLOURS, patterns(200, shift), reference, real) for shift in (0, 10, 80)]
     for figure in ("FD-colours", "KD-colours"):
         same, near, far = (row["some of them"][figure] for row in rows)
         control = rows[2]["as many real images"][figure]
@@ -169,7 +169,7 @@ def test_copies_are_nearer_than_real_images_are_to_each_other():
 @pytest.mark.parametrize("among", [False, True])
 def test_nearest_distance_of_any_size_and_number_takes_little_memory(monkeypatch, shape, among):
     """As all differences at once would give, from parts of at most 64 MiB."""
-    a, b = patterns(4, size=shape), patterns(60, seed=1, size=shape)
+    a, b = patterns(4, size=shape), patterns(50, seed=1, size=shape)
     b = torch.cat([b, a]) if among else b
     each = torch.stack([(one.double() - b).div(255).square().flatten(1).sum(dim=1).sqrt() for one in a])
     expected = float(each.kthvalue(1 + among, dim=1).values.median())
@@ -436,6 +436,14 @@ def test_bits_are_of_own_test_pictures_if_there_are_any(run, tmp_path):
     assert "bits_per_dim" in out
     assert "there are 4 test images" in one_line(run("evaluate", "some", "--bits", 5, "--device", "cpu")[2])
     assert "no test part" in one_line(run("evaluate", "few", "--bits", 2, "--device", "cpu")[2])
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_labels_of_another_number_are_blamed_not_the_times(labels):
+    trained = runs.open_run("mnist", CPU)
+    y = torch.zeros(labels, dtype=torch.int64)
+    with pytest.raises(ValueError, match=rf"^y must be .* one label an image, not torch.int64 \({labels},\)"):
+        bound(replace(trained.diffusion, steps=2), partial(trained.model, y=y), patterns(2, size=(1, 28, 28)))
 
 
 # --- bits and judges ------------------------------------------------------------------------------------
