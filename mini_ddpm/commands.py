@@ -220,7 +220,7 @@ def export(run: str, out: Path) -> None:
 @cli.command()
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download a full data set, mnist or cifar10, unless it is at hand, and verify it."""
+    """Download a full data set, mnist, fashion-mnist or cifar10, unless it is at hand, and verify it."""
     folder = data.fetch(name)
     train, test = data.load(name, "train"), data.load(name, "test")
     where = "shipped with the package" if folder is None else f"in {folder}"

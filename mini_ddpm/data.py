@@ -140,11 +140,12 @@ def folder(
         raise DataError(f"channels must be 3 (colour) or 1 (grey), not {channels!r}")
     if part not in (None, "train", "test"):
         raise DataError(f"unknown part {part!r}: choose train, test or None for all")
-    found = folders.read(path, pair, channels, skip_broken)
+    images, found, source = folders.read(path, pair, channels, skip_broken)
     rows = {None: slice(None), "train": slice(found.train), "test": slice(found.train, None)}[part]
-    if not len(found.labels[rows]):
+    if not (labels := found.labels[rows]):
         raise DataError(f"{folders.shown(path)} has no {part} part: of each class, every tenth picture is for tests")
-    return ImageSet(found.images[rows], found.labels[rows], names=found.names, source=found.said)
+    source += f"; {part} part: {len(labels):,}" if part else ""
+    return ImageSet(images[rows], torch.tensor(labels), names=tuple(found.names), source=source)
 
 
 def is_folder(name: str) -> bool:
@@ -226,7 +227,9 @@ DATASETS = {
 
 def _named(name: str) -> DataSet:
     if name not in [*DATASETS]:  # a list, so that what can't be hashed is unknown, too
-        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}, or a folder of pictures")
+        raise DataError(
+            f"unknown data set {name!r}: choose one of {', '.join(DATASETS)}; own pictures need a folder's path"
+        )
     return DATASETS[name]
 
 

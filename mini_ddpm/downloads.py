@@ -55,7 +55,7 @@ GZ_SETS = {
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         ),
-        lambda packed, content: hashlib.md5(packed, usedforsecurity=False).hexdigest(),  # as its authors publish it
+        lambda packed, content: hashlib.md5(packed, usedforsecurity=False).hexdigest(),  # no other is known
         {
             "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
             "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",

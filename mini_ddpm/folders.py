@@ -34,47 +34,37 @@ AT_ONCE = 64  # pictures held in memory while a folder is read
 HELD_OUT = 10  # every tenth picture of a class is for tests
 
 
-class Pictures(NamedTuple):
-    """What `read` found: those to train with first, each part in the order of classes and names."""
-
-    images: Tensor  # (N, C, H, W) uint8, mapped from the cache where there is one
-    labels: Tensor  # (N,) int64
-    names: tuple[str, ...]  # of the classes
-    train: int  # so many are for training, the rest for tests
-    said: str  # what was done, in one line
-
-
 class Listing(NamedTuple):
-    """The pictures in a folder, those to train with first, their labels, and the number of other files."""
+    """The pictures in a folder, those to train with first, each part in the order of classes and names."""
 
     paths: list[str]
     labels: list[int]
-    names: list[str]
-    train: int
-    others: int
+    names: list[str]  # of the classes; none where there are fewer than two
+    train: int  # so many are for training, the rest for tests
+    others: int  # files that are no pictures
 
 
-def read(root: str | Path, size: tuple[int, int], channels: int, skip_broken: bool) -> Pictures:
-    """All pictures of a folder at `size` (height, width), from the cache if nothing has changed since.
+def read(root: str | Path, size: tuple[int, int], channels: int, skip_broken: bool) -> tuple[Tensor, Listing, str]:
+    """Images (N, C, H, W) uint8 of a folder at `size` (height, width), their listing, and in words what was done.
 
     Raises:
         DataError: no pictures, pictures that can't be read (unless they are to be skipped), or an unclear layout.
     """
-    found = _listing(str(root))
-    images, index = _cached(str(root), found, size, channels)
-    broken = index["broken"]
-    if broken and not skip_broken:
-        first, others = found.paths[broken[0]], f", as {len(broken) - 1:,} others can't" if len(broken) > 1 else ""
-        reason = _try(size, channels, first)[1]
+    root = str(Path(root).absolute())
+    found = _listing(root)
+    images, index = _cached(root, found, size, channels)
+    if (broken := index["broken"]) and not skip_broken:
+        first = found.paths[broken[0]]
+        others = f", nor can {len(broken) - 1:,} others" if len(broken) > 1 else ""
         remedy = "mend or remove what is broken, or leave it out with --skip-broken (in Python skip_broken=True)"
-        raise DataError(f"{shown(first)} can't be read ({reason}){others}: {remedy}")
-    labels = np.delete(np.array(found.labels, np.int64), broken)
-    for label in {*found.labels} - {*labels.tolist()}:
+        raise DataError(f"{shown(first)} can't be read ({index['reason']}){others}: {remedy}")
+    rows = np.delete(np.arange(len(found.paths)), broken)
+    paths, labels = [found.paths[i] for i in rows], [found.labels[i] for i in rows]
+    for label in {*found.labels} - {*labels}:
         where = os.path.join(root, found.names[label]) if found.names else root
         raise DataError(f"{shown(where)}: none of its pictures can be read: mend them, or remove the folder")
-    train = found.train - sum(i < found.train for i in broken)
-    said = _said(root, found, size, len(images), index)
-    return Pictures(torch.from_numpy(images), torch.from_numpy(labels), tuple(found.names), train, said)
+    good = Listing(paths, labels, found.names, int((rows < found.train).sum()), found.others)
+    return torch.from_numpy(images), good, _said(root, good, images, index)
 
 
 def read_picture(path: str | Path, size: tuple[int, int], channels: int = 3) -> Tensor:
@@ -86,7 +76,7 @@ def read_picture(path: str | Path, size: tuple[int, int], channels: int = 3) -> 
     with warnings.catch_warnings(action="ignore"):
         image, found = _try(size, channels, str(path))
     if image is None:
-        raise DataError(f"{shown(path)} can't be read ({found}): choose another picture, PNG, JPEG or WebP")
+        raise DataError(f"{shown(path)} can't be read ({found[0]}): choose another picture, PNG, JPEG or WebP")
     return torch.from_numpy(image)
 
 
@@ -111,7 +101,7 @@ def _listing(root: str) -> Listing:
         )
     for name in () if beside else classes:
         _check_name(os.path.join(root, name))
-        if name not in full:
+        if not classes[name]:
             raise DataError(f"{shown(os.path.join(root, name))} holds no pictures: put some there, or remove it")
     groups = [beside] if beside else [*classes.values()]
     rows = [(i % HELD_OUT == HELD_OUT - 1, y, path) for y, paths in enumerate(groups) for i, path in enumerate(paths)]
@@ -129,23 +119,21 @@ def _found(root: str) -> tuple[list[str], dict[str, list[str]], int]:
     here = os.path.realpath(root)
     above = {here, *map(str, Path(here).parents)}  # a link that leads there is a circle
     _, folders, files = next(os.walk(root, onerror=_refuse))
-    beside = sorted(os.path.join(root, name) for name in files if not _is_hidden(name))
-    inside: dict[str, list[str]] = {}
+    inside = {"": sorted(os.path.join(root, name) for name in files if not _is_hidden(name))}
     for name in sorted(folders):
-        folder = os.path.join(root, name)
-        real = os.path.realpath(folder)
+        real = os.path.realpath(os.path.join(root, name))
         if not _is_hidden(name) and real not in above:
-            inside[name] = sorted(_files(folder, above | {real}))
-    others = sum(not _is_picture(path) for paths in (beside, *inside.values()) for path in paths)
+            inside[name] = sorted(_files(os.path.join(root, name), above | {real}))
     classes = {name: [*filter(_is_picture, paths)] for name, paths in inside.items()}
-    return [*filter(_is_picture, beside)], classes, others
+    others = sum(map(len, inside.values())) - sum(map(len, classes.values()))
+    return classes.pop(""), classes, others
 
 
 def _files(folder: str, seen: set[str]) -> Iterator[str]:
     """All files below a folder that are not hidden, through links, in each folder once."""
     for at, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
-        real = {os.path.realpath(os.path.join(at, name)): name for name in folders if not _is_hidden(name)}
-        folders[:] = [real[path] for path in real.keys() - seen]
+        real = {os.path.realpath(os.path.join(at, name)): name for name in sorted(folders) if not _is_hidden(name)}
+        folders[:] = [real[path] for path in sorted(real.keys() - seen)]
         seen |= real.keys()
         yield from (os.path.join(at, name) for name in files if not _is_hidden(name))
 
@@ -173,7 +161,7 @@ def _check_name(folder: str) -> None:
 # --- one picture ----------------------------------------------------------------------------------------
 
 
-def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | None, list[str] | str]:
+def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | None, list[str]]:
     """A picture (C, H, W) uint8 and what was done to it; or None and the reason, one line."""
     try:
         if not os.path.isfile(path):  # a FIFO would be waited for
@@ -185,31 +173,30 @@ def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | 
                 raise Image.DecompressionBombError
             return _prepared(image, size, channels)
     except Image.DecompressionBombError:
-        return None, f"more than {MOST_PIXELS:,} pixels"
+        return None, [f"more than {MOST_PIXELS:,} pixels"]
     except Image.UnidentifiedImageError:
-        return None, "not PNG, JPEG or WebP"
+        return None, ["not PNG, JPEG or WebP"]
     except Exception as error:  # a damaged file may raise anything in Pillow
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return None, shown(reason.splitlines()[0][:200])
+        return None, [shown(f"{reason}\n".splitlines()[0][:200])]
 
 
 def _prepared(image: Image.Image, size: tuple[int, int], channels: int) -> tuple[np.ndarray, list[str]]:
-    done = ["of several frames (the first is taken)"] if getattr(image, "n_frames", 1) > 1 else []
+    done = ["of several frames, the first taken"] if getattr(image, "n_frames", 1) > 1 else []
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        image = _eight_bits(image)
+    image = _eight_bits(image) if image.mode.startswith("I") else image
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getchannel("A").getextrema()[0] < 255:
-            done.append("transparent (put on white)")
+        if image.getchannel("A").getextrema() != (255, 255):
+            done.append("transparent, put on white")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if channels == 1 else "RGB")
+    image = image.convert("RGB").convert("L" if channels == 1 else "RGB")
     height, width = size
     scale = max(height / image.height, width / image.width)
     done += ["cropped to the centre"] * (image.width * height != image.height * width)
     done += ["made smaller"] * (scale < 1) + ["enlarged"] * (scale > 1)
-    pixels = np.asarray(ImageOps.fit(image, (width, height)))
-    return np.ascontiguousarray(pixels.reshape(height, width, channels).transpose(2, 0, 1)), done
+    pixels = np.asarray(ImageOps.fit(image, (width, height))).reshape(height, width, channels)
+    return pixels.transpose(2, 0, 1).copy(), done
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -225,15 +212,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _cached(root: str, found: Listing, size: tuple[int, int], channels: int) -> tuple[np.ndarray, dict]:
-    """Images (N, C, H, W), and an index: the rows that are broken, and how often each thing was done."""
-    shape = (channels, *size)
-    where, what = _digest(os.path.realpath(root), shape), _digest(VERSION, *map(_state, found.paths))
+    """Images (N, C, H, W), and an index: what is broken and why the first is, and how often each thing was done."""
+    shape, n = (channels, *size), len(found.paths)
+    where = _digest(os.path.realpath(root), shape)
+    what = _digest(VERSION, [(path[len(root) :], _state(path)) for path in found.paths])
     path = cache() / "folders" / f"{where}-{what}.pictures"
     fill = partial(_fill, paths=found.paths, size=size, channels=channels)
     with warnings.catch_warnings(action="ignore"):  # Pillow's; here, because threads share the filters
         with suppress(OSError, ValueError):
-            images, index = _parsed(np.memmap(path, np.uint8, "c"), shape, len(found.paths))
-            if not any(_try(size, channels, found.paths[i])[0] is not None for i in index["broken"]):
+            images, index = _parsed(np.memmap(path, np.uint8, "c"), shape, n)
+            if all(_try(size, channels, found.paths[i])[0] is None for i in index["broken"]):  # none was mended
                 return images, index
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -242,59 +230,64 @@ def _cached(root: str, found: Listing, size: tuple[int, int], channels: int) -> 
                 with suppress(OSError):  # Windows keeps what is in use
                     if old != path:
                         old.unlink()
-            return _parsed(np.memmap(path, np.uint8, "c"), shape, len(found.paths))
-        except OSError:  # no room for a cache, or no permission
+            return _parsed(np.memmap(path, np.uint8, "c"), shape, n)
+        except OSError as error:  # no room, or no permission
             fill(memory := io.BytesIO())
-            return _parsed(np.frombuffer(memory.getbuffer(), np.uint8), shape, len(found.paths))
+            images, index = _parsed(np.frombuffer(memory.getbuffer(), np.uint8), shape, n)
+            return images, index | {"trouble": [f"no cache: {error}"]}
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def _state(path: str) -> tuple:
+def _state(path: str) -> tuple[int, ...]:
     """What changes when a picture does."""
     with suppress(OSError):
         found = os.stat(path)
-        return path, found.st_size, found.st_mtime_ns
-    return (path,)
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return ()
 
 
 def _fill(file: BinaryIO, paths: list[str], size: tuple[int, int], channels: int) -> None:
-    """Write the pixels of the pictures that can be read, an index as JSON, and its length in 8 bytes."""
+    """Write the pixels of the pictures that can be read, an index as JSON, its SHA-256, and its length in 8 bytes."""
     counts: Counter[str] = Counter()
-    broken = []
+    broken: dict[int, str] = {}
     read_one = partial(_try, size, channels)  # most of its time, it lets other threads run
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool, tqdm(total=len(paths), desc="pictures") as bar:
         for start in range(0, len(paths), AT_ONCE):
-            for i, (image, done) in enumerate(pool.map(read_one, paths[start : start + AT_ONCE]), start):
+            some = paths[start : start + AT_ONCE]
+            for i, (image, done) in enumerate(pool.map(read_one, some), start):
                 if image is None:
-                    broken.append(i)
+                    broken[i] = done[0]
                 else:
                     file.write(image.data)
                     counts.update(done)
-                bar.update()
-    index = json.dumps({"pictures": len(paths), "broken": broken, "done": counts}).encode()
-    file.write(index + len(index).to_bytes(8, "big"))
+            bar.update(len(some))
+    first = next(iter(broken.values()), "")
+    index = json.dumps({"broken": [*broken], "reason": first, "done": dict(sorted(counts.items()))}).encode()
+    file.write(index + hashlib.sha256(index).digest() + len(index).to_bytes(8, "big"))
 
 
 def _parsed(content: np.ndarray, shape: tuple[int, ...], n: int) -> tuple[np.ndarray, dict]:
     """What `_fill` wrote of n pictures; a ValueError if it is damaged."""
-    end = len(content) - 8
-    start = end - int.from_bytes(content[end:].tobytes(), "big")
-    index = json.loads(content[max(start, 0) : end].tobytes())
-    if index["pictures"] != n or start != (n - len(index["broken"])) * np.prod(shape):
-        raise ValueError("it is not what was written")
+    end = len(content) - 40
+    start = max(0, end - int.from_bytes(content[end + 32 :].tobytes(), "big"))
+    text = content[start:end].tobytes()
+    if hashlib.sha256(text).digest() != content[end : end + 32].tobytes():
+        raise ValueError("its index is damaged")
+    index = json.loads(text)
+    if start != (n - len(index["broken"])) * np.prod(shape):
+        raise ValueError("pixels are missing")
     return content[:start].reshape(-1, *shape), index
 
 
-def _said(root: str | Path, found: Listing, size: tuple[int, int], n: int, index: dict) -> str:
+def _said(root: str, found: Listing, images: np.ndarray, index: dict) -> str:
     """What was read and done, in one line."""
-    few = ", ".join(found.names[:6]) + ", ..." * (len(found.names) > 6)
+    n, _, height, width = images.shape
+    few = shown(", ".join(found.names[:6])) + ", ..." * (len(found.names) > 6)
     classes = f" in {len(found.names):,} classes ({few})" if found.names else ""
-    done = [f"{count:,} {what}" for what, count in sorted(index["done"].items())]
-    done += [f"{found.others:,} other files ignored"] * (found.others > 0)
-    done += [f"{len(index['broken']):,} skipped that can't be read"] * (len(index["broken"]) > 0)
-    return ": ".join(
-        [f"{shown(root)}: {n:,} pictures{classes} at {size[0]}x{size[1]}", *[", ".join(done)][: len(done)]]
-    )
+    done = index["done"] | {"other files, ignored": found.others, "broken, left out": len(index["broken"])}
+    said = [f"{shown(root)}: {n:,} picture{'s' * (n != 1)}{classes} at {height}x{width}"]
+    said += [f"{what}: {count:,}" for what, count in done.items() if count]
+    return "; ".join(said + index.get("trouble", []))

@@ -3,10 +3,12 @@ import hashlib
 import http.server
 import io
 import os
+import re
 import tarfile
 import threading
 import tracemalloc
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,17 +55,20 @@ def idx_files():
     return files, digits
 
 
-def set_mnist(monkeypatch, **changes):
-    """Another MNIST: other mirrors or files."""
-    monkeypatch.setitem(downloads.GZ_SETS, "mnist", downloads.GZ_SETS["mnist"]._replace(**changes))
+def change(monkeypatch, name, **changes):
+    """Another MNIST or Fashion-MNIST: other mirrors or files."""
+    monkeypatch.setitem(downloads.GZ_SETS, name, downloads.GZ_SETS[name]._replace(**changes))
 
 
-def serve_mnist(folder, monkeypatch):
+def serve(folder, monkeypatch, name="mnist"):
+    """Pretend files, and their checksums as those that are known."""
     files, digits = idx_files()
-    for name, content in files.items():
-        (folder / name).write_bytes(gzip.compress(content))
-    known = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    set_mnist(monkeypatch, files=known)
+    known = {}
+    for file, content in files.items():
+        (folder / file).write_bytes(packed := gzip.compress(content))
+        of = {"mnist": hashlib.sha256(content), "fashion-mnist": hashlib.md5(packed)}
+        known[file] = of[name].hexdigest()
+    change(monkeypatch, name, files=known)
     return digits
 
 
@@ -139,59 +144,65 @@ def test_unknown_names(name, split, message):
 # --- MNIST ---------------------------------------------------------------------------------------------
 
 
-def test_mnist_is_downloaded_once(offline_cache, server, monkeypatch):
+@pytest.mark.parametrize("name", downloads.GZ_SETS)
+def test_the_four_files_are_downloaded_once(offline_cache, server, monkeypatch, name):
     url, folder, asked = server
-    digits = serve_mnist(folder, monkeypatch)
-    set_mnist(monkeypatch, mirrors=(url + "gone/", url))
-    assert torch.equal(load("mnist", "train").images[:, 0], torch.from_numpy(digits["train"]))
-    assert torch.equal(load("mnist", "test").images[:, 0], torch.from_numpy(digits["t10k"]))
+    digits = serve(folder, monkeypatch, name)
+    change(monkeypatch, name, mirrors=(url + "gone/", url))
+    assert torch.equal(load(name, "train").images[:, 0], torch.from_numpy(digits["train"]))
+    assert torch.equal(load(name, "test").images[:, 0], torch.from_numpy(digits["t10k"]))
     assert len([path for path in asked if "gone" not in path]) == 4
 
 
-def test_a_mirror_that_serves_something_else_is_passed_over(offline_cache, server, monkeypatch):
+@pytest.mark.parametrize("name", downloads.GZ_SETS)
+def test_a_mirror_that_serves_something_else_is_passed_over(offline_cache, server, monkeypatch, name):
     url, folder, _ = server
-    digits = serve_mnist(folder, monkeypatch)
+    digits = serve(folder, monkeypatch, name)
     (folder / "bad").mkdir()
-    for name in downloads.GZ_SETS["mnist"].files:
-        (folder / "bad" / name).write_bytes(gzip.compress(b"a login page"))
-    set_mnist(monkeypatch, mirrors=(url + "bad/", url))
-    assert torch.equal(load("mnist", "train").images[:, 0], torch.from_numpy(digits["train"]))
-    set_mnist(monkeypatch, mirrors=(url + "bad/",))
+    for file in downloads.GZ_SETS[name].files:
+        (folder / "bad" / file).write_bytes(gzip.compress(b"a login page"))
+    change(monkeypatch, name, mirrors=(url + "bad/", url))
+    assert torch.equal(load(name, "train").images[:, 0], torch.from_numpy(digits["train"]))
+    change(monkeypatch, name, mirrors=(url + "bad/",))
     for file in offline_cache.rglob("*.gz"):
         file.unlink()
     with pytest.raises(DataError, match="could not download"):
-        load("mnist", "train")
+        load(name, "train")
     assert not list(offline_cache.rglob("*.gz"))
 
 
 def test_no_network_and_nothing_cached(offline_cache, monkeypatch):
-    set_mnist(monkeypatch, mirrors=("http://127.0.0.1:9/",))
+    for name in downloads.GZ_SETS:
+        change(monkeypatch, name, mirrors=("http://127.0.0.1:9/",))
     monkeypatch.setattr(downloads, "CIFAR10_URL", "http://127.0.0.1:9/cifar-10-binary.tar.gz")
-    for name in ("mnist", "cifar10"):
+    for name in (*downloads.GZ_SETS, "cifar10"):
         with pytest.raises(DataError, match=f"check the network and run `mini-ddpm fetch {name}`"):
             load(name)
 
 
+@pytest.mark.parametrize("name", downloads.GZ_SETS)
 @pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b"no gzip", lambda b: gzip.compress(b"other")])
-def test_damaged_mnist_file(tmp_path, monkeypatch, damage):
-    folder = tmp_path / "mnist"
+def test_a_damaged_file_is_named(tmp_path, monkeypatch, damage, name):
+    folder = tmp_path / name
     folder.mkdir()
-    serve_mnist(folder, monkeypatch)
+    serve(folder, monkeypatch, name)
     monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
-    load("mnist", "train")
+    load(name, "train")
     path = folder / "train-labels-idx1-ubyte.gz"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=r"train-labels.*damaged"):
-        load("mnist", "train")
+    with pytest.raises(
+        DataError, match=rf"train-labels.*damaged or not (Fashion-)?MNIST .* run `mini-ddpm fetch {name}`"
+    ):
+        load(name, "train")
     path.unlink()
     with pytest.raises(DataError, match=r"train-labels.*missing"):
-        load("mnist", "train")
+        load(name, "train")
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     """However much a file decompresses to, no more is read than the largest file of the set has, and one byte."""
     (tmp_path / "mnist").mkdir()
-    serve_mnist(tmp_path / "mnist", monkeypatch)
+    serve(tmp_path / "mnist", monkeypatch)
     monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
     path = tmp_path / "mnist" / "train-labels-idx1-ubyte.gz"
     path.write_bytes(gzip.compress(bytes(10**8)))
@@ -231,7 +242,7 @@ def test_a_server_that_drips_has_a_deadline(offline_cache, monkeypatch):
 
     over, httpd = threading.Event(), http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    set_mnist(monkeypatch, mirrors=(f"http://127.0.0.1:{httpd.server_port}/",))
+    change(monkeypatch, "mnist", mirrors=(f"http://127.0.0.1:{httpd.server_port}/",))
     monkeypatch.setattr(downloads, "DEADLINE", 0.5)
     with pytest.raises(DataError, match=r"not there after 0\.5 seconds"):
         load("mnist")
@@ -246,6 +257,8 @@ def test_a_server_that_drips_has_a_deadline(offline_cache, monkeypatch):
         ("mnist-5k", None, "the file's checksum"),
         ("mnist", None, "checksums of the decompressed bytes"),
         ("mnist", "here", "checksums of the decompressed bytes"),
+        ("fashion-mnist", None, "MD5 checksums of the .gz files"),
+        ("fashion-mnist", "here", "MD5 checksums of the .gz files"),
         ("cifar10", None, "the archive's checksum"),
         ("cifar10", "here", "sizes, labels and class counts only"),
     ],
@@ -259,8 +272,31 @@ def test_what_is_verified_is_said(monkeypatch, name, given, words):
 
 def test_given_folder_without_the_set(tmp_path, monkeypatch):
     monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
-    with pytest.raises(DataError, match="holds no folder mnist"):
-        load("mnist")
+    for name in downloads.GZ_SETS:
+        with pytest.raises(DataError, match=f"holds no folder {name}"):
+            load(name)
+
+
+def test_fashion_has_the_names_of_its_classes_and_another_md5_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "fashion-mnist").mkdir()
+    serve(tmp_path / "fashion-mnist", monkeypatch, "fashion-mnist")
+    monkeypatch.setenv("MINI_DDPM_DATA", str(tmp_path))
+    found = load("fashion-mnist", "test")
+    assert (len(found), found.images.shape[1:], found.flip) == (10, (1, 28, 28), False)
+    assert (found.names[0], found.names[9], len(found.names)) == ("T-shirt/top", "Ankle boot", 10)
+    path = tmp_path / "fashion-mnist" / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1))  # the same content
+    with pytest.raises(DataError, match="damaged or not Fashion-MNIST"):
+        load("fashion-mnist", "test")
+
+
+@pytest.mark.parametrize("name", downloads.GZ_SETS)
+def test_where_the_files_are_is_written_down(name):
+    """The data page has every mirror and every checksum."""
+    page = (Path(__file__).parent.parent / "data" / "README.md").read_text(encoding="utf-8")
+    for file, checksum in downloads.GZ_SETS[name].files.items():
+        assert re.search(rf"`{re.escape(file)}` \|.*`{checksum}`", page)
+    assert any(mirror.split("/")[2] in page for mirror in downloads.GZ_SETS[name].mirrors)
 
 
 # --- CIFAR-10 ------------------------------------------------------------------------------------------

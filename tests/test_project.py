@@ -239,20 +239,8 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = [
-    "checks",
-    "schedules",
-    "diffusion",
-    "losses",
-    "unet",
-    "files",
-    "downloads",
-    "folders",
-    "data",
-    "parallel",
-    "terminal",
-]
-FRONT += ["training", "sampling", "guidance", "classifier"]
+FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "downloads", "folders", "data", "parallel"]
+FRONT += ["terminal", "training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "references", "likelihood"]
 RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]

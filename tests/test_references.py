@@ -442,7 +442,7 @@ def test_bits_are_of_own_test_pictures_if_there_are_any(run, tmp_path):
 def test_labels_of_another_number_are_blamed_not_the_times(labels):
     trained = runs.open_run("mnist", CPU)
     y = torch.zeros(labels, dtype=torch.int64)
-    with pytest.raises(ValueError, match=rf"^y must be .* one label an image, not torch.int64 \({labels},\)"):
+    with pytest.raises(ValueError, match=rf"^y must be .* one label an image: torch.int64 \({labels},\)"):
         bound(replace(trained.diffusion, steps=2), partial(trained.model, y=y), patterns(2, size=(1, 28, 28)))
 
 
