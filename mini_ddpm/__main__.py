@@ -30,7 +30,7 @@ def main() -> None:
         except (ValueError, OSError) as error:
             said, status = str(error), 1
         except MemoryError as error:
-            said, status = f"not enough memory: take fewer images at a time, or a smaller network ({error})", 1
+            said, status = str(error) or "not enough memory", 1
         except (click.Abort, KeyboardInterrupt):
             said, status = "interrupted", 130
         click.echo("mini-ddpm: " + " ".join(said.split()), err=True)
@@ -39,21 +39,20 @@ def main() -> None:
 
 def _run() -> None:
     from mini_ddpm import commands, parallel  # seconds, in which Ctrl-C must be answered too
+    from mini_ddpm.runs.device import enough_memory
 
     try:
-        with parallel.job():
+        with parallel.job(), enough_memory("take fewer images (a smaller --n), or a smaller network"):
             if parallel.rank():
                 sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             commands.cli.main(prog_name="mini-ddpm", standalone_mode=False)
     except click.Abort:
         raise
-    except RuntimeError as error:  # torch has no class for most of its own
+    except RuntimeError as error:
+        if not parallel.is_lost(error):
+            raise
         reason = f"{error}\n".splitlines()[0][:200]
-        if parallel.is_lost(error):
-            raise parallel.LostProcessError(f"another process stopped: {reason}") from None
-        if "alloc" in reason or "out of memory" in reason:
-            raise MemoryError(reason) from None
-        raise
+        raise parallel.LostProcessError(f"another process stopped: {reason}") from None
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

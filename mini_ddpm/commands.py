@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,23 @@ from mini_ddpm.files import check_target, write_json
 from mini_ddpm.measure import extractors, references
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs import classifiers, options, presets
+from mini_ddpm.runs.device import enough_memory
 from mini_ddpm.runs.drawing import BATCH
 from mini_ddpm.runs.pictures import save_pictures
+from mini_ddpm.runs.settings import chosen
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+data_option = click.option("--data", "data_name", help="A data set, or a folder of pictures; the preset's by default.")
+skip_broken_option = click.option("--skip-broken", is_flag=True, help="Go on without pictures that can't be read.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a field of the preset, such as training.batch_size=64 or unet.channel_mults=1,2,2; many times.",
+)
 
 
 @click.group(invoke_without_command=True, context_settings=SETTINGS)
@@ -35,50 +47,70 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--preset", default="mnist-laptop", help="A configuration; `mini-ddpm presets` lists them.")
-@click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
+@click.option("--preset", help="One that `mini-ddpm presets` lists; by default mnist-laptop, or pictures for a folder.")
+@data_option
+@skip_broken_option
+@set_option
 @click.option("--minutes", type=options.Number(0, 100_000, min_open=True), help="Time budget, which becomes --steps.")
 @click.option("--steps", type=options.STEPS, help="Number of steps; the preset's by default.")
-@click.option("--seed", type=options.SEED, default=0, help="Of the initial weights, the data order and the noise.")
+@click.option("--seed", type=options.SEED, help="Of the initial weights, the data order and the noise; 0 by default.")
 @click.option("--out", type=options.FOLDER, help="The run folder, for a new run; runs/PRESET by default.")
 @click.option("--resume", type=options.FOLDER, help="A run folder to go on with, to its end or to another --steps.")
+@click.option(
+    "--measure-every",
+    type=options.Number(0, 100_000, min_open=True),
+    help="Every so many minutes of training: held-out loss and FD to metrics.csv, and a sheet. It takes its own time.",
+)
 @options.compile_option
 @options.device_option
 def train(
-    preset: str,
+    preset: str | None,
     data_name: str | None,
+    skip_broken: bool,
+    settings: tuple[str, ...],
     minutes: float | None,
     steps: int | None,
-    seed: int,
+    seed: int | None,
     out: Path | None,
     resume: Path | None,
+    measure_every: float | None,
     fast: bool,
     device: str | None,
 ) -> None:
     """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
-    chosen = runs.pick_device(device)
+    place = runs.pick_device(device)
+    fixed = steps is not None or any(each.startswith("training.steps=") for each in settings)
+    begin = "--preset --data --skip-broken --set --minutes --seed --out"
     options.refuse_idle(
-        (resume is None, "--resume goes on as the run began", "--preset --data --minutes --seed --out"),
-        (steps is None, "--steps says how long", "--minutes"),
+        (resume is None, "--resume goes on as the run began", begin),
+        (not fixed, "the number of steps says how long", "--minutes"),
     )
     if resume is not None:
-        run = runs.resume(resume, chosen, steps, fast)
+        run = runs.resume(resume, place, steps, fast)
     else:
-        config = presets.preset(preset)
-        training = replace(config.training, seed=seed, steps=steps or config.training.steps)
-        config = replace(config, data=data_name or config.data, training=training)
-        run = runs.start(config, out or Path("runs") / preset, chosen, minutes, fast)
+        given = {"training.steps": steps, "training.seed": seed}
+        settings += tuple(f"{name}={value}" for name, value in given.items() if value is not None)
+        name, config = chosen(preset, "mnist-laptop", data_name, skip_broken, settings)
+        keep_classes = any(each.startswith("unet.classes=") for each in settings)
+        run = runs.start(config, out or Path("runs") / name, place, minutes, fast, keep_classes)
+    if run.replaced:
+        click.echo(f"{run.folder} held a run that had not taken a step: it is replaced, and nothing is lost")
+    watch = None
+    if measure_every is not None:
+        watch = runs.Watch(run.config, run.state, run.folder, measure_every)
+        click.echo(watch.said)
     line = ["mini-ddpm", "train", "--resume", str(run.folder)]
     go_on = subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
     total = run.config.training.steps
-    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(chosen)}")
+    click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(place)}")
     if run.compiled:
         click.echo(run.compiled)
-    if not runs.fit(run):
+    if not runs.fit(run, watch=watch):
         click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
         sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
     try:
-        show(runs.report(run))
+        with enough_memory(f"the run is trained to the end; draw fewer images: mini-ddpm sample {run.folder} --n 10"):
+            show(runs.report(run))
     except KeyboardInterrupt:
         click.echo(f"trained to the end, but not drawn and measured; for that: {go_on}")
         raise
@@ -255,8 +287,10 @@ def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None,
 
 
 @cli.command()
-@click.option("--preset", default="mnist", help="Whose data, schedule and network it fits; of the network, half.")
-@click.option("--data", "data_name", help="mnist-5k, mnist or cifar10; the preset's by default.")
+@click.option("--preset", help="Whose data, schedule and network (half) it fits; mnist, or pictures for a folder.")
+@data_option
+@skip_broken_option
+@set_option
 @click.option("--steps", type=click.IntRange(11, options.STEPS.max), default=6000, help="Number of steps of 64 images.")
 @click.option("--clean", is_flag=True, help="Train on clean images only, to see why that can't guide.")
 @click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the noise.")
@@ -265,11 +299,18 @@ def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None,
 )
 @options.device_option
 def train_classifier(
-    preset: str, data_name: str | None, steps: int, clean: bool, seed: int, out: Path, device: str | None
+    preset: str | None,
+    data_name: str | None,
+    skip_broken: bool,
+    settings: tuple[str, ...],
+    steps: int,
+    clean: bool,
+    seed: int,
+    out: Path,
+    device: str | None,
 ) -> None:
     """Train a classifier of noisy images, for `sample --classifier`; print its accuracy at each noise level."""
-    config = presets.preset(preset)
-    config = replace(config, data=data_name or config.data)
+    _, config = chosen(preset, "mnist", data_name, skip_broken, settings)
     found = classifiers.make_classifier(config, steps, not clean, seed, out, runs.pick_device(device))
     for t, accuracy in found.items():
         click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")

@@ -19,12 +19,17 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 RUN_FILES = ["checkpoint.safetensors", "config.json", "metrics.csv", "evaluation.json"]
-RUN_FILES += ["samples.png", "loss.png", "denoising.gif"]  # what training leaves in a run folder
+RUN_FILES += ["samples.png", "loss.png", "denoising.gif"]  # what training leaves in a run folder, and sheets, below
 MOST_BYTES, MOST_HEADER = 8 << 30, 10 << 20  # of a file of tensors, and of its table: far more than any network here
 
 
 class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or not ours. The message names the file and the remedy."""
+
+
+def is_run_file(name: str) -> bool:
+    """Whether training leaves a file of that name in its run folder."""
+    return name in RUN_FILES or bool(re.fullmatch(r"samples-\d+\.png", name))
 
 
 def shipped(name: str) -> Path:
@@ -47,7 +52,7 @@ def check_target(path: Path, endings: tuple[str, ...] = ()) -> None:
         return
     if endings and path.suffix.lower() not in endings:
         raise ValueError(f"{path} must end in {' or '.join(endings)}")
-    if target.name in RUN_FILES and (target.parent / RUN_FILES[0]).exists():
+    if is_run_file(target.name) and (target.parent / RUN_FILES[0]).exists():
         raise ValueError(f"{path} belongs to the run in {target.parent}: choose another name")
     if target.is_symlink() or (target.exists() and not target.is_file()):
         raise ValueError(f"{path} is not a file: choose another name")

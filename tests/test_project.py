@@ -242,7 +242,8 @@ def test_pages_show_commands():
 FRONT = ["checks", "schedules", "diffusion", "losses", "unet", "files", "downloads", "folders", "data", "parallel"]
 FRONT += ["terminal", "training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "references", "likelihood"]
-RUNS = ["presets", "device", "classifiers", "trained", "options", "drawing", "pictures", "folder", "results"]
+RUNS = ["presets", "settings", "device", "classifiers", "trained", "options", "drawing", "pictures"]
+RUNS += ["metrics", "watching", "guard", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
 
 

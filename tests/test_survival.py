@@ -17,7 +17,7 @@ from conftest import one_line
 from mini_ddpm import runs
 from mini_ddpm.data import load
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
-from mini_ddpm.runs.folder import LOCK
+from mini_ddpm.runs.guard import LOCK
 from mini_ddpm.runs.presets import RunConfig, SampleConfig, preset
 from mini_ddpm.training import TrainConfig, load_checkpoint, snapshot, train
 from mini_ddpm.unet import UNetConfig

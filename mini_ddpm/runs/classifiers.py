@@ -11,7 +11,7 @@ from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
 from mini_ddpm.measure import colour, digits, extractors
 from mini_ddpm.measure.judges import CifarJudge, Judge, JudgeStep, train_cifar_judge, train_judge
-from mini_ddpm.runs.presets import RunConfig
+from mini_ddpm.runs.presets import RunConfig, images_of
 from mini_ddpm.training import DivergedError
 
 
@@ -66,7 +66,7 @@ def make_classifier(
     Raises:
         DivergedError: the loss is not a number.
     """
-    train, test = (data.load(config.data, part).to(device) for part in ("train", "test"))
+    train, test = (images_of(config, part).to(device) for part in ("train", "test"))
     torch.manual_seed(seed)
     schedule = config.diffusion.schedule.to(device)
     guide = Classifier(config.unet, int(train.labels.max()) + 1).to(device)

@@ -1,12 +1,37 @@
-"""What this is running on."""
+"""What this is running on, and what to do where it has too little memory."""
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from mini_ddpm import parallel
 from mini_ddpm.training import has_bf16
+
+
+class MemoryShortError(MemoryError):
+    """There is not enough memory; the message says what to set."""
+
+
+@contextmanager
+def enough_memory(remedy: str) -> Iterator[None]:
+    """Where memory runs out, of the CPU or of a GPU, say what to do.
+
+    Raises:
+        MemoryShortError: with the remedy, in the place of what Python, NumPy or torch raised.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        reason = f"{error}\n".splitlines()[0][:200]
+        words = reason.lower()  # torch has a class of its own for some of its errors only
+        if not (isinstance(error, MemoryError) or "alloc" in words or "out of memory" in words):
+            raise
+        if isinstance(error, MemoryShortError):
+            raise
+        raise MemoryShortError(f"not enough memory: {remedy}" + (f" ({reason})" if reason else "")) from None
 
 
 def pick_device(name: str | None) -> torch.device:

@@ -60,7 +60,16 @@ def read_config(path: Path) -> RunConfig:
 
 
 def find(run: str) -> Path:
-    """The checkpoint of a run folder, of a shipped model by name, or an exported file; each may be in shards."""
+    """The checkpoint of a run folder, of a shipped model by name, or an exported file; each may be in shards.
+
+    Raises:
+        CheckpointError: there is none, or a folder here has the name of a shipped model.
+    """
+    if run in shipped_models() and (Path(run) / CHECKPOINT).exists():
+        raise CheckpointError(
+            f"{run} is a run folder here and a shipped model, too: write ./{run} for the folder, "
+            f"or {WEIGHTS / run}.safetensors for the model"
+        )
     for path in (Path(run) / CHECKPOINT, WEIGHTS / f"{run}.safetensors", Path(run)):
         if (path.exists() and not path.is_dir()) or shards_of(path):
             return path
