@@ -132,7 +132,7 @@ def _write_config(run: Run) -> None:
 
 
 def _images(config: RunConfig) -> ImageSet:
-    with parallel.firstalone():
+    with parallel.first_alone():
         return images_of(config, "train")
 
 
