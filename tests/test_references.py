@@ -319,7 +319,7 @@ def test_efficientnet_takes_images_of_any_size(monkeypatch, capsys, size):
 
 def test_shrinking_for_efficientnet_is_a_mean_not_a_choice_of_pixels():
     """A fine chequerboard is grey from afar."""
-    board = 255 * (torch.arange(448)[:, None] + torch.arange(448)).remainder(2).byte().expand(1, 3, -1, -1)
+    board = 255 * (torch.arange(672)[:, None] + torch.arange(672)).remainder(2).byte().expand(1, 3, -1, -1)
     assert extractors.resized(board).abs().max() < 0.05
 
 
