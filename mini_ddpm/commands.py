@@ -99,8 +99,8 @@ def train(
     go_on = subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
     total = run.config.training.steps
     click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(place)}")
-    if run.compiled:
-        click.echo(run.compiled)
+    for said in filter(None, (run.data.source, run.compiled)):
+        click.echo(said)
     if not runs.fit(run, watch=watch):
         click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
         sys.exit(130)  # as for any interrupted command: what should follow a whole run must not

@@ -223,6 +223,7 @@ def _cached(root: str, found: Listing, size: tuple[int, int], channels: int) -> 
             images, index = _parsed(np.memmap(path, np.uint8, "c"), shape, n)
             if all(_try(size, channels, found.paths[i])[0] is None for i in index["broken"]):  # none was mended
                 return images, index
+            del images  # Windows replaces nothing that is mapped
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, fill)

@@ -83,7 +83,6 @@ def table(*rows):
     ("train --device meta", "choose cuda, mps or cpu"),
     ("train --device abacus", "'abacus' is not available"),
     ("train --resume nowhere", "nowhere/checkpoint.safetensors does not exist"),
-    ("train --out RUN", "already holds a run"),
     ("train-judge --data faces", "unknown judge's data set 'faces': choose one of mnist, cifar10"),
     ("train-classifier --data mnits --out c.safetensors", "unknown data set 'mnits'"),
     ("train-classifier --preset cifar10-ddpm --data mnist-5k --out c.safetensors", "takes images of (3, 32, 32)"),

@@ -91,7 +91,7 @@ def test_figures_that_can_not_be_stored_are_shown(trained, run, monkeypatch):
 @pytest.fixture
 def colour_run(tmp_path, monkeypatch):
     """An untrained network for CIFAR-10, in a run folder."""
-    monkeypatch.setattr("mini_ddpm.runs.folder.load", lambda *args: some_cifar10())
+    monkeypatch.setattr("mini_ddpm.runs.folder.images_of", lambda *args: some_cifar10())
     tiny = preset("tiny")
     config = replace(tiny, data="cifar10", unet=replace(tiny.unet, image_size=32, in_channels=3))
     runs.start(config, tmp_path / "colour", runs.pick_device("cpu"))

@@ -26,7 +26,8 @@ LINKS = pytest.mark.skipif(os.name == "nt", reason="links need a right of their 
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path, monkeypatch):
-    """The cache, empty."""
+    """The cache, empty, beside the current folder."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(folders, "cache", lambda: tmp_path / "cache")
     return tmp_path / "cache" / "folders"
 
@@ -410,17 +411,25 @@ def test_a_message_stays_one_line_whatever_the_name(root):
 
 @LINKS
 def test_links_are_followed_and_circles_end(root, tmp_path):
-    fill(tmp_path, "elsewhere/1.png", "elsewhere/deep/2.png", "single.png")
-    fill(root, "cats/3.png", "cats/in/")
+    fill(tmp_path, "elsewhere/1.png", "elsewhere/deep/2.png", "single.png", "other/5.png")
+    fill(root, "cats/3.png", "cats/in/6.png")
     (root / "dogs").symlink_to(tmp_path / "elsewhere")
     (root / "more").symlink_to("cats")
     (root / "cats" / "4.png").symlink_to(tmp_path / "single.png")
-    for circle, target in {"here": ".", "up": "..", "self": "self", "cats/again": ".", "cats/in/up": "../.."}.items():
+    (root / "cats" / "in" / "other").symlink_to(tmp_path / "other")
+    for circle, target in {
+        "here": ".",
+        "up": "..",
+        "self": "self",
+        "cats/again": ".",
+        "cats/in/up": "../..",
+        "cats/in/x": ".",
+    }.items():
         (root / circle).symlink_to(target)
     (tmp_path / "elsewhere" / "deep" / "round").symlink_to(tmp_path / "elsewhere")
     found = folder(root, 4)
     assert found.names == ("cats", "dogs", "more")
-    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert found.labels.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
 
 
 def test_ten_thousand_classes(root):

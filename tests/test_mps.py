@@ -146,7 +146,7 @@ ADM = replace(LEARNED, unet=replace(UNET, head_channels=4, block_resample=True, 
 def mac(monkeypatch):
     """A Mac that is on; the two data sets are at hand."""
     monkeypatch.setattr("mini_ddpm.runs.results.load", lambda name, split="train": images(name, split))
-    monkeypatch.setattr("mini_ddpm.runs.folder.load", lambda name, split="train": images(name, split))
+    monkeypatch.setattr("mini_ddpm.runs.folder.images_of", lambda config, split: images(config.data, split))
     with Mac() as mac:
         yield mac
 

@@ -450,7 +450,7 @@ def test_a_model_file_cannot_be_resumed(tmp_path):
 
 
 def test_started_twice_or_on_the_wrong_images(tmp_path, monkeypatch):
-    runs.start(TINY, tmp_path / "run", CPU)
+    assert runs.fit(runs.start(TINY, tmp_path / "run", CPU), until=1)
     with pytest.raises(ValueError, match="already holds a run"):
         runs.start(TINY, tmp_path / "run", CPU)
     wrong = replace(TINY, unet=replace(TINY.unet, image_size=32))

@@ -14,12 +14,14 @@ from mini_ddpm.training import TrainStep
 class Live:
     """One figure, redrawn in place: the loss so far, and images drawn by the network as it is now.
 
-    `losses` holds the loss of every step; `images_per_second` the rate of training, drawing left out.
+    `losses` holds the loss of every step, `held_out` that on held-out images at the steps where it was measured;
+    `images_per_second` is the rate of training, drawing left out.
     """
 
     def __init__(self, steps: int, batch_size: int) -> None:
         self.steps, self.batch_size = steps, batch_size
         self.losses: list[float] = []
+        self.held_out: dict[int, float] = {}
         self.seconds = 0.0
         self._mark = time.perf_counter()
         self._place = display(display_id=True)
@@ -30,6 +32,11 @@ class Live:
         now = time.perf_counter()
         self.seconds += now - self._mark
         self._mark = now
+
+    def measured(self, step: int, loss: float) -> None:
+        """Note the loss on held-out images at a step; the time that it took is left out."""
+        self.held_out[step] = loss
+        self._mark = time.perf_counter()
 
     @property
     def images_per_second(self) -> float:
@@ -43,7 +50,10 @@ class Live:
         figure, (curve, grid) = plt.subplots(1, 2, figsize=(10, 3.6))
         window = max(1, done // 50)
         smooth = np.convolve(self.losses, np.ones(window) / window, mode="valid")
-        curve.plot(np.arange(len(smooth)) + window, smooth)
+        curve.plot(np.arange(len(smooth)) + window, smooth, label="training")
+        if self.held_out:
+            curve.plot([*self.held_out], [*self.held_out.values()], "o-", label="held-out images")
+            curve.legend()
         curve.set(xlabel="training step", ylabel=f"loss, mean over {window} steps", yscale="log")
         curve.set_title(f"step {done} of {self.steps}, {self.images_per_second:.0f} images/s, {left:.0f} s left")
         grid.imshow(image_grid(images, columns), cmap="gray", vmin=0, vmax=255)

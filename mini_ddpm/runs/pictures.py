@@ -37,14 +37,26 @@ def save_animation(frames: list[Image.Image], file: Path | BinaryIO, seconds: fl
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
 
 
-def loss_curve(steps: list[int], losses: list[float], minutes: float, loss: str = "simple") -> Figure:
-    """A training loss (its name in a preset) over steps, with a running mean; the axis is logarithmic if it can be."""
+def loss_curve(
+    steps: list[int],
+    losses: list[float],
+    minutes: float,
+    loss: str = "simple",
+    held_out: dict[int, float] | None = None,
+) -> Figure:
+    """A training loss (its name in a preset) over steps, with a running mean; the axis is logarithmic if it can be.
+
+    Args:
+        held_out: step -> the loss on held-out images, where it was measured.
+    """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(steps, losses, color="#9ecae1", linewidth=1, label="mean over 10 steps")
     window = max(1, len(losses) // 20)
     smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
     middle = steps[window // 2 : window // 2 + len(smooth)]
     axes.plot(middle, smooth, color="#08519c", label=f"running mean over {window} points")
+    if held_out:
+        axes.plot([*held_out], [*held_out.values()], "o-", color="#d95f02", label="held-out images, averaged network")
     axes.set(yscale="log" if min(losses) > 0 else "linear", xlabel="training step", ylabel=f"L_{loss}")
     first, last = losses[0], smooth[-1]
     went = "is" if first == last else f"{'fell' if last < first else 'rose'} from {first:.3g} to"

@@ -193,7 +193,8 @@ def report(run: Run, n: int = N) -> dict:
     trained = open_run(str(folder), run.state.device)
     if parallel.rank() == 0:
         steps, found = [int(row["step"]) for row in rows], [row["loss"] for row in rows]
-        figure = loss_curve(steps, found, rows[-1]["seconds"] / 60, trained.config.loss)
+        held_out = {int(row["step"]): row["held_out_loss"] for row in rows if "held_out_loss" in row}
+        figure = loss_curve(steps, found, rows[-1]["seconds"] / 60, trained.config.loss, held_out)
         write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
         states = draw(trained, sheet_labels(trained), 100, seed=0)
         n_states = len(trained.diffusion.timesteps) - 1

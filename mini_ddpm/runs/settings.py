@@ -35,7 +35,7 @@ def changed(config: RunConfig, settings: Sequence[str]) -> RunConfig:
         if setting.encode(errors="replace").decode() != setting:
             raise ValueError(f"{setting!r} is not UTF-8: take another name")
         if name not in known:
-            near = get_close_matches(name, known, 3, 0.5) + [each for each in known if each.endswith(f".{name}")]
+            near = [each for each in known if each.endswith(f".{name}")] + get_close_matches(name, known, 3, 0.5)
             nearest = f"did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
             raise ValueError(f"unknown field {name!r}: {nearest}There are {', '.join(known)}")
         if name in given:
@@ -66,4 +66,4 @@ def chosen(
     own = any(data.is_folder(each.removeprefix("data=")) for each in settings if each.startswith("data="))
     name = name or ("pictures" if own else default)
     config = changed(preset(name), settings)
-    return name, replace(config, data=os.path.abspath(config.data)) if own else config
+    return name, replace(config, data=os.path.abspath(config.data)) if data.is_folder(config.data) else config

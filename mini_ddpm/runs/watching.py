@@ -31,9 +31,16 @@ class Watch:
     def __init__(self, config: RunConfig, state: TrainState, folder: Path, minutes: float) -> None:
         self.folder, self.seconds = folder, 60 * minutes
         self.trained = Trained(config, config.diffusion.to(state.device), state.ema)  # type: ignore[arg-type]
-        self.held_out, self.distance = None, None
+        self.held_out: ImageSet | None = None
+        self.distance: Callable[[Tensor], float] | None = None
+        with _kept_random_state(state.device):  # judges are made with random weights, before they are read
+            parts = self._prepared()
+        self.said = f"every {minutes:g} minutes of training, not counting these: a sheet, {', '.join(parts)}"
+
+    def _prepared(self) -> list[str]:
+        """Find what it takes, and say what will be measured."""
         try:
-            self.held_out = _some(config, "test").to(state.device)
+            self.held_out = _some(self.trained.config, "test").to(self.trained.device)
             parts = [f"the loss of {len(self.held_out):,} held-out images"]
         except DataError as error:
             parts = [f"no held-out loss ({error})"]
@@ -42,11 +49,11 @@ class Watch:
             parts.append(f"FD-{name} of {DRAWN} images")
         except ValueError as error:
             parts.append(f"no FD ({error})")
-        self.said = f"every {minutes:g} minutes of training, not counting these: a sheet, {', '.join(parts)}"
+        return parts
 
     def measure(self, step: int) -> dict[str, float]:
         """`held_out_loss` and `fd`, where they can be had; a sheet is written to `samples-STEP.png`."""
-        found = {}
+        found: dict[str, float] = {}
         with _kept_random_state(self.trained.device):
             if self.held_out is not None:
                 found["held_out_loss"] = held_out_loss(self.trained, self.held_out)
