@@ -6,15 +6,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
-import torch
 
-from mini_ddpm import data, measure, parallel, runs
-from mini_ddpm.files import write_json
-from mini_ddpm.measure import digits, extractors
-from mini_ddpm.measure.distances import N
+from mini_ddpm import data, measuring, parallel, runs
 from mini_ddpm.runs import classifiers, options, outputs, presets
 from mini_ddpm.runs.device import enough_memory
 from mini_ddpm.runs.drawing import BATCH
@@ -108,7 +103,7 @@ def train(
         sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
     try:
         with enough_memory(f"the run is trained to the end; draw fewer images: mini-ddpm sample {run.folder} --n 10"):
-            show(runs.report(run))
+            measuring.show(runs.report(run))
     except KeyboardInterrupt:
         click.echo(f"trained to the end, but not drawn and measured; for that: {go_on}")
         raise
@@ -152,72 +147,8 @@ def sample(
     click.echo(f"wrote {out}" + (f" and {animation}" if gif else ""))
 
 
-@cli.command()
-@click.argument("run")
-@click.option("--n", type=click.IntRange(5, 100_000), default=N, help="How many images to draw.")
-@options.sampling_options
-@click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
-@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
-@click.option(
-    "--bits",
-    type=click.IntRange(2, 10_000),
-    help="Draw nothing: bound the bits/dim of this many test images, in all T steps. --variance counts here too.",
-)
-@options.file_option("--terms", options.TENSORS, help="With --bits: a .safetensors file to keep terms, and go on from.")
-@click.option(
-    "--extractor",
-    "names",
-    multiple=True,
-    help="Of colour images: cifar10-judge (by default), efficientnet-lite0 or inception. May be given several times.",
-)
-@options.raw_option
-@options.compile_option
-@options.device_option
-def evaluate(
-    run: str,
-    n: int,
-    seed: int,
-    out: Path | None,
-    bits: int | None,
-    terms: Path | None,
-    names: tuple[str, ...],
-    raw: bool,
-    fast: bool,
-    device: str | None,
-    **changes: str | float | None,
-) -> None:
-    """Draw images with RUN and let a judge measure them, or bound the likelihood of real test images."""
-    trained = options.configured(run, device, raw, changes)
-    if fast:
-        trained, how = runs.compiled(trained, min(n, BATCH))
-        click.echo(how)
-    figures = runs.evaluate(trained, n, seed, names) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
-    figures |= {"weights": "raw"} if raw else {}
-    try:
-        if out is not None and parallel.rank() == 0:
-            write_json(out, figures)
-    finally:  # of the file and the screen, one may fail
-        show(figures)
-
-
-@cli.command()
-@click.option("--n", type=click.IntRange(5, 10_000), default=10_000, help="How many images.")
-@click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
-@click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
-@options.file_option("--out", options.JSON, help="Also write the figures to this .json file.")
-@options.device_option
-def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | None) -> None:
-    """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
-    chosen = runs.pick_device(device)
-    torch.manual_seed(seed)
-    rows = measure.floors(extractors.get(extractor, chosen), n)
-    try:
-        if out is not None and parallel.rank() == 0:
-            write_json(out, {"n": n, "seed": seed, "machine": runs.machine(chosen), "rows": rows})
-    finally:
-        for name, figures in rows.items():
-            click.echo(f"\n{name}")
-            show(figures)
+for command in (measuring.evaluate, measuring.floors, measuring.measure_folder):
+    cli.add_command(command)
 
 
 @cli.command()
@@ -251,17 +182,16 @@ def list_presets() -> None:
 @click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
 @click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training images; 12 for mnist, else 11.")
 @click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the changes to the images.")
-@options.file_option("--out", options.TENSORS, help="A .safetensors file; by default the shipped one is replaced.")
+@options.file_option("--out", options.TENSORS, help="A .safetensors file; in a clone, by default, the shipped one.")
 @options.device_option
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
     options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
+    out = out or classifiers.shipped_judge(data_name)
     if data_name == "mnist":
-        out = out or digits.JUDGE_FILE
         found = classifiers.make_digits_judge(epochs or 12, seed, out)
     else:
-        out = out or extractors.CIFAR_JUDGE_FILE
         found = classifiers.make_cifar10_judge(epochs or 11, seed, out, runs.pick_device(device))
     click.echo(f"wrote {out}: {found}")
 
@@ -295,9 +225,3 @@ def train_classifier(
     for t, accuracy in found.items():
         click.echo(f"t = {t:5}  accuracy {accuracy:.1%}")
     click.echo(f"wrote {out}")
-
-
-def show(figures: dict[str, Any]) -> None:
-    """Print figures as a short table."""
-    for name, value in figures.items():
-        click.echo(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")

@@ -10,7 +10,7 @@ import torch
 from conftest import one_line
 from PIL import Image
 
-from mini_ddpm import commands, data, parallel, runs
+from mini_ddpm import commands, data, measuring, parallel, runs
 from mini_ddpm.classifier import ClassifierStep
 from mini_ddpm.data import some_cifar10
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
@@ -81,7 +81,7 @@ def test_figures_that_can_not_be_stored_are_shown(trained, run, monkeypatch):
     def full(path, content):
         raise OSError(f"could not write {path}: the disk is full")
 
-    monkeypatch.setattr(commands, "write_json", full)
+    monkeypatch.setattr(measuring, "write_json", full)
     status, out, err = run("evaluate", trained, "--n", 100, "--steps", 2, "--out", "e.json")
     assert status == 1
     assert "fd_judge" in out
@@ -278,7 +278,7 @@ def test_figures_are_kept_even_if_they_can_not_be_shown(trained, run, tmp_path, 
     def closed(figures):
         raise BrokenPipeError
 
-    monkeypatch.setattr(commands, "show", closed)
+    monkeypatch.setattr(measuring, "show", closed)
     run("evaluate", trained, "--n", 5, "--out", "figures.json")
     assert json.loads((tmp_path / "figures.json").read_text())["n"] == 5
 

@@ -103,7 +103,7 @@ IMAGENET = (
 def test_efficientnet_has_its_imagenet_weights():
     """It names CIFAR-10's images, enlarged, in words of ImageNet; guessing would name a tenth."""
     images, labels = SOME.images[:60], SOME.labels[:60]
-    p = extractors.load_efficientnet()(extractors.enlarged(images)).softmax(dim=1)
+    p = extractors.load_efficientnet()(extractors.resized(images)).softmax(dim=1)
     named = torch.stack([p[:, list(group)].amax(dim=1) for group in IMAGENET], dim=1).argmax(dim=1)
     assert float((named == labels).float().mean()) > 0.5
     features = extractors.get("efficientnet-lite0", CPU).of(images[:4])

@@ -565,11 +565,11 @@ def test_features_are_of_every_batch_and_without_a_graph():
 
 
 def test_enlarging_keeps_the_range_of_grey_levels():
-    ends = extractors.enlarged(BLACK_AND_WHITE.expand(2, 3, 32, 32))
+    ends = extractors.resized(BLACK_AND_WHITE.expand(2, 3, 32, 32))
     assert ends[:, 0, 0, 0].tolist() == pytest.approx([-127 / 128, 1.0], abs=1e-6)
     torch.manual_seed(0)
     edges = torch.randint(2, (1, 3, 32, 32), dtype=torch.uint8) * 255
-    assert float(extractors.enlarged(edges).max()) <= 1
+    assert float(extractors.resized(edges).max()) <= 1
 
 
 def test_a_digits_judge_is_trained_on_jittered_digits(monkeypatch):

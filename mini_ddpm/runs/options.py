@@ -14,6 +14,7 @@ from torch import Tensor
 from mini_ddpm.data import to_model
 from mini_ddpm.files import check_target
 from mini_ddpm.folders import read_picture
+from mini_ddpm.measure import digits
 from mini_ddpm.runs.device import pick_device
 from mini_ddpm.runs.drawing import OwnImage, default_labels
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
@@ -100,7 +101,7 @@ def configured(run: str, device: str | None, raw: bool, changes: dict[str, Any])
         (ddim, "only --sampler ddim has it", "--eta"),
         (not ddim or not draws, "only --sampler ancestral and --bits have it", "--variance"),
         (trained.classes, f"{run} knows no labels, and no --classifier does for it", "--guidance --label"),
-        (config.unet.in_channels == 3, "digits have their own judge", "--extractor"),
+        (config.data not in digits.DATA, "digits have their own judge", "--extractor"),
     )
     diffusion = config.diffusion.to(trained.device)
     diffusion.timesteps  # noqa: B018 - too many steps are refused here, before the work

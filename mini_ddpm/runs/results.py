@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -12,50 +12,43 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from mini_ddpm import measure, parallel
-from mini_ddpm.data import load
+from mini_ddpm.data import DataError, is_folder, load, to_pixels
 from mini_ddpm.files import CheckpointError, digest, read_tensors, write_json, write_tensors, write_whole
-from mini_ddpm.measure import Bound, extractors
+from mini_ddpm.measure import Bound, digits, extractors, references
 from mini_ddpm.measure.distances import N
 from mini_ddpm.runs.device import machine
 from mini_ddpm.runs.drawing import batch_seed, default_labels, draw_many, sheet_labels
 from mini_ddpm.runs.folder import Run, read_metrics
 from mini_ddpm.runs.outputs import save_drawn
 from mini_ddpm.runs.pictures import loss_curve
+from mini_ddpm.runs.presets import RunConfig, images_of
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
 from mini_ddpm.training import autocast
 
 CHUNK = 50  # images whose bound is computed at a time
-TERMS = ("prior", "terms", "x_0_error", "eps_error")  # what is kept of a bound
+TERMS = ("prior", "terms", "x_0_error", "eps_error")  # what is kept of a bound; none is negative, but for
+ROUNDING = 1e-3
+OWN = "efficientnet-lite0"  # measures what no judge was made for
+Ruler = Callable[[Tensor, Tensor | None], dict]  # images (n, C, H, W) in [-1, 1] and labels (n,) -> figures
 
 
 def evaluate(trained: Trained, n: int, seed: int, names: Sequence[str] = ()) -> dict:
     """Draw n images and measure them: the figures, and how they came about. Processes share the work.
 
-    Digits are measured by `digits.evaluate_images`, colour images by `colour.RealImages.measure`.
+    Digits are measured by `digits.evaluate_images`, and what was trained on CIFAR-10 by `colour.RealImages.measure`.
+    All else is compared with its own training images, by `references`.
 
     Args:
-        names: for colour images, any of `extractors.EXTRACTORS`; the project's own judge by default.
+        names: any of `extractors.EXTRACTORS`; by default the judge of this data or, where there is none, OWN.
 
     Raises:
-        ValueError: no judge reads images of this shape, or the extractor can't be had.
+        ValueError: an extractor can't be had, or knows nothing of such images.
     """
-    labels, shape = default_labels(trained, n), image_shape(trained.config)
+    labels, ruler = default_labels(trained, n), _ruler(trained, n, seed, names)
     begin = time.perf_counter()
-    if shape == (1, 28, 28) and not names:
-        reference = measure.load_reference()
-        images = draw_many(trained, labels, n, seed)
-        took = time.perf_counter() - begin
-        known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
-        figures = measure.evaluate_images(images, labels, reference, known, unknown)
-    elif shape == (3, 32, 32):
-        chosen = [extractors.get(name, trained.device) for name in names or ["cifar10-judge"]]
-        real = [measure.real_images(extractor, n) for extractor in chosen]
-        begin = time.perf_counter()
-        images = draw_many(trained, labels, n, seed)
-        took = time.perf_counter() - begin
-        figures = {key: value for seen in real for key, value in seen.measure(images, labels).items()}
-    else:
-        raise ValueError("extractors measure colour images of 32x32, and the judge digits of 28x28: not these images")
+    images = draw_many(trained, labels, n, seed)
+    took = time.perf_counter() - begin
+    figures = ruler(images, labels)
     how = {
         "n": n,
         **asdict(trained.config.sampling),
@@ -67,6 +60,59 @@ def evaluate(trained: Trained, n: int, seed: int, names: Sequence[str] = ()) -> 
     return {**figures, **how, "machine": machine(trained.device)}
 
 
+def _ruler(trained: Trained, n: int, seed: int, names: Sequence[str]) -> Ruler:
+    """What measures n images (n, C, H, W) in [-1, 1], drawn with labels (n,) or without."""
+    kind = trained.config.data, image_shape(trained.config)
+    if kind in [(name, (1, 28, 28)) for name in digits.DATA] and not names:
+        known, unknown = load("mnist-5k", "train"), load("mnist-5k", "test")  # at hand without a network
+        return partial(measure.evaluate_images, reference=measure.load_reference(), train=known, heldout=unknown)
+    if kind == ("cifar10", (3, 32, 32)):
+        chosen = [extractors.get(name, trained.device) for name in names or ["cifar10-judge"]]
+        real = [measure.real_images(extractor, n) for extractor in chosen]
+        return lambda images, labels: {k: v for seen in real for k, v in seen.measure(images, labels).items()}
+    return _own_ruler(trained, n, seed, names)
+
+
+def _own_ruler(trained: Trained, n: int, seed: int, names: Sequence[str]) -> Ruler:
+    """What compares n images with those that the network has seen; without any extractor, at least their neighbours."""
+    torch.manual_seed(seed)
+    with parallel.first_alone():
+        train = references.some(images_of(trained.config, "train").images, references.MOST)
+        heldout = _held_out(trained.config, min(n, len(train) // 2))
+    missing = {}
+    try:
+        references.check_enough(train, range(n))
+        chosen = [extractors.for_any(name, trained.device) for name in names or [OWN]]
+    except ValueError as error:
+        if names:
+            raise
+        chosen, missing = [], {"not measured": str(error)}
+
+    def measured(images: Tensor, labels: Tensor | None) -> dict:
+        torch.manual_seed(seed)
+        pixels = to_pixels(images)
+        found: dict = references.neighbours(pixels, train, heldout)
+        for extractor in chosen:
+            rows = references.compare(extractor, pixels, train, heldout)
+            for row, figures in rows.items():
+                found |= {key if row == "images" else f"{key} of {row}": value for key, value in figures.items()}
+            found["how to read this"] = references.advice(rows)
+        return found | missing
+
+    return measured
+
+
+def _held_out(config: RunConfig, least: int) -> Tensor | None:
+    """Test images, unless there are none or fewer than `least`: half of the training images serve better then."""
+    try:
+        test = images_of(config, "test").images
+    except DataError:
+        if is_folder(config.data):  # a small one, which has no test part
+            return None
+        raise
+    return test if len(test) >= least else None
+
+
 def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None = None) -> Bound:
     """The full bound, T steps, of n evenly spaced test images, given their labels if the network takes any.
 
@@ -76,13 +122,13 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
     Raises:
         ValueError: the file is damaged or belongs to another call, or there are fewer test images.
     """
-    process, test = replace(trained.diffusion, steps=None), load(trained.config.data, "test").to(trained.device)
+    process, test = replace(trained.diffusion, steps=None), images_of(trained.config, "test").to(trained.device)
     if not 1 <= n <= len(test):
         raise ValueError(f"there are {len(test):,} test images, so their number can't be {n:,}")
     test.check_fits(image_shape(trained.config), trained.config.unet.classes)
     chosen = torch.arange(n, device=trained.device) * len(test) // n
     weights = digest(trained.model.state_dict())
-    what = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}
+    what, T = {"config": trained.config.to_json(), "weights": weights, "n": n, "seed": seed}, len(process.timesteps) - 1
     rows: dict[str, Tensor] = {}
     if path is not None and path.exists():
         rows, found = read_tensors(path)
@@ -90,24 +136,23 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
             raise ValueError(
                 f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
             )
-        k, T = rows["prior"].numel() if "prior" in rows else 0, len(process.timesteps) - 1
+        k = rows["prior"].numel() if "prior" in rows else 0
         shapes = {name: (k,) if name == "prior" else (k, T) for name in TERMS}
-        sound = all(value.is_floating_point() and value.isfinite().all() for value in rows.values())
+        sound = all(v.is_floating_point() and v.isfinite().all() and (v > -ROUNDING).all() for v in rows.values())
         if {name: value.shape for name, value in rows.items()} != shapes or k > n or not sound:
             raise ValueError(f"{path} is damaged: remove it, and start the bound again")
     done = len(rows.get("prior", ()))
-    with tqdm(total=n, initial=done, unit="image", desc="bits/dim") as bar:
+    with tqdm(total=n * T, initial=done * T, unit="image-step", desc="bits/dim") as bar:
         for first in range(done, n, CHUNK):
             images, y = test.images[chosen[first : first + CHUNK]], test.labels[chosen[first : first + CHUNK]]
             torch.manual_seed(batch_seed(seed, first))
             model = partial(trained.model, y=y) if trained.config.unet.classes else trained.model
             with autocast(trained.device):
-                part = measure.bound(process, model, images)
+                part = measure.bound(process, model, images, bar)
             new = {name: getattr(part, name) for name in TERMS}
             rows = {name: torch.cat([rows[name], value]) if rows else value for name, value in new.items()}
             if path is not None:
                 write_tensors(path, rows, what)
-            bar.update(len(images))
     return Bound(process.timesteps[:-1], **rows)
 
 
