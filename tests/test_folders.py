@@ -530,7 +530,7 @@ def test_what_has_not_changed_is_not_decoded_again(root, decoded, kept):
     for given in (root, str(root), os.path.relpath(root)):
         again = folder(given, 4, part="train")
         assert torch.equal(again.images, first.images)
-        assert "2 pictures at 4x4; other files, ignored: 1" in again.source
+        assert again.source == f"{root}: 2 pictures at 4x4; other files, ignored: 1; train part: 2"
     assert len(decoded) == 2
     assert len([*kept.iterdir()]) == 1
 
@@ -614,6 +614,7 @@ DAMAGES = {
     "pixels missing": lambda content: content[10:],
     "pixels too many": lambda content: bytes(48) + content,
     "another index": lambda content: content.replace(b'"broken": []', b'"broken":[0]'),
+    "another note": lambda content: content.replace(b'"done": {}', b'"done":[] '),
     "no index": lambda content: content[:-1] + b"\xff",
     "nonsense": lambda content: b"\xff" * 1000,
 }
