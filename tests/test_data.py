@@ -319,6 +319,7 @@ def test_cifar10_is_downloaded_and_unpacked(offline_cache, server, monkeypatch):
     assert train.images.shape == (50_000, 3, 32, 32)
     assert test.images.shape == (10_000, 3, 32, 32)
     assert (train.flip, test.flip) == (True, False)
+    assert train.names == test.names == data.CIFAR10_CLASSES
     assert torch.equal(test.images[:, 2, 31, 31].long(), test.labels)
     assert len(asked) == 2
 
