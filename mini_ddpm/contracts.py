@@ -18,6 +18,7 @@ class Network(Protocol):
 
     >>> from functools import partial
     >>> import torch
+    >>> from torch import nn
     >>> from mini_ddpm.data import load
     >>> from mini_ddpm.diffusion import Diffusion
     >>> from mini_ddpm.losses import simple_loss
@@ -68,8 +69,8 @@ class StepFunction(Protocol):
     such steps, the last of them DDIM's, come three times as close:
 
     >>> import torch
-    >>> from mini_ddpm.diffusion import eps_from_x_0, predict_v, predict_x_0
-    >>> from mini_ddpm.sampling import ddim_step, sample, times
+    >>> from mini_ddpm.diffusion import Diffusion, eps_from_x_0, predict_v, predict_x_0
+    >>> from mini_ddpm.sampling import Step, ddim_step, sample, times
     >>> from mini_ddpm.schedules import NoiseSchedule, cosine_betas
     >>> def heun_step(diffusion, model, x_t, t, s):
     ...     def slope(x, alpha_bar, t):
