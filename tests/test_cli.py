@@ -167,7 +167,7 @@ def test_compile_reaches_training_and_sampling(run, tmp_path, monkeypatch):
 
         assert example(network).shape[1:] == (1, 28, 28)
         calls.append("compiled")
-        fast.config = network.config
+        fast.classes = network.classes
         fast.parameters = network.parameters
         return fast, "compiled in 1.0 s"
 

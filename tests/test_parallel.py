@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import nn
 
 from mini_ddpm import parallel, runs
-from mini_ddpm.data import DataError
+from mini_ddpm.data import DataError, load
 from mini_ddpm.files import read_tensors
 from mini_ddpm.measure import frechet_distance, kernel_distance, moments_of
 from mini_ddpm.runs import folder as run_folder
@@ -130,7 +130,7 @@ def test_a_killed_process_ends_the_job_and_leaves_a_whole_checkpoint(tmp_path):
 def test_a_batch_that_can_not_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(parallel, "size", lambda: 3)
     with pytest.raises(ValueError, match="16 images can't be shared out evenly among 3 processes"):
-        run_folder._fresh(preset("tiny"), Path("nowhere"), CPU, fast=False)
+        run_folder._fresh(preset("tiny"), load("mnist-5k"), Path("nowhere"), CPU, fast=False)
 
 
 def test_only_a_lost_process_is_called_one(monkeypatch):

@@ -384,13 +384,14 @@ def test_the_bound_is_of_evenly_spaced_test_images_with_labels_and_their_own_noi
     asked, seen = [], []
     images = torch.arange(12, dtype=torch.uint8)[:, None, None, None].expand(12, 1, 28, 28)
 
-    def bound(process, model, part):
+    def bound(process, model, part, bar):
         seen.append((part[:, 0, 0, 0].tolist(), model.keywords["y"].tolist(), torch.randn(3).tolist(), process.clip))
         empty = torch.zeros(len(part), 1)
         return Bound([1], empty[:, 0], empty, empty, empty)
 
     monkeypatch.setattr(
-        "mini_ddpm.runs.results.load", lambda *what: asked.append(what) or ImageSet(images, torch.arange(12) % 10)
+        "mini_ddpm.runs.results.images_of",
+        lambda config, part: asked.append((config.data, part)) or ImageSet(images, torch.arange(12) % 10),
     )
     monkeypatch.setattr(measure, "bound", bound)
     monkeypatch.setattr("mini_ddpm.runs.results.CHUNK", 2)
@@ -405,8 +406,8 @@ def test_the_bound_is_of_evenly_spaced_test_images_with_labels_and_their_own_noi
 def test_digits_are_compared_with_those_trained_on_and_those_held_out(shipped, monkeypatch):
     sizes = []
 
-    def spy(images, labels, reference, known, held_out):
-        sizes.append((len(known), len(held_out)))
+    def spy(images, labels, reference, train, heldout):
+        sizes.append((len(train), len(heldout)))
         return {}
 
     monkeypatch.setattr(measure, "evaluate_images", spy)
@@ -415,10 +416,10 @@ def test_digits_are_compared_with_those_trained_on_and_those_held_out(shipped, m
 
 
 def test_a_damaged_file_of_terms_is_named(shipped, tmp_path, monkeypatch):
-    def bound(process, model, part):
+    def bound(process, model, part, bar):
         return Bound([1], torch.zeros(len(part)), *(torch.zeros(len(part), 1) for _ in range(3)))
 
-    monkeypatch.setattr("mini_ddpm.runs.results.load", lambda *what: load("mnist-5k", "test"))
+    monkeypatch.setattr("mini_ddpm.runs.results.images_of", lambda *what: load("mnist-5k", "test"))
     monkeypatch.setattr(measure, "bound", bound)
     runs.bound_of_test_images(shipped, 4, 0, tmp_path / "terms.safetensors")
     rows, what = files.read_tensors(tmp_path / "terms.safetensors")

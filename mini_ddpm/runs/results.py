@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -132,7 +133,9 @@ def bound_of_test_images(trained: Trained, n: int, seed: int, path: Path | None 
     rows: dict[str, Tensor] = {}
     if path is not None and path.exists():
         rows, found = read_tensors(path)
-        if found != json.loads(json.dumps(what)):
+        with suppress(KeyError, ValueError):  # fields that came later than the file have their defaults
+            found["config"] = RunConfig.from_json(found["config"]).to_json()
+        if json.loads(json.dumps(found)) != json.loads(json.dumps(what)):
             raise ValueError(
                 f"{path} holds the bound of other weights, another n or seed: choose another file, or remove it"
             )
