@@ -29,6 +29,7 @@ from mini_ddpm.training import autocast
 CHUNK = 50  # images whose bound is computed at a time
 TERMS = ("prior", "terms", "x_0_error", "eps_error")  # what is kept of a bound; none is negative, but for
 ROUNDING = 1e-3
+FEW = 400  # images that a report on own pictures draws, which is slow for larger ones
 OWN = "efficientnet-lite0"  # measures what no judge was made for
 Ruler = Callable[[Tensor, Tensor | None], dict]  # images (n, C, H, W) in [-1, 1] and labels (n,) -> figures
 
@@ -185,9 +186,10 @@ def bits_per_dim(trained: Trained, n: int, seed: int, path: Path | None = None) 
     }
 
 
-def report(run: Run, n: int = N) -> dict:
-    """Fill a trained run's folder: samples.png, loss.png, denoising.gif and evaluation.json."""
+def report(run: Run, n: int | None = None) -> dict:
+    """Fill a trained run's folder: samples.png, loss.png, denoising.gif and evaluation.json, by default of N or FEW."""
     folder = run.folder
+    n = n or (FEW if is_folder(run.config.data) else N)
     rows = read_metrics(folder)
     if not rows:
         raise CheckpointError(
