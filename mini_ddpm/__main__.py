@@ -27,7 +27,10 @@ def main() -> None:
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "mini-ddpm"
             said, status = f"{error.format_message()} (see {command} --help)", error.exit_code
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            named = f"{error.filename}: {error.strerror}" if error.filename else str(error)  # no [Errno 20]
+            said, status = named, 1
+        except ValueError as error:
             said, status = str(error), 1
         except MemoryError as error:
             said, status = str(error) or "not enough memory", 1
