@@ -27,7 +27,8 @@ from mini_ddpm.symbolic.notation import (
     t,
     x,
 )
-from mini_ddpm.symbolic.theory import Definition, Theory
+from mini_ddpm.symbolic.definitions import Definition
+from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 __all__ = [

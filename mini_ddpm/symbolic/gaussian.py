@@ -97,4 +97,5 @@ def complete_square(exponent: Expr, x: Expr) -> tuple[Expr, Expr, Expr]:
 
 def kl(mean_1: Expr, variance_1: Expr, mean_2: Expr, variance_2: Expr) -> Expr:
     """D_KL( N(mean_1, variance_1) || N(mean_2, variance_2) ), derived in notebook 03."""
+    mean_1, variance_1, mean_2, variance_2 = map(sympify, (mean_1, variance_1, mean_2, variance_2))
     return (log(variance_2 / variance_1) + (variance_1 + (mean_1 - mean_2) ** 2) / variance_2 - 1) / 2

@@ -1,0 +1,203 @@
+"""Sums and products with symbolic ends.
+
+A sum from a to b is F(b) - F(a - 1), where F is an unknown function with F(n) - F(n - 1) = f(n): shifting an index, taking
+terms out and telescoping become cancellation. That holds if b >= a - 1; otherwise the sum is empty and 0, whatever
+F says, so it is used only where b >= a - 1 is certain. A product is the same with ratios.
+"""
+
+from typing import TYPE_CHECKING
+
+from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol, bernoulli, binomial
+from sympy.core.function import AppliedUndef
+
+from mini_ddpm.symbolic.generators import NoForm
+
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.normal import Normal, Scope
+
+WRITTEN_OUT = 12  # terms of a sum between numbers
+PLACE = Symbol("_", integer=True)
+
+
+class Indefinite(Function):
+    """F(number, n): the unknown function of the summand, or factor, of that number in the table."""
+
+    is_extended_real = True
+
+
+class Table:
+    """Summands and factors, as expressions in PLACE; equal ones have one number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[Expr, bool], int] = {}
+        self.kinds: list[tuple[Expr, bool]] = []
+
+    def number(self, f: Expr, multiplied: bool) -> int:
+        """The number of a summand or factor."""
+        if (f, multiplied) not in self.numbers:
+            self.numbers[f, multiplied] = len(self.kinds)
+            self.kinds.append((f, multiplied))
+        return self.numbers[f, multiplied]
+
+
+def total(normal: "Normal", expr: Sum, scope: "Scope") -> Expr:
+    """A sum, summand by summand."""
+    return _over(normal, expr, scope, multiplied=False)
+
+
+def product(normal: "Normal", expr: Product, scope: "Scope") -> Expr:
+    """A product, factor by factor."""
+    return _over(normal, expr, scope, multiplied=True)
+
+
+def _over(normal: "Normal", expr: Expr, scope: "Scope", multiplied: bool) -> Expr:
+    *inner, (index, first, last) = expr.limits
+    f = expr.func(expr.function, *inner) if inner else expr.function
+    first, last = first.expand(), last.expand()
+    neutral = Integer(1 if multiplied else 0)
+    if not (first.is_integer and last.is_integer):
+        raise NoForm
+    if normal.conditions.at_least(first - 1, last, scope.forms):
+        return neutral
+    if (last - first).is_Integer and last - first < WRITTEN_OUT:
+        terms = [normal.of(f.xreplace({index: first + k}), scope) for k in range(int(last - first) + 1)]
+        return (Mul if multiplied else Add)(*terms)
+    k = Symbol(f"_{len(scope.forms)}:{first}:{last}", integer=True)  # one name for one place, in every round
+    inside = scope._replace(forms=(*scope.forms, k - first, last - k))
+    g = normal.of(f.xreplace({index: k}), inside)
+    certain = normal.conditions.at_least(last + 1, first, scope.forms)
+    parts = _factors(normal, g, k) if multiplied else _summands(normal, g, k)
+    found = [(c, _part(normal, h, k, first, last, scope, certain, multiplied)) for c, h in parts]
+    return Mul(*(part**c for c, part in found)) if multiplied else Add(*(c * part for c, part in found))
+
+
+def _summands(normal: "Normal", g: Expr, k: Symbol) -> list[tuple[Expr, Expr]]:
+    """Coefficients without k, and summands with it."""
+    numerator, denominator = normal.generators.ratio(g)
+    below, rest = _divided(normal, denominator, k)
+    groups: dict[Expr, Expr] = {}
+    for term in Add.make_args(numerator.expand()):
+        c, h = _divided(normal, term, k)
+        groups[h] = groups.get(h, 0) + c
+    return [(c / below, h / rest) for h, c in groups.items()]
+
+
+def _divided(normal: "Normal", expr: Expr, k: Symbol) -> tuple[Expr, Expr]:
+    """A product in two: without k and with it."""
+    generators = normal.generators
+    without, with_k = Integer(1), Integer(1)
+    constant, factors = generators.factors(expr)
+    for base, power in factors:
+        if any(generators.depends(g, [k]) for g in base.free_symbols):
+            with_k *= base**power
+        else:
+            without *= base**power
+    return constant * without, with_k
+
+
+def _factors(normal: "Normal", g: Expr, k: Symbol) -> list[tuple[Expr, Expr]]:
+    """Powers, and factors: those without k as they are, each with its power."""
+    found = []
+    for base, power in normal.factors(g):
+        found.append((Integer(power), base))
+    return found
+
+
+def _part(
+    normal: "Normal", h: Expr, k: Symbol, first: Expr, last: Expr, scope: "Scope", certain: bool, multiplied: bool
+) -> Expr:
+    """The sum or product of one part."""
+    origin = normal.generators.meaning(h)
+    if not origin.has(k):
+        count = last - first + 1
+        if not certain:
+            return _opaque(normal, origin, k, first, last, scope, multiplied)
+        size = normal.of(count, scope)
+        return _to_the(normal, h, count, scope) if multiplied else h * size
+    if not multiplied and origin.is_polynomial(k) and origin.free_symbols == {k} and certain:
+        return normal.of(_power_sum(origin, k, first, last), scope)
+    if not certain:
+        return _opaque(normal, origin, k, first, last, scope, multiplied)
+    constant, origin = (Integer(1), origin) if multiplied else origin.as_independent(k, as_Add=False)
+    aligned, shift = _aligned(_absorbed(normal, origin, k), k)
+    number = normal.sums.number(aligned.xreplace({k: PLACE}), multiplied)
+    ends = [normal.of(Indefinite(number, n), scope) for n in (last + shift, first - 1 + shift)]
+    return ends[0] / ends[1] if multiplied else normal.of(constant, scope) * (ends[0] - ends[1])
+
+
+def _to_the(normal: "Normal", h: Expr, count: Expr, scope: "Scope") -> Expr:
+    found = normal.generators.weak_sign(h)
+    if found is None or found[0] < 0:
+        if h == -1 or not count.is_Integer:
+            return normal.generators.name(("power", h, count), normal.generators.meaning(h) ** count)
+    return normal.power_of(h, normal.of(count, scope))
+
+
+def _opaque(
+    normal: "Normal", f: Expr, k: Symbol, first: Expr, last: Expr, scope: "Scope", multiplied: bool
+) -> Expr:
+    """A sum that may be empty, taken as it is."""
+    kind = Product if multiplied else Sum
+    f = f.xreplace({k: PLACE})
+    return normal.generators.name((kind, f, first, last), kind(f, (PLACE, first, last)))
+
+
+def _power_sum(f: Expr, k: Symbol, first: Expr, last: Expr) -> Expr:
+    """The sum of a polynomial in k, by Faulhaber's formula."""
+    result = Integer(0)
+    for (p,), c in f.as_poly(k).terms():
+        for n, sign in ((last, 1), (first - 1, -1)):
+            terms = (binomial(p + 1, j) * bernoulli(j, 1) * n ** (p + 1 - j) for j in range(p + 1))
+            result += sign * c * Add(*terms) / (p + 1)
+    return result
+
+
+def at(normal: "Normal", expr: Indefinite, scope: "Scope") -> Expr:
+    """F(n): its value at the symbolic part of n, and the terms from there to n."""
+    number, n = int(expr.args[0]), expr.args[1].expand()
+    f, multiplied = normal.sums.kinds[number]
+    if multiplied:
+        return normal.products.value(normal, f, PLACE, n, scope)
+    start, steps = _offset(n)
+    unknown = Indefinite(number, start)
+    g = normal.generators.name(unknown, unknown)
+    terms = [normal.of(f.xreplace({PLACE: start + r}), scope) for r in _between(steps)]
+    return g + Add(*terms) if steps > 0 else g - Add(*terms)
+
+
+def _between(steps: int) -> range:
+    """The distances of the terms between a start and a point that many steps from it."""
+    return range(1, steps + 1) if steps > 0 else range(steps + 1, 1)
+
+
+def _offset(n: Expr) -> tuple[Expr, int]:
+    """T - 1 is T and -1; a number is 0 and itself."""
+    number, rest = n.as_coeff_Add()
+    if not number.is_Integer or abs(number) > WRITTEN_OUT:
+        return n, 0
+    return rest, int(number)
+
+
+def _absorbed(normal: "Normal", f: Expr, k: Symbol) -> Expr:
+    """P(k) without its last factor is P(k - 1)."""
+    for node in sorted(f.atoms(Indefinite), key=str):
+        last, multiplied = normal.sums.kinds[int(node.args[0])]
+        powers = f.as_powers_dict()
+        if multiplied and node.args[1] == k and powers.get(node):
+            dropped = (last.xreplace({PLACE: k}) ** -powers[node]).as_powers_dict()
+            if all(powers.get(base) == power for base, power in dropped.items()):
+                gone = Mul(*(base**power for base, power in dropped.items()))
+                f = (f / gone).xreplace({node: node.func(node.args[0], k - 1)})
+    return f
+
+
+def _aligned(f: Expr, k: Symbol) -> tuple[Expr, int]:
+    """Shift the index so that its smallest offset is 0: f(k - 1) f(k) becomes f(k) f(k + 1), shift -1."""
+    offsets = []
+    for node in f.atoms(Indexed, AppliedUndef, Indefinite):
+        for place in node.args:
+            start, steps = _offset(place.expand()) if isinstance(place, Expr) else (None, 0)
+            if start == k:
+                offsets.append(steps)
+    shift = min(offsets, default=0)
+    return f.xreplace({k: k - shift}), shift

@@ -1,0 +1,347 @@
+"""The number that an expression stands for in a world.
+
+Sums and products between integers are taken term by term (an empty sum is 0, an empty product 1), definitions are
+followed, means and integrals are computed by quadrature. Nothing here simplifies: what two lines have in common
+can't hide a difference between them.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import combinations, count
+
+import mpmath
+import sympy
+from mpmath import mp, mpf
+from sympy import (
+    Basic,
+    Derivative,
+    Expr,
+    Indexed,
+    Integral,
+    Piecewise,
+    Pow,
+    Product,
+    Subs,
+    Sum,
+    Symbol,
+    Tuple,
+    exp,
+)
+from sympy.concrete.expr_with_limits import ExprWithLimits
+from sympy.core.function import Application, AppliedUndef
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanFunction
+
+from mini_ddpm.symbolic import quadrature
+from mini_ddpm.symbolic.gaussian import Expectation
+from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
+
+Env = Mapping[object, mpf]  # what is bound: symbols, and indexed quantities by printed name
+MOST_TERMS = 20_000  # of all sums of a line together
+
+FUNCTIONS: dict[str, Callable] = {
+    name: getattr(mpmath, name)
+    for name in (
+        "exp sin cos tan tanh sinh cosh asin acos atan erf erfc floor gamma factorial binomial loggamma coth sech digamma"
+    ).split()
+} | {
+    "Abs": abs,
+    "sign": mpmath.sign,
+    "ceiling": mpmath.ceil,
+    "Max": max,
+    "Min": min,
+    "KroneckerDelta": lambda a, b: mpf(a == b),
+    "Heaviside": lambda x, at_0=mpf(1) / 2: mpf(x > 0) if x else at_0,
+    "Mod": lambda a, b: a % b,
+    "LambertW": mpmath.lambertw,
+}
+KINKED = {"Abs", "sign", "Max", "Min", "Heaviside", "floor", "ceiling", "Piecewise", "Mod"}
+
+
+class Interpreter:
+    """Evaluates expressions of a theory in one world.
+
+    `leaves` are the values taken for quantities without a definition, by name; `outcomes` which way each kinked
+    function went; `approximate` whether a quadrature was used.
+    """
+
+    def __init__(self, theory: "object", world: World) -> None:
+        self.theory, self.world = theory, world
+        self.leaves: dict[str, mpf] = {}
+        self.outcomes: dict[str, set] = {}
+        self.approximate = False
+        self.terms = 0
+        self.depth = 0
+
+    def __call__(self, expr: Expr, env: Env = {}) -> mpf:  # noqa: B006 - never changed
+        """The value, a real number.
+
+        Raises:
+            NoValue: it divides by zero, say, in this world.
+            Unchecked: it can't have one.
+        """
+        for kind in type(expr).__mro__:
+            if (method := METHODS.get(kind)) is not None:
+                value = method(self, expr, env)
+                break
+        else:
+            value = self._named(expr, env)
+        if isinstance(value, mpmath.mpc):
+            raise Unchecked(f"no real number: {expr} is {mpmath.nstr(value, 6)} in world {self.world.number}")
+        if not mpmath.isfinite(value):
+            raise NoValue(f"{expr} is not finite in world {self.world.number}")
+        return value
+
+    # --- leaves
+
+    def _number(self, expr: Expr, env: Env) -> mpf:
+        return mpf(expr.p) / expr.q
+
+    def _constant(self, expr: Expr, env: Env) -> mpf:
+        return {"Pi": mp.pi, "Exp1": mp.e, "EulerGamma": mp.euler}[type(expr).__name__] + 0
+
+    def _symbol(self, expr: Symbol, env: Env) -> mpf:
+        if expr in env:
+            return env[expr]
+        if (rhs := self.theory.meaning(expr)) is not None:
+            return self._follow(rhs, env)
+        if expr.name in self.world.indices and expr.is_integer:
+            return mpf(self.world.indices[expr.name])
+        return self._leaf(expr, expr.name)
+
+    def _indexed(self, expr: Indexed, env: Env) -> mpf:
+        places = [self.integer(index, env) for index in expr.indices]
+        name = f"{expr.base}[{', '.join(map(str, places))}]"
+        if name in env:
+            return env[name]
+        if (found := self.theory.definition_of(expr, places)) is not None:
+            rhs, bound = found
+            return self._follow(rhs, {**env, **{k: mpf(v) for k, v in bound.items()}})
+        return self._leaf(expr, name)
+
+    def _leaf(self, leaf: Expr, name: str) -> mpf:
+        if not leaf.is_extended_real:
+            kind, maker = (leaf.base, "IndexedBase") if isinstance(leaf, Indexed) else (leaf, "Symbol")
+            raise Unchecked(
+                f"{leaf} has no value: make it {maker}('{kind}', real=True) or positive=True, "
+                f"or define it with theory.define({leaf}, ...)"
+            )
+        value = self.leaves[name] = self.world.value(leaf, name)
+        return value
+
+    def _follow(self, rhs: Expr, env: Env) -> mpf:
+        self.depth += 1
+        if self.depth > 60:
+            raise Unchecked(f"the definitions have no end: {rhs}")
+        try:
+            return self(rhs, env)
+        finally:
+            self.depth -= 1
+
+    def _function(self, expr: AppliedUndef, env: Env) -> mpf:
+        """A function without a definition is a smooth one, another in every world."""
+        places = [self(argument, env) for argument in expr.args]
+        if (found := self.theory.definition_of(expr, places)) is not None:
+            rhs, bound = found
+            return self._follow(rhs, {**env, **bound})
+        name = expr.func.__name__
+        numbers = (_hashes(f"{name}#{k}", self.world.number, self.world.salt)[0] * 4 - 2 for k in count())
+        total, mixed = next(numbers), next(numbers)
+        for place in places:
+            total += next(numbers) * place + next(numbers) * mp.sin(next(numbers) * place + next(numbers))
+            mixed += next(numbers) * place
+        total += next(numbers) * mp.sin(mixed)
+        if expr.is_positive or expr.is_nonnegative:
+            return mp.exp(total / 4)
+        if not expr.is_extended_real:
+            raise Unchecked(f"{expr} has no value: make it Function('{name}', real=True), or define it")
+        return total
+
+    # --- operations
+
+    def _add(self, expr: Expr, env: Env) -> mpf:
+        return mpmath.fsum(self(argument, env) for argument in expr.args)
+
+    def _mul(self, expr: Expr, env: Env) -> mpf:
+        return mpmath.fprod(self(argument, env) for argument in expr.args)
+
+    def _pow(self, expr: Expr, env: Env) -> mpf:
+        base, power = self(expr.base, env), self(expr.exp, env)
+        if not base and power < 0:
+            raise NoValue(f"{expr} divides by zero in world {self.world.number}")
+        return base ** (int(power) if power == int(power) else power)
+
+    def _log(self, expr: Expr, env: Env) -> mpf:
+        value = self(expr.args[0], env)
+        if not value:
+            raise NoValue(f"{expr} has no value in world {self.world.number}")
+        return mp.log(value)
+
+    def _named(self, expr: Expr, env: Env) -> mpf:
+        name = type(expr).__name__
+        if name not in FUNCTIONS:
+            raise Unchecked(f"{name} can't be evaluated: {expr}")
+        values = [self(argument, env) for argument in expr.args]
+        if name in KINKED:
+            which = values.index(FUNCTIONS[name](*values)) if name in ("Max", "Min") else mpmath.sign(values[0])
+            self.outcomes.setdefault(str(expr), set()).add(which)
+        try:
+            return FUNCTIONS[name](*values)
+        except (ValueError, ZeroDivisionError) as error:  # at a pole
+            raise NoValue(f"{expr} has no value: {error}") from None
+
+    def _piecewise(self, expr: Piecewise, env: Env) -> mpf:
+        for k, (value, condition) in enumerate(expr.args):
+            if self.truth(condition, env):
+                self.outcomes.setdefault(str(expr), set()).add(k)
+                return self(value, env)
+        raise NoValue(f"{expr} has no case for world {self.world.number}")
+
+    def truth(self, condition: Basic, env: Env) -> bool:
+        """Whether a condition holds."""
+        if condition in (sympy.true, sympy.false):
+            return bool(condition)
+        if isinstance(condition, BooleanFunction):
+            parts = [self.truth(part, env) for part in condition.args]
+            return {"And": all, "Or": any, "Not": lambda x: not x[0]}[type(condition).__name__](parts)
+        if not isinstance(condition, Relational):
+            raise Unchecked(f"the condition {condition} can't be decided")
+        a, b = self(condition.lhs, env), self(condition.rhs, env)
+        close = abs(a - b) <= mp.eps * 2**20 * (abs(a) + abs(b))
+        relation = condition.rel_op
+        if close:
+            return relation in ("==", "<=", ">=")
+        return {"==": False, "!=": True}.get(relation, (a < b) == ("<" in relation))
+
+    # --- what binds a variable
+
+    def integer(self, expr: Expr, env: Env) -> int:
+        """The integer that an index or a limit is."""
+        value = self(expr, env)
+        if abs(value - mpmath.nint(value)) > mpf(10) ** -20:
+            raise Unchecked(f"{expr} is {mpmath.nstr(value, 6)}, and no integer: an index, or the end of a sum, must be")
+        return int(mpmath.nint(value))
+
+    def _sum(self, expr: Expr, env: Env) -> mpf:
+        terms = list(self._terms(expr, expr.limits, env))
+        return mpmath.fsum(terms) if isinstance(expr, Sum) else mpmath.fprod(terms)
+
+    def _terms(self, expr: Expr, limits: Tuple, env: Env) -> "object":
+        if not limits:
+            self.terms += 1
+            if self.terms > MOST_TERMS:
+                raise Unchecked(f"the sums have more than {MOST_TERMS:,} terms: {expr}")
+            yield self(expr.function, env)
+            return
+        variable, *ends = limits[-1]
+        if len(ends) != 2:
+            raise Unchecked(f"{expr} has no value: the sum needs both ends")
+        if any(end.is_infinite for end in ends):
+            raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated")
+        self.theory.check_free(variable)
+        for k in range(self.integer(ends[0], env), self.integer(ends[1], env) + 1):
+            yield from self._terms(expr, limits[:-1], {**env, variable: mpf(k)})
+
+    def along(self, f: Expr, variable: Expr, env: Env) -> Callable[[mpf], mpf]:
+        """f as a function of one variable, which may be a symbol or an indexed quantity."""
+        self.theory.check_free(variable)
+        key: object = variable
+        if isinstance(variable, Indexed):
+            key = f"{variable.base}[{', '.join(str(self.integer(index, env)) for index in variable.indices)}]"
+        return lambda value: self(f, {**env, key: value})
+
+    def _mean(self, expr: Expr, env: Env) -> mpf:
+        f, variable, mean, variance = expr.args
+        center, square = self(mean, env), self(variance, env)
+        if square < 0:
+            raise Unchecked(f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {self.world.number}")
+        g = self.along(f, variable, env)
+        try:
+            return quadrature.gaussian_mean(g, center, mp.sqrt(square), self.shape(f, variable, env))
+        except quadrature.Diverges:
+            raise Unchecked(f"the mean of {f} over {variable} is not known well enough: does it exist?") from None
+
+    def _integral(self, expr: Expr, env: Env) -> mpf:
+        if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
+            raise Unchecked(f"only an integral over one variable, with both limits, has a value: {expr}")
+        variable, *ends = expr.limits[0]
+        low, high = (
+            mpf("inf" if end.is_extended_positive else "-inf") if end.is_infinite else self(end, env) for end in ends
+        )
+        f = expr.function
+        try:
+            return quadrature.integral(self.along(f, variable, env), low, high, self.shape(f, variable, env))
+        except quadrature.Diverges:
+            raise Unchecked(f"the integral of {f} is not known well enough: does it converge?") from None
+
+    def shape(self, f: Expr, variable: Expr, env: Env) -> quadrature.Shape:
+        """Where a function may be narrow or have kinks."""
+        self.approximate = True
+        f = self.theory.unfold_some(f)
+        bound = {v for node in f.atoms(ExprWithLimits) for v in node.variables}
+        nodes = [node for node in f.atoms(Application, Pow) if not node.has(*bound)]
+        peaks = [node.exp if node.is_Pow else node.args[0] for node in nodes if isinstance(node, exp) or _is_power(node)]
+        kinks = [argument for node in nodes if type(node).__name__ in KINKED for argument in _turning(node)]
+
+        def turns(x: mpf) -> str:
+            outcomes, self.outcomes = self.outcomes, {}
+            try:
+                self.along(f, variable, env)(x)
+                return str(sorted((name, sorted(map(str, found))) for name, found in self.outcomes.items()))
+            finally:
+                self.outcomes = outcomes
+
+        lines = [self.along(argument, variable, env) for argument in kinks]
+        has_kinks = any(type(node).__name__ in KINKED for node in f.atoms(Application))
+        peaks = [self.along(argument, variable, env) for argument in peaks]
+        return quadrature.Shape(peaks, lines, turns if has_kinks else None)
+
+    def _derivative(self, expr: Expr, env: Env) -> mpf:
+        f, (variable, order), *more = expr.args
+        if more or not order.is_Integer:
+            inner = expr.func(f, *expr.args[1:-1])
+            variable, order = expr.args[-1]
+            f = inner
+        if variable.is_integer:
+            raise Unchecked(f"{expr} has no value: Can't calculate derivative wrt {variable}, an integer")
+        g = self.along(f, variable, env)
+        self.approximate = True
+        return mpmath.diff(g, self(variable, env), int(order))
+
+    def _subs(self, expr: Subs, env: Env) -> mpf:
+        values = [self(point, env) for point in expr.point]
+        return self(expr.expr, {**env, **dict(zip(expr.variables, values, strict=True))})
+
+
+
+def _is_power(node: Expr) -> bool:
+    """A power of a constant with a varying exponent: a Gaussian, as SymPy may write it."""
+    return node.is_Pow and node.base.is_number and not node.exp.is_number
+
+
+def _turning(node: Expr) -> list[Expr]:
+    """What changes its sign where the function has its kink."""
+    if isinstance(node, Piecewise):
+        return [c.lhs - c.rhs for _, condition in node.args for c in condition.atoms(Relational)]
+    if type(node).__name__ in ("Max", "Min"):
+        return [a - b for a, b in combinations(node.args, 2)]
+    return [node.args[0]]
+
+
+METHODS: dict[type, Callable] = {
+    sympy.Rational: Interpreter._number,
+    sympy.core.numbers.NumberSymbol: Interpreter._constant,
+    Symbol: Interpreter._symbol,
+    Indexed: Interpreter._indexed,
+    AppliedUndef: Interpreter._function,
+    sympy.Add: Interpreter._add,
+    sympy.Mul: Interpreter._mul,
+    Pow: Interpreter._pow,
+    sympy.log: Interpreter._log,
+    Piecewise: Interpreter._piecewise,
+    Sum: Interpreter._sum,
+    Product: Interpreter._sum,
+    Expectation: Interpreter._mean,
+    Integral: Interpreter._integral,
+    Derivative: Interpreter._derivative,
+    Subs: Interpreter._subs,
+}
