@@ -24,6 +24,7 @@ class Generators:
         self.named: dict[Hashable, Expr] = {}
         self.origin: dict[Expr, Expr] = {}  # generator -> the expression it stands for
         self.relations: dict[Expr, tuple[int, Expr]] = {}  # g -> n, base with g**n = base
+        self.visible: dict[Expr, Expr] = {}  # generator -> a form that shows its range, as 1 / (1 + u) for a fraction
         self.not_negative: list[Expr] = []  # polynomials that assumptions say are not negative
 
     def name(self, key: Hashable, origin: Expr, **assumptions: bool | None) -> Expr:
@@ -33,6 +34,14 @@ class Generators:
             self.named[key] = Dummy(f"g{len(self.named)}", **({"real": True} | known))
             self.origin[self.named[key]] = origin
         return self.named[key]
+
+    def between(self, g: Expr, low: Expr | None, high: Expr | None, strict: bool) -> Expr:
+        """Note that low <= g <= high, or < if `strict`; one of the ends may be None."""
+        if g not in self.visible:
+            u = self.name(("range", g), g, nonnegative=True, positive=strict or None)
+            ends = {(True, True): lambda: low + (high - low) / (1 + u), (True, False): lambda: low + u}
+            self.visible[g] = ends.get((low is not None, high is not None), lambda: high - u)()
+        return g
 
     def root(self, base: Expr, n: int, origin: Expr, positive: bool | None = None) -> Expr:
         """The n-th root of an expression in generators."""
@@ -117,7 +126,8 @@ class Generators:
             for what in ("positive", "nonnegative"):
                 if self._is(sign * polynomial, what):
                     return sign, what == "positive"
-        return None
+        seen = polynomial.xreplace(self.visible)
+        return None if seen == polynomial else self.weak_sign(seen)
 
     def _is(self, polynomial: Expr, what: str) -> bool:
         """Whether a polynomial is positive or not negative: by its coefficients, or by what is assumed."""

@@ -7,9 +7,10 @@ F says, so it is used only where b >= a - 1 is certain. A product is the same wi
 
 from typing import TYPE_CHECKING
 
-from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol, bernoulli, binomial
+from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol
 from sympy.core.function import AppliedUndef
 
+from mini_ddpm.symbolic import series
 from mini_ddpm.symbolic.generators import NoForm
 
 if TYPE_CHECKING:
@@ -114,10 +115,11 @@ def _part(
             return _opaque(normal, origin, k, first, last, scope, multiplied)
         size = normal.of(count, scope)
         return _to_the(normal, h, count, scope) if multiplied else h * size
-    if not multiplied and origin.is_polynomial(k) and origin.free_symbols == {k} and certain:
-        return normal.of(_power_sum(origin, k, first, last), scope)
     if not certain:
         return _opaque(normal, origin, k, first, last, scope, multiplied)
+    ends = k, first, last, scope
+    if (found := series.product(normal, h, ends) if multiplied else series.total(normal, h, origin, ends)) is not None:
+        return found
     constant, origin = (Integer(1), origin) if multiplied else origin.as_independent(k, as_Add=False)
     aligned, shift = _aligned(_absorbed(normal, origin, k), k)
     number = normal.sums.number(aligned.xreplace({k: PLACE}), multiplied)
@@ -126,11 +128,9 @@ def _part(
 
 
 def _to_the(normal: "Normal", h: Expr, count: Expr, scope: "Scope") -> Expr:
-    found = normal.generators.weak_sign(h)
-    if found is None or found[0] < 0:
-        if h == -1 or not count.is_Integer:
-            return normal.generators.name(("power", h, count), normal.generators.meaning(h) ** count)
-    return normal.power_of(h, normal.of(count, scope))
+    if (found := normal.generators.weak_sign(h)) is not None and found[0] > 0:
+        return normal.power_of(h, normal.of(count, scope))
+    return normal.whole_power(h, normal.of(count, scope))
 
 
 def _opaque(
@@ -140,16 +140,6 @@ def _opaque(
     kind = Product if multiplied else Sum
     f = f.xreplace({k: PLACE})
     return normal.generators.name((kind, f, first, last), kind(f, (PLACE, first, last)))
-
-
-def _power_sum(f: Expr, k: Symbol, first: Expr, last: Expr) -> Expr:
-    """The sum of a polynomial in k, by Faulhaber's formula."""
-    result = Integer(0)
-    for (p,), c in f.as_poly(k).terms():
-        for n, sign in ((last, 1), (first - 1, -1)):
-            terms = (binomial(p + 1, j) * bernoulli(j, 1) * n ** (p + 1 - j) for j in range(p + 1))
-            result += sign * c * Add(*terms) / (p + 1)
-    return result
 
 
 def at(normal: "Normal", expr: Indefinite, scope: "Scope") -> Expr:
@@ -179,15 +169,18 @@ def _offset(n: Expr) -> tuple[Expr, int]:
 
 
 def _absorbed(normal: "Normal", f: Expr, k: Symbol) -> Expr:
-    """P(k) without its last factor is P(k - 1)."""
+    """P(k) without its last factor is P(k - 1), and with the next one P(k + 1)."""
     for node in sorted(f.atoms(Indefinite), key=str):
         last, multiplied = normal.sums.kinds[int(node.args[0])]
-        powers = f.as_powers_dict()
-        if multiplied and node.args[1] == k and powers.get(node):
-            dropped = (last.xreplace({PLACE: k}) ** -powers[node]).as_powers_dict()
-            if all(powers.get(base) == power for base, power in dropped.items()):
-                gone = Mul(*(base**power for base, power in dropped.items()))
-                f = (f / gone).xreplace({node: node.func(node.args[0], k - 1)})
+        start, steps = _offset(node.args[1].expand())
+        power = f.as_powers_dict().get(node)
+        if not multiplied or start != k or not power:
+            continue
+        for place, sign, to in ((k + steps, -1, steps - 1), (k + steps + 1, 1, steps + 1)):
+            factor = last.xreplace({PLACE: place}) ** (sign * power)
+            powers = f.as_powers_dict()
+            if all(powers.get(base) == exponent for base, exponent in factor.as_powers_dict().items()):
+                return _absorbed(normal, (f / factor).xreplace({node: node.func(node.args[0], k + to)}), k)
     return f
 
 

@@ -34,6 +34,7 @@ class Normal:
         self.generators = Generators()
         self.exponents: dict[Expr, Expr] = {}  # generator -> what it is the exponential of
         self.logs: dict[Expr, Expr] = {}  # generator -> what it is the logarithm of
+        self.powers: dict[Expr | None, tuple[Expr, Expr]] = {}  # generator -> base and whole exponent
         self.sums, self.products = indefinite.Table(), products
         self.ranges = Ranges(theory.conditions.of_quantities())
         for form in self.ranges.others:
@@ -84,20 +85,18 @@ class Normal:
         return self.generators.name(expr, expr, positive=expr.is_positive)
 
     def leaf(self, expr: Expr, scope: Scope) -> Expr:
-        """A quantity: its range is seen, and alpha_bar is below 1 where its index is 1 or more for certain."""
+        """A quantity, whose range is noted: alpha_bar is below 1 where its index is 1 or more for certain."""
         if isinstance(expr, Indexed):
             expr = expr.base[tuple(index.expand() for index in expr.indices)]
-        if (found := self.ranges.inside(expr, self.generators)) is not None:
-            return found
-        if not is_fraction(expr):
-            known = {name: getattr(expr, f"is_{name}") or None for name in ("positive", "nonnegative", "integer")}
-            return self.generators.name(expr, expr, **known)
-        alpha_bar, index = str(expr.base) == "alpha_bar", expr.indices[0]
-        if alpha_bar and index == 0:
+        if str(expr) == "alpha_bar[0]":
             return Integer(1)
-        below_1 = not alpha_bar or self.conditions.at_least(index, Integer(1), scope.forms)
-        u = self.generators.name(("odds", expr), 1 / expr - 1, nonnegative=True, positive=below_1 or None)
-        return 1 / (1 + u)
+        known = {name: getattr(expr, f"is_{name}") or None for name in ("positive", "nonnegative", "integer")}
+        g = self.generators.name(expr, expr, **known)
+        self.ranges.note(expr, g, self.generators)
+        if is_fraction(expr):
+            below_1 = str(expr.base) != "alpha_bar" or self.conditions.at_least(expr.indices[0], Integer(1), scope.forms)
+            self.generators.between(g, Integer(0), Integer(1), below_1)
+        return g
 
     def opaque(self, expr: Expr, scope: Scope) -> Expr:
         """A generator for something that is taken as it is, up to the form of its parts."""
@@ -109,8 +108,10 @@ class Normal:
 
     def function(self, expr: Function, scope: Scope) -> Expr:
         """Hyperbolic functions are exponentials, cos^2 = 1 - sin^2; others are taken as they are."""
-        if isinstance(expr, (sympy.tanh, sympy.sinh, sympy.cosh)):
+        if isinstance(expr, (sympy.tanh, sympy.sinh, sympy.cosh, sympy.coth, sympy.sech)):
             return self.of(expr.rewrite(sympy.exp), scope)
+        if isinstance(expr, (sympy.tan, sympy.cot, sympy.sec, sympy.csc)):
+            return self.of(_sines(expr), scope)
         g = self.opaque(expr, scope)
         if isinstance(expr, sympy.cos) and g not in self.generators.relations:
             self.generators.relations[g] = 2, 1 - self.of(sympy.sin(expr.args[0]), scope) ** 2
@@ -135,24 +136,46 @@ class Normal:
                 raise NoForm
             return base**expr.exp
         power = expr.exp if expr.exp.is_Rational else self.of(expr.exp, scope)
+        return self.fraction_power(base, power, bool(expr.exp.is_integer))
+
+    def fraction_power(self, base: Expr, power: Expr, whole: bool = False) -> Expr:
+        """base**power, factor by factor; `whole` says that the power is some whole number."""
         result, rest = Integer(1), Integer(1)
         for factor, k in self.factors(base):
-            if (found := self.generators.weak_sign(factor)) is not None:
+            if (found := self.generators.weak_sign(factor)) is not None and not (whole and found[0] < 0):
                 rest *= Integer(found[0]) ** k
                 result *= self.power_of(found[0] * factor, k * power) if found[0] * factor != 1 else 1
+            elif whole:
+                result *= self.whole_power(factor, k * power)
             elif k % 2 == 0 and (k * power).is_Integer:
                 result *= self.size(factor) ** (k * power)
             else:
                 rest *= factor**k
-        return result * (1 if rest == 1 else self._root(rest, power, expr))
+        return result * (1 if rest == 1 else self._root(rest, power))
 
-    def _root(self, base: Expr, power: Expr, expr: Pow) -> Expr:
+    def whole_power(self, base: Expr, power: Expr) -> Expr:
+        """base**n for a whole symbolic n, whatever the sign of the base: base**(n + 1) is base**n base."""
+        numerator, denominator = self.generators.ratio(power)
+        if not denominator.is_Integer:
+            raise NoForm
+        result = Integer(1)
+        for term in Add.make_args(numerator.expand()):
+            number, monomial = (term / denominator).as_coeff_Mul()
+            if not number.is_Integer:
+                raise NoForm
+            key = ("whole power", base, monomial)
+            origin = self.generators.meaning(base) ** self.generators.meaning(monomial)
+            result *= base**number if monomial == 1 else self.generators.name(key, origin) ** number
+            self.powers[self.generators.named.get(key)] = base, monomial
+        return result
+
+    def _root(self, base: Expr, power: Expr) -> Expr:
         """A power of something whose sign is not known: only g**q = base is."""
         base = self.generators.canonical(base)
+        meaning = self.generators.meaning(base)
         if not power.is_Rational:
-            return self.generators.name(("power", base, power), expr)
-        origin = self.generators.meaning(base) ** Rational(1, power.q)
-        return self.generators.root(base, power.q, origin) ** power.p
+            return self.generators.name(("power", base, power), meaning ** self.generators.meaning(power))
+        return self.generators.root(base, power.q, meaning ** Rational(1, power.q)) ** power.p
 
     def size(self, factor: Expr) -> Expr:
         """|factor|, whose square is that of the factor."""
@@ -199,7 +222,11 @@ class Normal:
 
     def log(self, expr: Expr, scope: Scope) -> Expr:
         """The logarithms of the factors' sizes: where the line has a value, their product is positive."""
-        return Add(*(k * self.log_of(factor) for factor, k in self.factors(self.of(expr.args[0], scope)) if factor != -1))
+        return self.log_of_all(self.of(expr.args[0], scope))
+
+    def log_of_all(self, inside: Expr) -> Expr:
+        """log |inside|, factor by factor."""
+        return Add(*(k * self.log_of(factor) for factor, k in self.factors(inside) if factor != -1))
 
     def log_of(self, factor: Expr) -> Expr:
         """log |factor| of an irreducible one."""
@@ -224,6 +251,12 @@ class Normal:
         primes = [(Integer(p), k) for p, k in factorint(abs(constant.p)).items() if p != 1]
         primes += [(Integer(p), -k) for p, k in factorint(constant.q).items() if p != 1]
         return [*([(Integer(-1), 1)] if constant < 0 else []), *primes, *found]
+
+
+def _sines(expr: Function) -> Expr:
+    """tan and its kin, by sine and cosine."""
+    sine, cosine = sympy.sin(expr.args[0]), sympy.cos(expr.args[0])
+    return {"tan": sine / cosine, "cot": cosine / sine, "sec": 1 / cosine, "csc": 1 / sine}[type(expr).__name__]
 
 
 RULES = {

@@ -54,14 +54,14 @@ class Products:
         inside = scope._replace(forms=(*scope.forms, k - before - 1, n - k))
         typical = normal.of(f.xreplace({place: k}), inside)
         several = normal.conditions.at_least(n, before + 1, scope.forms) or None
-        more = normal.generators.weak_sign(typical - 1)
         origin = _origin(normal, f, place, n) / _origin(normal, f, place, before)
-        if more and more[0] > 0:
-            strict = (more[1] and several) or None
-            return start * (1 + normal.generators.name(("more", f, before, n), origin - 1, nonnegative=True, positive=strict))
         sign = normal.generators.weak_sign(typical)
-        positive = True if sign and sign == (1, True) else None
-        return start * normal.generators.name(("times", f, before, n), origin, positive=positive)
+        ratio = normal.generators.name(("product", f, before, n), origin, positive=True if sign == (1, True) else None)
+        from_1 = normal.generators.weak_sign(typical - 1)
+        if sign == (1, True) and from_1:
+            ends = (Integer(1), None) if from_1[0] >= 0 else (Integer(0), Integer(1))
+            normal.generators.between(ratio, *ends, bool(from_1[1] and several))
+        return start * ratio
 
 
 def _origin(normal: "Normal", f: Expr, place: Symbol, n: Expr) -> Expr:

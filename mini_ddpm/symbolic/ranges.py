@@ -24,21 +24,14 @@ class Ranges:
             else:
                 self.others.append(large - small)
 
-    def inside(self, leaf: Expr, generators: Generators) -> Expr | None:
-        """The leaf by a generator that is not negative, so that its range is seen; None if none is assumed."""
+    def note(self, leaf: Expr, g: Expr, generators: Generators) -> None:
+        """Let the range of a leaf be seen in its generator."""
         low, high = self.lower.get(leaf), self.upper.get(leaf)
         if low is None and leaf.is_nonnegative:
             low = Integer(0), bool(leaf.is_positive)
-        if low is None and high is None or (high is None and low[0] == 0):
-            return None
-        strict = all(end[1] for end in (low, high) if end is not None)
-        if low is None:
-            return high[0] - generators.name(("below", leaf), high[0] - leaf, nonnegative=True, positive=strict or None)
-        if high is None:
-            return low[0] + generators.name(("above", leaf), leaf - low[0], nonnegative=True, positive=strict or None)
-        width = high[0] - low[0]
-        u = generators.name(("odds", leaf), width / (leaf - low[0]) - 1, nonnegative=True, positive=strict or None)
-        return low[0] + width / (1 + u)
+        if high is not None or (low is not None and low[0] != 0):
+            strict = all(end[1] for end in (low, high) if end is not None)
+            generators.between(g, low[0] if low else None, high[0] if high else None, strict)
 
 
 def _sides(condition: Relational) -> tuple[Expr, Expr, bool]:
