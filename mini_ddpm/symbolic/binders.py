@@ -7,6 +7,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.generators import NoForm
+from mini_ddpm.symbolic.worlds import Unchecked
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.normal import Normal, Scope
@@ -19,7 +20,7 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     check_seen(normal, f, x, scope)
     if (sign := normal.sign(v, scope)) is None or sign[0] < 0:
         raise NoForm
-    z = Dummy("z", real=True)
+    z = Dummy("zeta", real=True)  # the deviation from the mean
     inside = normal.of(f.xreplace({x: m + z}), scope)
     zeta, variance = normal.of(z, scope), normal.of(v, scope)
     numerator, denominator = normal.generators.ratio(inside)
@@ -68,8 +69,10 @@ def _slope(normal: "Normal", part: Expr, zeta: Expr, z: Expr) -> Expr | None:
 
 def _as_it_is(normal: "Normal", inside: Expr, c: Expr, z: Expr, variance: Expr) -> Expr:
     """c times a mean that stays a mean."""
-    place = Symbol("_z", real=True)
-    origin = normal.generators.meaning(inside).xreplace({z: place})
+    origin = normal.generators.meaning(normal.generators.canonical(inside))
+    depth = sum(symbol.name.startswith("_z") for symbol in origin.atoms(Symbol))
+    place = Symbol(f"_z{depth}", real=True)
+    origin = origin.xreplace({z: place})
     key = ("mean", origin, normal.generators.canonical(variance))
     return c * normal.generators.name(key, Expectation(origin, place, 0, normal.generators.meaning(variance)))
 
@@ -78,12 +81,22 @@ def _has(normal: "Normal", expr: Expr, z: Expr) -> bool:
     return any(normal.generators.depends(g, [z]) for g in expr.free_symbols)
 
 
+def _worked_out(normal: "Normal", node: Expectation, scope: "Scope") -> Expr:
+    """A mean of a polynomial."""
+    check_seen(normal, node.args[0], node.args[1], scope)
+    try:
+        return node.doit()
+    except Unchecked:
+        raise NoForm from None
+
+
 def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
     """Worked out by SymPy, unless something in it may hide the variable."""
     f = normal.theory.unfold_some(expr.expr)
     for variable, _ in expr.variable_count:
         check_seen(normal, f, variable, scope)
-    if f.has(Expectation, Integral):
+    f = f.replace(lambda node: isinstance(node, Expectation), lambda node: _worked_out(normal, node, scope))
+    if f.has(Integral):
         raise NoForm
     found = Derivative(f, *expr.variable_count).doit()
     return normal.opaque(found, scope) if isinstance(found, Derivative) else normal.of(found, scope)

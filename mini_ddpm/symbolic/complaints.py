@@ -41,5 +41,5 @@ def same_outcome(tried: Sequence["Interpreter"]) -> str | None:
     seen: dict[str, set] = {}
     for there in tried:
         for name, found in there.outcomes.items():
-            seen.setdefault(name, set()).update(map(str, found))
+            seen.setdefault(name, set()).update(str(way) for way in found if way or isinstance(way, int))
     return next((name for name, found in sorted(seen.items()) if len(found) == 1), None)

@@ -78,7 +78,8 @@ class Expectation(Expr):
     def free_symbols(self) -> set:
         """All symbols but the integration variable."""
         f, x, mean, variance = self.args
-        return (f.free_symbols - {x}) | mean.free_symbols | variance.free_symbols
+        places = set().union(*(index.free_symbols for index in getattr(x, "indices", ())))
+        return (f.free_symbols - {x}) | places | mean.free_symbols | variance.free_symbols
 
     def _latex(self, printer: LatexPrinter) -> str:
         f, x, mean, variance = map(printer._print, self.args)

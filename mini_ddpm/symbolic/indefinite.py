@@ -121,7 +121,7 @@ def _part(
     if (found := series.product(normal, h, ends) if multiplied else series.total(normal, h, origin, ends)) is not None:
         return found
     constant, origin = (Integer(1), origin) if multiplied else origin.as_independent(k, as_Add=False)
-    aligned, shift = _aligned(_absorbed(normal, origin, k), k)
+    aligned, shift = _aligned(_absorbed(normal, _turned(origin, k, first, last), k), k)
     number = normal.sums.number(aligned.xreplace({k: PLACE}), multiplied)
     ends = [normal.of(Indefinite(number, n), scope) for n in (last + shift, first - 1 + shift)]
     return ends[0] / ends[1] if multiplied else normal.of(constant, scope) * (ends[0] - ends[1])
@@ -186,11 +186,22 @@ def _absorbed(normal: "Normal", f: Expr, k: Symbol) -> Expr:
 
 def _aligned(f: Expr, k: Symbol) -> tuple[Expr, int]:
     """Shift the index so that its smallest offset is 0: f(k - 1) f(k) becomes f(k) f(k + 1), shift -1."""
-    offsets = []
-    for node in f.atoms(Indexed, AppliedUndef, Indefinite):
-        for place in node.args:
-            start, steps = _offset(place.expand()) if isinstance(place, Expr) else (None, 0)
-            if start == k:
-                offsets.append(steps)
-    shift = min(offsets, default=0)
+    shift = min(_offsets(f, k), default=0)
     return f.xreplace({k: k - shift}), shift
+
+
+def _offsets(node: Expr, k: Symbol) -> list[int]:
+    """The whole numbers that are added to k, wherever it stands."""
+    if node == k:
+        return [0]
+    if node.is_Add and _offset(node)[0] == k:
+        return [_offset(node)[1]]
+    return [offset for part in node.args for offset in _offsets(part, k)]
+
+
+def _turned(f: Expr, k: Symbol, first: Expr, last: Expr) -> Expr:
+    """A sum of f(t - k) is one of f(k), counted from the other end."""
+    places = [place for node in f.atoms(Indexed, AppliedUndef, Indefinite) for place in node.args if place.has(k)]
+    if places and all(place.is_integer and place.coeff(k) == -1 for place in places):
+        return f.xreplace({k: first + last - k}).replace(lambda n: n.is_Add and n.is_integer, lambda n: n.expand())
+    return f

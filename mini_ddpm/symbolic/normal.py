@@ -112,6 +112,11 @@ class Normal:
             return self.of(expr.rewrite(sympy.exp), scope)
         if isinstance(expr, (sympy.tan, sympy.cot, sympy.sec, sympy.csc)):
             return self.of(_sines(expr), scope)
+        if isinstance(expr, (sympy.sin, sympy.cos)) and (wide := sympy.expand_trig(expr)) != expr:
+            return self.of(wide, scope)
+        if isinstance(expr, sympy.factorial) and self.conditions.at_least(expr.args[0], Integer(0), scope.forms):
+            k = Symbol("_n", integer=True)
+            return self.of(Product(k, (k, 1, expr.args[0])), scope)
         g = self.opaque(expr, scope)
         if isinstance(expr, sympy.cos) and g not in self.generators.relations:
             self.generators.relations[g] = 2, 1 - self.of(sympy.sin(expr.args[0]), scope) ** 2

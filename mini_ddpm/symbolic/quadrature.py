@@ -8,7 +8,7 @@ import mpmath
 from mpmath import mp, mpf
 
 Function = Callable[[mpf], mpf]
-RULES = ((8, 11), (30, 41))  # nodes of two rules that must agree
+RULES = ((3, 4), (9, 11), (30, 41))  # nodes of two rules that must agree
 AGREE = mpf(10) ** -26
 KNOWN = mpf(10) ** -17  # how well an integral must be known, relative to its parts
 

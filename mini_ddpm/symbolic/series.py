@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sympy import Add, Expr, Integer, Product, Sum, Symbol, bernoulli, binomial
+from sympy import Add, Expr, Integer, Product, Sum, Symbol, apart, bernoulli, binomial, exp
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.normal import Normal, Scope
@@ -15,6 +15,8 @@ def total(normal: "Normal", h: Expr, origin: Expr, ends: Ends) -> Expr | None:
     k, first, last, scope = ends
     if origin.free_symbols == {k} and origin.is_polynomial(k):
         return normal.of(_faulhaber(origin, k, first, last), scope)
+    if origin.free_symbols == {k} and (parts := _apart(origin, k)):
+        return Add(*(normal.of(Sum(part, (k, first, last)), scope) for part in parts))
     if h in normal.logs and normal.generators.sign(normal.logs[h]) == 1:  # the logarithm of the product
         inside = normal.generators.meaning(normal.logs[h])
         return normal.log_of_all(normal.of(Product(inside, (k, first, last)), scope))
@@ -39,21 +41,33 @@ def _faulhaber(f: Expr, k: Symbol, first: Expr, last: Expr) -> Expr:
     result = Integer(0)
     for (p,), c in f.as_poly(k).terms():
         for n, sign in ((last, 1), (first - 1, -1)):
-            terms = (binomial(p + 1, j) * bernoulli(j) * (-1) ** j * n ** (p + 1 - j) for j in range(p + 1))
+            terms = (binomial(p + 1, j) * bernoulli(j, 1) * n ** (p + 1 - j) for j in range(p + 1))
             result += sign * c * Add(*terms) / (p + 1)
     return result
+
+
+def _apart(origin: Expr, k: Symbol) -> tuple[Expr, ...]:
+    """Partial fractions of a rational function of k alone, if there are several."""
+    if not origin.is_rational_function(k):
+        return ()
+    parts = Add.make_args(apart(origin, k))
+    return parts if len(parts) > 1 else ()
 
 
 def _geometric(normal: "Normal", h: Expr, ends: Ends) -> Expr | None:
     """The sum of r**k."""
     k, first, last, scope = ends
     base, sign = (h.base, h.exp) if h.is_Pow else (h, Integer(1))
-    if base not in normal.powers:
+    index = normal.of(k, scope)
+    if base in normal.powers and normal.powers[base][1] == index:
+        r = normal.generators.meaning(normal.powers[base][0]) ** sign
+    elif (exponent := normal.exponent_of(base)) is not None:
+        rate = normal.generators.canonical(exponent / index)
+        if any(normal.generators.depends(g, [k]) for g in rate.free_symbols):
+            return None
+        r = exp(sign * normal.generators.meaning(rate))
+    else:
         return None
-    r, exponent = normal.powers[base]
-    if exponent != normal.of(k, scope):
-        return None
-    r = normal.generators.meaning(r) ** sign
     return normal.of((r ** (last + 1) - r**first) / (r - 1), scope)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
-from sympy import Expr, Indexed, Symbol
+from sympy import Derivative, Expr, Indexed, Symbol
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
@@ -14,8 +14,8 @@ from mini_ddpm.symbolic.definitions import Definition, composite, family, places
 from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
 
-DIGITS = 34  # of every number; then again with more, to see how many of them are right
-MORE = 20
+DIGITS = 40  # of every number; then again with more, to see how many of them are right
+MORE = 16
 INEQUALITY = 60  # worlds in which an inequality is tried
 
 
@@ -113,6 +113,8 @@ class Theory:
         asked = [condition for condition in self.conditions.of_quantities()]
         inside = [*lines, *asked]
         symbols = set().union(*(line.free_symbols for line in inside))
+        for node in set().union(*(line.atoms(Derivative) for line in inside)):
+            symbols |= set().union(*(variable.free_symbols for variable in node.variables))
         indices = {s for s in symbols if isinstance(s, Symbol) and s.is_integer and self.meaning(s) is None}
         for world in worlds(indices, self.conditions, self.given, most):
             for salt in range(200):
@@ -204,7 +206,7 @@ def pair(there: Interpreter, old: Expr, new: Expr) -> tuple[mpf, mpf, mpf]:
         return a, b, mpf(10) ** -15 * max(abs(a), abs(b)) + mpf(10) ** -22
     with mp.workdps(DIGITS + MORE):
         finer = there(old), there(new)
-        slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 6) * max(abs(a), abs(b))
+        slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 5) * max(abs(a), abs(b))
     return a, b, slack
 
 

@@ -15,10 +15,10 @@ from sympy import Expr, Indexed, Symbol, lambdify
 
 from mini_ddpm.symbolic.conditions import Conditions, rules
 
-INTEGERS = (1, 2, 3, 4, 5, 8, 12)  # that an index can be; 0 and -2 too, if it need not be positive
+INTEGERS = (1, 2, 3, 4, 5, 8, 12, 25)  # that an index can be; 0 and -2 too, if it need not be positive
 FRACTIONS = ("alpha", "beta", "alpha_bar")  # indexed quantities between 0 and 1
-REGIMES = ("middle", "schedule", "wide", "middle", "small", "equal", "large", "middle", "fine", "mixed", "zero", "wide")
-MOST = 14  # worlds in which an equality is tried
+REGIMES = ("middle", "schedule", "wide", "equal", "small", "zero", "large", "middle", "fine", "equal", "mixed", "zero", "same", "wide")
+MOST = 18  # worlds in which an equality is tried
 
 
 class WrongStep(AssertionError):  # noqa: N818 - as learners meet it
@@ -47,13 +47,13 @@ class World:
         share, sign = _hashes(name, self.number, self.salt)
         if is_fraction(leaf):
             return mpf(1) if name == "alpha_bar[0]" else _fraction(str(leaf.base), share, self.regime)
-        if leaf.is_positive or leaf.is_nonnegative or leaf.is_negative or leaf.is_nonpositive:
-            size = _size(share, "small" if self.regime == "equal" else self.regime)
-            size = size or (mpf(0) if leaf.is_zero is None and not (leaf.is_positive or leaf.is_negative) else mpf(1) / 3)
-            return -size if leaf.is_nonpositive else size
-        if self.regime == "equal":
-            return mpf(7) / 10
-        return _size(share, self.regime) * (-1 if sign else 1)
+        of_any_sign = not (leaf.is_nonnegative or leaf.is_nonpositive)
+        if self.regime == "same":
+            return mpf(7) / 10 if of_any_sign else _size(share, "small") * (-1 if leaf.is_nonpositive else 1)
+        if self.regime == "zero" and (_hashes(name, 0, 0)[1] + self.number // 6) % 2 and not (leaf.is_positive or leaf.is_negative or leaf.is_nonzero):
+            return mpf(0)
+        size = _size(share, self.regime)
+        return -size if leaf.is_nonpositive or (of_any_sign and sign and self.regime != "equal") else size
 
 
 def _hashes(name: str, number: int, salt: int) -> tuple[mpf, int]:
@@ -67,7 +67,9 @@ def _size(share: mpf, regime: str) -> mpf:
     low, high = {"small": (-4, -1), "large": (0, 2), "wide": (-4, 4), "mixed": (-2, 2), "fine": (-8, 0)}.get(
         regime, (-1, mpf("0.6"))
     )
-    return mpf(0) if regime == "zero" else mp.power(10, low + (high - low) * share)
+    if regime == "equal":  # so that different quantities may be equal, and may be 1
+        return (mpf(1), mpf(7) / 10, mpf(1) / 50)[int(3 * share)]
+    return mp.power(10, low + (high - low) * share)
 
 
 def _fraction(family: str, share: mpf, regime: str) -> mpf:
@@ -76,6 +78,8 @@ def _fraction(family: str, share: mpf, regime: str) -> mpf:
         beta = mpf("0.0001") + mpf("0.0199") * share
         kind = {"alpha": 1 - beta, "beta": beta}
         return kind.get(family, mp.power(10, mpf("-4.4") * share))
+    if regime == "equal":
+        return mpf(1 + int(3 * share)) / 4
     tiny = mp.power(10, -1 - (8 if regime == "fine" else 4) * share)
     if regime in ("small", "large"):
         return tiny if regime == "small" else 1 - tiny
