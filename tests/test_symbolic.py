@@ -50,7 +50,6 @@ from mini_ddpm.symbolic import (
     d,
     forward_process,
     i,
-    irreducibles,
     kl,
     log_density,
     normal_density,
@@ -59,12 +58,10 @@ from mini_ddpm.symbolic import (
     recursion,
     s,
     snr,
-    sums,
     t,
     x,
 )
-from mini_ddpm.symbolic.chains import _chain
-from mini_ddpm.symbolic.worlds import INDICES
+from mini_ddpm.symbolic.finite_chains import chain as finite_chain
 
 FORWARD = forward_process()
 GROWTH = recursion(FORWARD)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sympy import Add, Derivative, Dummy, Expr, Indexed, Integer, Integral, Poly, Symbol, factorial2
+from sympy import Add, Derivative, Dummy, Expr, Function, Indexed, Integer, Integral, Poly, Subs, Symbol, Tuple, factorial2, sqrt
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.gaussian import Expectation
@@ -18,39 +18,38 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     f, x, m, v = expr.args
     f = normal.theory.unfold_some(f)
     check_seen(normal, f, x, scope)
+    f = f.replace(lambda node: isinstance(node, Derivative), lambda node: _differentiated(normal, node, scope))
     if (sign := normal.sign(v, scope)) is None or sign[0] < 0:
         raise NoForm
-    z = Dummy("zeta", real=True)  # the deviation from the mean
-    inside = normal.of(f.xreplace({x: m + z}), scope)
-    zeta, variance = normal.of(z, scope), normal.of(v, scope)
+    z = Dummy("zeta", real=True)  # standard normal
+    inside = normal.of(f.xreplace({x: m + sqrt(v) * z}), scope)
+    zeta = normal.of(z, scope)
     numerator, denominator = normal.generators.ratio(inside)
     if _has(normal, denominator, z):
-        return _as_it_is(normal, inside, Integer(1), z, variance)
+        return _as_it_is(normal, inside, Integer(1), z)
     groups: dict[Expr, list] = {}
     for (k,), c in Poly(numerator, zeta).terms():
         for term in Add.make_args(c.expand()):
             factors = [g for g in term.free_symbols if normal.generators.depends(g, [z])]
             without, part = term.as_independent(*factors, as_Add=False) if factors else (term, Integer(1))
             groups.setdefault(part, []).append((k, without))
-    total = Add(*(_moments(normal, part, terms, zeta, z, variance) for part, terms in groups.items()))
-    return total / denominator
+    return Add(*(_moments(normal, part, terms, zeta, z) for part, terms in groups.items())) / denominator
 
 
-def _moments(normal: "Normal", part: Expr, terms: list, zeta: Expr, z: Expr, variance: Expr) -> Expr:
+def _moments(normal: "Normal", part: Expr, terms: list, zeta: Expr, z: Expr) -> Expr:
     """The sum of c E[z^k part]."""
     if part == 1:
-        return Add(*(c * _moment(k, variance) for k, c in terms))
+        return Add(*(c * _moment(k) for k, c in terms))
     slope = _slope(normal, part, zeta, z)
     if slope is None:
-        return Add(*(_as_it_is(normal, part * zeta**k, c, z, variance) for k, c in terms))
-    shifted = Poly(Add(*(c * (zeta + slope * variance) ** k for k, c in terms)), zeta)
-    tilt = normal.exp_of(slope**2 * variance / 2)
-    return tilt * Add(*(c * _moment(k, variance) for (k,), c in shifted.terms()))
+        return Add(*(_as_it_is(normal, part * zeta**k, c, z) for k, c in terms))
+    shifted = Poly(Add(*(c * (zeta + slope) ** k for k, c in terms)), zeta)
+    return normal.exp_of(slope**2 / 2) * Add(*(c * _moment(k) for (k,), c in shifted.terms()))
 
 
-def _moment(k: int, variance: Expr) -> Expr:
-    """E z^k for z ~ N(0, variance)."""
-    return variance ** (k // 2) * factorial2(k - 1) if k % 2 == 0 else Integer(0)
+def _moment(k: int) -> Expr:
+    """E z^k for z ~ N(0, 1)."""
+    return Integer(factorial2(k - 1)) if k % 2 == 0 else Integer(0)
 
 
 def _slope(normal: "Normal", part: Expr, zeta: Expr, z: Expr) -> Expr | None:
@@ -67,39 +66,76 @@ def _slope(normal: "Normal", part: Expr, zeta: Expr, z: Expr) -> Expr | None:
     return slope
 
 
-def _as_it_is(normal: "Normal", inside: Expr, c: Expr, z: Expr, variance: Expr) -> Expr:
+def _as_it_is(normal: "Normal", inside: Expr, c: Expr, z: Expr) -> Expr:
     """c times a mean that stays a mean."""
     origin = normal.generators.meaning(normal.generators.canonical(inside))
     depth = sum(symbol.name.startswith("_z") for symbol in origin.atoms(Symbol))
     place = Symbol(f"_z{depth}", real=True)
     origin = origin.xreplace({z: place})
-    key = ("mean", origin, normal.generators.canonical(variance))
-    return c * normal.generators.name(key, Expectation(origin, place, 0, normal.generators.meaning(variance)))
+    return c * normal.generators.name(("mean", origin), Expectation(origin, place))
 
 
 def _has(normal: "Normal", expr: Expr, z: Expr) -> bool:
     return any(normal.generators.depends(g, [z]) for g in expr.free_symbols)
 
 
-def _worked_out(normal: "Normal", node: Expectation, scope: "Scope") -> Expr:
-    """A mean of a polynomial."""
+def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
+    """Worked out by SymPy, unless something in it may hide the variable."""
+    f = normal.theory.unfold_some(expr.expr)
+    if f.has(Integral):
+        raise NoForm
+    f = f.replace(lambda node: isinstance(node, Expectation), lambda node: _polynomial(normal, node, scope))
+    means = {node: Function(f"_mean{k}", real=True)(*expr.variables) for k, node in enumerate(_means(f))}
+    for node, place in means.items():
+        if len(expr.variables) > 1 or Tuple(*node.args[1:]).has(*expr.variables):
+            raise NoForm
+        f = f.xreplace({node: place})
+    found = _differentiated(normal, Derivative(f, *expr.variable_count), scope)
+    for node, place in means.items():  # the derivative of a mean is the mean of the derivative
+        g, *rest = node.args
+        x = expr.variables[0]
+        slope = Expectation(_differentiated(normal, Derivative(g, x), scope), *rest)
+        found = found.xreplace({_at_point(Derivative(place, x)): slope, place: node})
+    return normal.of(found, scope)
+
+
+def _polynomial(normal: "Normal", node: Expectation, scope: "Scope") -> Expr:
+    """A mean worked out, if it is that of a polynomial."""
     check_seen(normal, node.args[0], node.args[1], scope)
     try:
         return node.doit()
     except Unchecked:
-        raise NoForm from None
+        return node
 
 
-def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
-    """Worked out by SymPy, unless something in it may hide the variable."""
-    f = normal.theory.unfold_some(expr.expr)
-    for variable, _ in expr.variable_count:
-        check_seen(normal, f, variable, scope)
-    f = f.replace(lambda node: isinstance(node, Expectation), lambda node: _worked_out(normal, node, scope))
-    if f.has(Integral):
-        raise NoForm
-    found = Derivative(f, *expr.variable_count).doit()
-    return normal.opaque(found, scope) if isinstance(found, Derivative) else normal.of(found, scope)
+def _means(f: Expr) -> list[Expectation]:
+    """The means that can't be worked out as polynomials, but for those inside of others."""
+    if isinstance(f, Expectation):
+        return [f]
+    return list(dict.fromkeys(node for part in f.args for node in _means(part)))
+
+
+def _differentiated(normal: "Normal", node: Derivative, scope: "Scope") -> Expr:
+    """A derivative worked out; of an unknown function, one that stands at a point."""
+    for variable in node.variables:
+        check_seen(normal, node.expr, variable, scope)
+    return node.doit().replace(lambda inner: isinstance(inner, Derivative), _at_point)
+
+
+def _at_point(node: Derivative) -> Expr:
+    """f'(y) as the derivative of f(_xi) at _xi = y."""
+    x, place = node.variables[0], Symbol("_xi", real=True)
+    return Subs(node.xreplace({x: place}), place, x) if x.is_Symbol and {*node.variables} == {x} else node
+
+
+def substituted(normal: "Normal", expr: Subs, scope: "Scope") -> Expr:
+    """The derivative of an unknown function at a point."""
+    if isinstance(expr.expr, Subs) and expr.expr.point == expr.variables:  # SymPy's own place for it
+        expr = Subs(expr.expr.expr, expr.expr.variables, expr.point)
+    if len(expr.variables) != 1 or not isinstance(expr.expr, Derivative):
+        return normal.of(expr.doit(), scope)
+    inner = expr.expr.xreplace({expr.variables[0]: Symbol("_xi", real=True)})
+    return normal.generators.name(("at", inner, normal.key(expr.point[0], scope)), expr)
 
 
 def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:

@@ -1,9 +1,10 @@
 """What stands for something else: `lhs := rhs`, for a symbol, an indexed quantity or an applied function."""
 
 from collections.abc import Sequence
+from itertools import count
 
 from mpmath import mpf
-from sympy import Basic, Derivative, Dummy, Expr, Indexed, Symbol, sympify
+from sympy import Basic, Derivative, Expr, Indexed, Symbol, sympify
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 
@@ -91,7 +92,8 @@ def apart(expr: Expr, taken: set[Basic]) -> Expr:
     rest = expr.func(*(apart(argument, taken) for argument in expr.args)) if _binds(expr) is None else expr
     if (variables := _binds(expr)) is None:
         return rest
-    new = {v: Dummy(v.name, **v.assumptions0) for v in variables if v.is_Symbol}
+    names = {symbol.name for symbol in taken | expr.atoms(Symbol) if isinstance(symbol, Symbol)}
+    new = {v: _fresh(v, names) for v in variables if v.is_Symbol}
     if isinstance(expr, Expectation):
         f, variable, mean, variance = expr.args
         inner = apart(f, taken).xreplace(new)
@@ -100,6 +102,13 @@ def apart(expr: Expr, taken: set[Basic]) -> Expr:
     for variable, *ends in expr.limits:  # an inner variable may stand in no outer limit, an outer one in inner limits
         limits.append((new[variable], *(apart(end, taken).xreplace(_later(expr, variable, new)) for end in ends)))
     return expr.func(apart(expr.function, taken).xreplace(new), *limits)
+
+
+def _fresh(v: Symbol, names: set[str]) -> Symbol:
+    """The symbol under the first name that is not taken: always the same one."""
+    name = next(name for k in count(1) if (name := f"{v.name}_{k}") not in names)
+    names.add(name)
+    return Symbol(name, **v.assumptions0)
 
 
 def _later(expr: ExprWithLimits, variable: Symbol, new: dict) -> dict:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import mpmath
 from mpmath import mp, mpf
-from sympy import Expr, Indexed, Symbol
+from sympy import Expr, Indexed, Integer, Symbol
 
 from mini_ddpm.symbolic.chains import KL, Density, E_q, Path, q
 from mini_ddpm.symbolic.interpreter import METHODS, Env, Interpreter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
 State = dict[int, int]  # time -> state, along one path
-LENGTHS = (2, 3, 1, 4, 2, 3)
+LENGTHS = (2, 3, 1, 4)
 
 
 def interpreters(theory: "Theory", lines: Sequence[Expr], most: int) -> Iterator["ChainInterpreter"]:
@@ -32,12 +32,24 @@ def interpreters(theory: "Theory", lines: Sequence[Expr], most: int) -> Iterator
     indices = {s for line in lines for s in line.free_symbols if isinstance(s, Symbol) and s.is_integer}
     if unknown := sorted(str(index) for index in indices - {t, T}):
         raise Unchecked(f"the index {unknown[0]} has no value in a Markov chain: use t, T or a number")
+    cases = [case for case in _cases(t in indices) if _allowed(theory, case)]
+    if not cases:
+        raise Unchecked(f"no chain of one to four steps keeps to the assumptions: {theory.conditions}")
     for k in range(most):
-        length = LENGTHS[k % len(LENGTHS)]
-        if t in indices and length == 1:
-            length = 4
-        time = 2 + (k // 3) % max(1, length - 1)
-        yield ChainInterpreter(theory, World(k, {"T": length, "t": time} if t in indices else {"T": length}, "middle"))
+        yield ChainInterpreter(theory, World(k, cases[k % len(cases)], "middle"))
+
+
+def _cases(with_t: bool) -> Iterator[dict[str, int]]:
+    """Lengths of chains and, if it stands free, a time from 1 on; short and long ones in turn."""
+    for length in LENGTHS:
+        yield from ({"T": length, "t": time} for time in range(length, 0, -1)) if with_t else [{"T": length}]
+
+
+def _allowed(theory: "Theory", case: dict[str, int]) -> bool:
+    """Whether the assumptions hold for these integers."""
+    numbers = {index: case[index.name] for index in (t, T) if index.name in case}
+    known = [form for form in theory.conditions.of_indices() if form.free_symbols <= numbers.keys()]
+    return all(form.xreplace({s: Integer(n) for s, n in numbers.items()}) >= 0 for form in known)
 
 
 class Chain:
@@ -83,6 +95,7 @@ class Chain:
         """The probability of x_0 in the reverse chain."""
         return mpmath.fsum(map(self.p_path, self.paths))
 
+    @cache  # noqa: B019
     def q_states(self, *states: tuple[int, int]) -> mpf:
         """The probability of these states, (time, state), given x_0: that of all paths through them."""
         through = (path for path in self.paths if all(path[time] == state for time, state in states))

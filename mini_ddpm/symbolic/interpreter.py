@@ -16,6 +16,7 @@ from sympy import (
     Derivative,
     Expr,
     Indexed,
+    IndexedBase,
     Integral,
     Piecewise,
     Pow,
@@ -36,7 +37,7 @@ from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
 
 Env = Mapping[object, mpf]  # what is bound: symbols, and indexed quantities by printed name
-MOST_TERMS = 20_000  # of all sums of a line together
+MOST_TERMS = 300_000  # of all sums of a line together
 
 FUNCTIONS: dict[str, Callable] = {
     name: getattr(mpmath, name)
@@ -69,6 +70,7 @@ class Interpreter:
         self.leaves: dict[str, mpf] = {}
         self.outcomes: dict[str, set] = {}
         self.approximate = False
+        self.known: dict[tuple[str, int], mpf] = {}
         self.terms = 0
         self.depth = 0
 
@@ -113,10 +115,21 @@ class Interpreter:
         name = f"{expr.base}[{', '.join(map(str, places))}]"
         if name in env:
             return env[name]
-        if (found := self.theory.definition_of(expr, places)) is not None:
-            rhs, bound = found
-            return self._follow(rhs, {**env, **{k: mpf(v) for k, v in bound.items()}})
-        return self._leaf(expr, name)
+        if (found := self.theory.definition_of(expr, places)) is None:
+            return self._leaf(expr, name)
+        rhs, bound = found
+        key = name, mp.prec
+        if key not in self.known or self.touched(rhs, env):
+            value = self._follow(rhs, {**env, **bound})
+            if self.touched(rhs, env):
+                return value
+            self.known[key] = value
+        return self.known[key]
+
+    def touched(self, rhs: Expr, env: Env) -> bool:
+        """Whether the value of a definition may depend on what is bound around it."""
+        names = {str(key).split("[")[0] for key in env}
+        return bool(names & self.theory.reach(rhs))
 
     def _leaf(self, leaf: Expr, name: str) -> mpf:
         if not leaf.is_extended_real:
@@ -178,6 +191,8 @@ class Interpreter:
 
     def _named(self, expr: Expr, env: Env) -> mpf:
         name = type(expr).__name__
+        if isinstance(expr, IndexedBase):
+            raise Unchecked(f"{expr} needs an index, as in {expr}[t]")
         if name not in FUNCTIONS:
             raise Unchecked(f"{name} can't be evaluated: {expr}")
         values = [self(argument, env) for argument in expr.args]
@@ -218,7 +233,10 @@ class Interpreter:
         """The integer that an index or a limit is."""
         value = self(expr, env)
         if abs(value - mpmath.nint(value)) > mpf(10) ** -20:
-            raise Unchecked(f"{expr} is {mpmath.nstr(value, 6)}, and no integer: an index, or the end of a sum, must be")
+            raise Unchecked(
+                f"{expr} is {mpmath.nstr(value, 6)} in a world, but an index and the ends of a sum must be integers: "
+                f"make it Symbol('{expr}', integer=True)"
+            )
         return int(mpmath.nint(value))
 
     def _sum(self, expr: Expr, env: Env) -> mpf:
@@ -247,7 +265,12 @@ class Interpreter:
         key: object = variable
         if isinstance(variable, Indexed):
             key = f"{variable.base}[{', '.join(str(self.integer(index, env)) for index in variable.indices)}]"
-        return lambda value: self(f, {**env, key: value})
+
+        def value_at(value: mpf) -> mpf:
+            self.terms += 1
+            return self(f, {**env, key: value})
+
+        return value_at
 
     def _mean(self, expr: Expr, env: Env) -> mpf:
         f, variable, mean, variance = expr.args
@@ -258,7 +281,7 @@ class Interpreter:
         try:
             return quadrature.gaussian_mean(g, center, mp.sqrt(square), self.shape(f, variable, env))
         except quadrature.Diverges:
-            raise Unchecked(f"the mean of {f} over {variable} is not known well enough: does it exist?") from None
+            raise NoValue(f"the mean of {f} over {variable} is not known well enough: does it exist?") from None
 
     def _integral(self, expr: Expr, env: Env) -> mpf:
         if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
@@ -271,7 +294,7 @@ class Interpreter:
         try:
             return quadrature.integral(self.along(f, variable, env), low, high, self.shape(f, variable, env))
         except quadrature.Diverges:
-            raise Unchecked(f"the integral of {f} is not known well enough: does it converge?") from None
+            raise NoValue(f"the integral of {f} is not known well enough: does it converge?") from None
 
     def shape(self, f: Expr, variable: Expr, env: Env) -> quadrature.Shape:
         """Where a function may be narrow or have kinks."""
@@ -303,9 +326,11 @@ class Interpreter:
             f = inner
         if variable.is_integer:
             raise Unchecked(f"{expr} has no value: Can't calculate derivative wrt {variable}, an integer")
-        g = self.along(f, variable, env)
+        g, at = self.along(f, variable, env), self(variable, env)
         self.approximate = True
-        return mpmath.diff(g, self(variable, env), int(order))
+        if self.theory.unfold_some(f).has(Expectation, Integral):  # which are known to some digits only
+            return quadrature.derivative(g, at, int(order))
+        return mpmath.diff(g, at, int(order))
 
     def _subs(self, expr: Subs, env: Env) -> mpf:
         values = [self(point, env) for point in expr.point]

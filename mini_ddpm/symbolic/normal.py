@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sympy
 from sympy import Abs, Add, Basic, Derivative, Expr, Indexed, Integer, Mul, Piecewise, Pow, Product, Rational, Sum, Symbol
 from sympy import factorint
-from sympy.core.function import Function
+from sympy.core.function import Function, Subs
 
 from mini_ddpm.symbolic import binders, cases, indefinite
 from mini_ddpm.symbolic.gaussian import Expectation
@@ -285,4 +285,5 @@ RULES = {
     indefinite.Indefinite: indefinite.at,
     Expectation: binders.mean,
     Derivative: binders.derivative,
+    Subs: binders.substituted,
 }
