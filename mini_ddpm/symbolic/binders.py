@@ -2,7 +2,22 @@
 
 from typing import TYPE_CHECKING
 
-from sympy import Add, Derivative, Dummy, Expr, Function, Indexed, Integer, Integral, Poly, Subs, Symbol, Tuple, factorial2, sqrt
+from sympy import (
+    Add,
+    Derivative,
+    Dummy,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    Integral,
+    Poly,
+    Subs,
+    Symbol,
+    Tuple,
+    factorial2,
+    sqrt,
+)
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.gaussian import Expectation

@@ -21,14 +21,14 @@ def complaint(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Int
     case = {**there.world.indices, **there.leaves}
     named = {name: value if isinstance(value, int) else mpmath.nstr(value, 4) for name, value in case.items()}
     world = ", ".join(f"{name} = {value}" for name, value in sorted(named.items(), key=_order(there)))
+    look = hints.hint(theory, old, new, relation)
     return (
         f"it is not true that the line before {WORDS[relation]} this one\n"
         f"  before:   {old}\n"
         f"  here:     {new}\n"
         f"  world {there.world.number}:  {world or 'no symbols'}\n"
-        f"  values:   {mpmath.nstr(a, 8)} before, {mpmath.nstr(b, 8)} here\n"
-        f"  look at:  {hints.hint(theory, old, new, relation)}"
-    )
+        f"  values:   {mpmath.nstr(a, 8)} before, {mpmath.nstr(b, 8)} here\n" + (f"  look at:  {look}" if look else "")
+    ).rstrip()
 
 
 def _order(there: "Interpreter") -> "object":

@@ -73,7 +73,9 @@ class Chain:
     @cache  # noqa: B019 - a handful of chains, kept for good
     def _shares(self, name: str, time: int, given: int | None) -> list[int]:
         shares = [_hash(f"{name}|{time}|{k}|{given}|{self.number}") % 89 + 15 for k in self.space(time)]
-        return [share**3 for share in shares] if self.number % 2 else shares  # likely and unlikely steps, in every second
+        return (
+            [share**3 for share in shares] if self.number % 2 else shares
+        )  # likely and unlikely steps, in every second
 
     def transition(self, name: str, time: int, state: int, given: int | None) -> mpf:
         """The probability of x_time = state, given a neighbour's state."""

@@ -133,9 +133,7 @@ def _to_the(normal: "Normal", h: Expr, count: Expr, scope: "Scope") -> Expr:
     return normal.whole_power(h, normal.of(count, scope))
 
 
-def _opaque(
-    normal: "Normal", f: Expr, k: Symbol, first: Expr, last: Expr, scope: "Scope", multiplied: bool
-) -> Expr:
+def _opaque(normal: "Normal", f: Expr, k: Symbol, first: Expr, last: Expr, scope: "Scope", multiplied: bool) -> Expr:
     """A sum that may be empty, taken as it is."""
     kind = Product if multiplied else Sum
     f = f.xreplace({k: PLACE})

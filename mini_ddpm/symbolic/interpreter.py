@@ -276,7 +276,9 @@ class Interpreter:
         f, variable, mean, variance = expr.args
         center, square = self(mean, env), self(variance, env)
         if square < 0:
-            raise Unchecked(f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {self.world.number}")
+            raise Unchecked(
+                f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {self.world.number}"
+            )
         g = self.along(f, variable, env)
         try:
             return quadrature.gaussian_mean(g, center, mp.sqrt(square), self.shape(f, variable, env))
@@ -302,7 +304,9 @@ class Interpreter:
         f = self.theory.unfold_some(f)
         bound = {v for node in f.atoms(ExprWithLimits) for v in node.variables}
         nodes = [node for node in f.atoms(Application, Pow) if not node.has(*bound)]
-        peaks = [node.exp if node.is_Pow else node.args[0] for node in nodes if isinstance(node, exp) or _is_power(node)]
+        peaks = [
+            node.exp if node.is_Pow else node.args[0] for node in nodes if isinstance(node, exp) or _is_power(node)
+        ]
         kinks = [argument for node in nodes if type(node).__name__ in KINKED for argument in _turning(node)]
 
         def turns(x: mpf) -> str:
@@ -335,7 +339,6 @@ class Interpreter:
     def _subs(self, expr: Subs, env: Env) -> mpf:
         values = [self(point, env) for point in expr.point]
         return self(expr.expr, {**env, **dict(zip(expr.variables, values, strict=True))})
-
 
 
 def _is_power(node: Expr) -> bool:

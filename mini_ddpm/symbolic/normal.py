@@ -8,7 +8,22 @@ have rooms of their own: `indefinite`, `binders`. All of it holds wherever both 
 from typing import NamedTuple
 
 import sympy
-from sympy import Abs, Add, Basic, Derivative, Expr, Indexed, Integer, Mul, Piecewise, Pow, Product, Rational, Sum, Symbol
+from sympy import (
+    Abs,
+    Add,
+    Basic,
+    Derivative,
+    Expr,
+    Indexed,
+    Integer,
+    Mul,
+    Piecewise,
+    Pow,
+    Product,
+    Rational,
+    Sum,
+    Symbol,
+)
 from sympy import factorint
 from sympy.core.function import Function, Subs
 
@@ -94,7 +109,9 @@ class Normal:
         g = self.generators.name(expr, expr, **known)
         self.ranges.note(expr, g, self.generators)
         if is_fraction(expr):
-            below_1 = str(expr.base) != "alpha_bar" or self.conditions.at_least(expr.indices[0], Integer(1), scope.forms)
+            below_1 = str(expr.base) != "alpha_bar" or self.conditions.at_least(
+                expr.indices[0], Integer(1), scope.forms
+            )
             self.generators.between(g, Integer(0), Integer(1), below_1)
         return g
 
@@ -145,6 +162,8 @@ class Normal:
 
     def fraction_power(self, base: Expr, power: Expr, whole: bool = False) -> Expr:
         """base**power, factor by factor; `whole` says that the power is some whole number."""
+        if power.is_positive and self.generators.is_zero(base):
+            return Integer(0)
         result, rest = Integer(1), Integer(1)
         for factor, k in self.factors(base):
             if (found := self.generators.weak_sign(factor)) is not None and not (whole and found[0] < 0):

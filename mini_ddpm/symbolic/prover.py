@@ -1,9 +1,10 @@
 """Whether one line follows from another by normal forms; no time limits, so always the same answer."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.normal import Normal
@@ -18,7 +19,26 @@ ROUNDS = 4  # in which the ends of products are found
 
 def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str = "=") -> bool:
     """True if `old relation new` follows; False says nothing."""
+    return _follows(theory, old, new, facts, relation) or any(
+        _follows(rest, old, new, facts, relation)
+        and _follows(theory, *(theory.unfold_some(line).subs(first) for line in (old, new)), facts, relation)
+        for first, rest in _cases(theory, old, new)
+    )
+
+
+def _follows(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str) -> bool:
     return any(_holds(theory, first, second, relation) for first, second in _views(theory, old, new, facts))
+
+
+def _cases(theory: "Theory", old: Expr, new: Expr) -> Iterator[tuple[dict, "Theory"]]:
+    """An index at its smallest, and the theory where it is larger: x[t - 1] may be x[0] at t = 1 only."""
+    indices = {s for s in old.free_symbols | new.free_symbols if isinstance(s, Symbol) and s.is_integer}
+    for index in sorted(indices, key=str):
+        least = theory.conditions.least(index)
+        if least.is_Integer:
+            rest = copy.copy(theory)
+            rest.conditions = theory.conditions.with_(index >= least + 1)
+            yield {index: least}, rest
 
 
 def _views(theory: "Theory", old: Expr, new: Expr, facts: Sequence) -> Iterator[tuple[Expr, Expr]]:

@@ -31,9 +31,7 @@ def _inside(theory: "Theory", expr: Basic, pairs: list[tuple[Expr, Expr]], forms
     return expr.func(*(_inside(theory, part, pairs, forms) for part in expr.args))
 
 
-def _bound(
-    theory: "Theory", expr: ExprWithLimits, pairs: list[tuple[Expr, Expr]], forms: tuple[Expr, ...]
-) -> Expr:
+def _bound(theory: "Theory", expr: ExprWithLimits, pairs: list[tuple[Expr, Expr]], forms: tuple[Expr, ...]) -> Expr:
     """Under a sum over t, a fact about t is used if it holds for every t of the sum."""
     names = {v: Dummy(v.name, integer=v.is_integer, positive=v.is_positive) for v in expr.variables}
     for v, *ends in expr.limits:

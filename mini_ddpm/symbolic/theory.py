@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Indexed, Symbol
-from sympy.core.function import AppliedUndef
+from sympy import Derivative, Expr, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic import prover
 from mini_ddpm.symbolic.complaints import complaint, same_outcome
 from mini_ddpm.symbolic.conditions import Conditions
 from mini_ddpm.symbolic.definitions import Definition, composite, family, places
+from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
 
@@ -33,8 +34,9 @@ class Theory:
     def __init__(self, indices: dict[str, Sequence[int]] | None = None) -> None:
         self.definitions: list[Definition] = []
         self.conditions = Conditions()
-        self.facts: dict[int, tuple] = {}  # what Fact has registered: see there
-        self.locked: set[int] | None = None
+        self.register: dict[int, tuple[Expr, Expr, str]] = {}  # the facts of this theory, as they were checked
+        self.kept: list = []
+        self.usable: set[int] | None = None  # of a locked theory: the facts that may be used
         self._reach: dict[Expr, frozenset[str]] = {}
         self.given = {name: tuple(dict.fromkeys(values)) for name, values in (indices or {}).items()}
         for name, values in self.given.items():
@@ -62,12 +64,24 @@ class Theory:
         self.conditions = self.conditions.with_(*conditions)
 
     def lock(self, using: Sequence = ()) -> None:
-        """No more definitions, assumptions or facts but those in `using`: for exercises."""
-        self.locked = {id(fact) for fact in using}
+        """Allow no more definitions and assumptions, and no facts but those in `using`: for exercises."""
+        self.usable = {id(fact) for fact in using}
 
     def _open(self, what: str) -> None:
-        if self.locked is not None:
+        if self.usable is not None:
             raise ValueError(f"this theory is locked: no further {what}")
+
+    def check_facts(self, facts: Sequence) -> None:
+        """Facts must be of this theory, as they were checked, and allowed.
+
+        Raises:
+            ValueError: one is not.
+        """
+        for fact in facts:
+            if self.register.get(id(fact)) != (fact.lhs, fact.rhs, fact.mark):
+                raise ValueError(f"{fact.lhs} = {fact.rhs} was not checked in this theory: make it a Fact of this one")
+            if self.usable is not None and id(fact) not in self.usable:
+                raise ValueError(f"{fact.lhs} = {fact.rhs} may not be used here: the theory is locked")
 
     def meaning(self, symbol: Symbol) -> Expr | None:
         """What a symbol is defined to be."""
@@ -91,6 +105,9 @@ class Theory:
         """Replace what is defined by its definition, once; where an index must be 1 or more, only if it is for certain."""
         if not any(_mentions(expr, one) for one in self.definitions):
             return expr
+        for node in expr.atoms(Derivative, ExprWithLimits, Expectation):
+            for variable in node.args[1:2] if isinstance(node, Expectation) else node.variables:
+                self.check_free(variable)
         for one in self.definitions:
             expr = expr.replace(
                 lambda node, one=one: one.unfold(node, lambda i: self._positive(i, also)) is not None,
@@ -125,7 +142,7 @@ class Theory:
     def interpreters(self, lines: Sequence[Expr], most: int = MOST) -> Iterator[Interpreter]:
         """The worlds in which lines are compared; those that break an assumption are left out."""
         asked = [condition for condition in self.conditions.of_quantities()]
-        inside = [*lines, *asked]
+        inside = [self.unfold_some(line) for line in [*lines, *asked]]  # an index may hide in a definition
         symbols = set().union(*(line.free_symbols for line in inside))
         for node in set().union(*(line.atoms(Derivative) for line in inside)):
             symbols |= set().union(*(variable.free_symbols for variable in node.variables))
@@ -149,31 +166,33 @@ class Theory:
             WrongStep: it fails in one.
             Unchecked: a side has no value.
         """
-        most = most or (MOST if relation == "=" else INEQUALITY)
-        tried, skipped, work = [], 0, 0
-        for there in self.interpreters([old, new], most):
-            try:
-                a, b, slack = pair(there, old, new)
-            except NoValue as error:
-                skipped, last = skipped + 1, error
-                continue
-            tried.append((there, a, b))
-            work += there.terms
-            if not holds(a, b, slack, relation):
-                raise WrongStep(complaint(self, old, new, relation, there, a, b))
-            if work > WORK and len(tried) >= FEWEST:  # means of means: fewer worlds must do
-                break
-        if len(tried) < 3 or skipped > 2 * len(tried):
-            raise Unchecked(str(last) if skipped else f"the assumptions leave too few cases: {self.conditions}")
-        return [there for there, *_ in tried]
+        tried, failed = self._compare(old, new, relation, most)
+        if failed is not None:
+            raise WrongStep(complaint(self, old, new, relation, *failed))
+        return tried
 
     def disagreement(self, old: Expr, new: Expr, relation: str = "=", most: int | None = None) -> bool:
         """Whether `old relation new` fails in some world."""
-        try:
-            self.refute(old, new, relation, most)
-        except WrongStep:
-            return True
-        return False
+        return self._compare(old, new, relation, most)[1] is not None
+
+    def _compare(self, old: Expr, new: Expr, relation: str, most: int | None) -> tuple[list[Interpreter], tuple | None]:
+        """The worlds tried, and the first in which the step fails, with both values."""
+        tried, skipped, work, last = [], 0, 0, ""
+        for there in self.interpreters([old, new], most or (MOST if relation == "=" else INEQUALITY)):
+            try:
+                a, b, slack = pair(there, old, new)
+            except NoValue as error:
+                skipped, last = skipped + 1, str(error)
+                continue
+            if not holds(a, b, slack, relation):
+                return tried, (there, a, b)
+            tried.append(there)
+            work += there.terms
+            if work > WORK and len(tried) >= FEWEST:  # means of means: fewer worlds must do
+                break
+        if len(tried) < 3 or skipped > 2 * len(tried):
+            raise Unchecked(last or f"the assumptions leave too few cases: {self.conditions}")
+        return tried, None
 
     def mark(self, old: Expr, new: Expr, relation: str, facts: Sequence) -> str:
         """Refute a step or mark it: "proved" from facts that are proved, or "checked".
@@ -210,8 +229,10 @@ def _regime(regime: str, salt: int) -> str:
 
 
 def _mentions(expr: Expr, one: Definition) -> bool:
-    return one.lhs in expr.free_symbols if not places(one.lhs) else any(
-        family(node) == family(one.lhs) for node in composite(expr)
+    return (
+        one.lhs in expr.free_symbols
+        if not places(one.lhs)
+        else any(family(node) == family(one.lhs) for node in composite(expr))
     )
 
 
@@ -231,6 +252,3 @@ def holds(a: mpf, b: mpf, slack: mpf, relation: str) -> bool:
     """Compare two numbers, up to rounding."""
     with mp.workdps(DIGITS + MORE):
         return {"=": abs(a - b) <= slack, "<=": a - b <= slack, ">=": b - a <= slack}[relation]
-
-
-__all__ = ["AppliedUndef", "Definition", "Indexed", "Theory"]

@@ -17,7 +17,22 @@ from mini_ddpm.symbolic.conditions import Conditions, rules
 
 INTEGERS = (1, 2, 3, 4, 5, 8, 12, 25)  # that an index can be; 0 and -2 too, if it need not be positive
 FRACTIONS = ("alpha", "beta", "alpha_bar")  # indexed quantities between 0 and 1
-REGIMES = ("middle", "schedule", "wide", "equal", "small", "zero", "large", "middle", "fine", "equal", "mixed", "zero", "same", "wide")
+REGIMES = (
+    "middle",
+    "schedule",
+    "wide",
+    "equal",
+    "small",
+    "zero",
+    "large",
+    "middle",
+    "fine",
+    "equal",
+    "mixed",
+    "zero",
+    "same",
+    "wide",
+)
 MOST = 18  # worlds in which an equality is tried
 
 
@@ -50,7 +65,11 @@ class World:
         of_any_sign = not (leaf.is_nonnegative or leaf.is_nonpositive)
         if self.regime == "same":
             return mpf(7) / 10 if of_any_sign else _size(share, "small") * (-1 if leaf.is_nonpositive else 1)
-        if self.regime == "zero" and (_hashes(name, 0, 0)[1] + self.number // 6) % 2 and not (leaf.is_positive or leaf.is_negative or leaf.is_nonzero):
+        if (
+            self.regime == "zero"
+            and (_hashes(name, 0, 0)[1] + self.number // 6) % 2
+            and not (leaf.is_positive or leaf.is_negative or leaf.is_nonzero)
+        ):
             return mpf(0)
         size = _size(share, self.regime)
         return -size if leaf.is_nonpositive or (of_any_sign and sign and self.regime != "equal") else size
@@ -123,8 +142,9 @@ def _cases(
     known = dict(given)
     choices = [known.get(symbol.name, _candidates(symbol)) for symbol in symbols]
     possible = [case for case in product(*choices) if all(test(*case) for test in tests)]
-    wanted = set().union(*map(_ends, possible))
-    found = []
+    typical = min(possible, key=lambda case: sum(abs(value - 3) for value in case), default=())
+    found = [typical] if possible else []  # to be shown where it will do
+    wanted = set().union(*map(_ends, possible)) - _ends(typical)
     while wanted:
         best = max(possible, key=lambda case: (len(_ends(case) & wanted), -sum(case)))
         found.append(best)
