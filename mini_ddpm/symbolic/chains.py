@@ -76,6 +76,13 @@ class ChainTheory(Theory):
         super().__init__()
         self.conditions = Conditions([t >= 2])
 
+    def hint(self, old: Expr, new: Expr) -> str:
+        """A missing mean, the commonest mistake of all."""
+        loose = [node for node in outermost(new) if depends_on_path(node)]
+        if loose and not any(map(depends_on_path, outermost(old))):
+            return f"{loose[0]} stands outside of a mean, so it differs from path to path: is an E_q missing?"
+        return ""
+
     @property
     def rules(self) -> dict:
         """What the prover knows of Markov chains."""

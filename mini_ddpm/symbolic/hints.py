@@ -18,6 +18,8 @@ TRIED = 7  # worlds in which a hint must explain the numbers
 
 def hint(theory: "Theory", old: Expr, new: Expr, relation: str) -> str:
     """One sentence, or nothing."""
+    if found := theory.hint(old, new):
+        return found
     try:
         worlds = list(theory.interpreters([old, new]))[:TRIED]
         with mp.workdps(40):
@@ -83,13 +85,19 @@ def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
     """Which quantities does one line have, and the other not?"""
     mine, theirs = _quantities(theory, new), _quantities(theory, old)
     reached = {str(leaf) for leaf in theirs} | {str(leaf) for leaf in _quantities(theory, theory.unfold_some(old))}
-    fresh = [str(leaf) for leaf in mine if str(leaf) not in reached]
+    fresh = [str(leaf) for leaf in mine if not _reached(theory, leaf, reached)]
     lost = [str(leaf) for leaf in theirs if leaf not in mine]
     if fresh:
         return f"{', '.join(fresh)}: in this line only. Undefined, or a wrong index?"
     if lost:
         return f"{', '.join(lost)}: in the line before only"
     return ""
+
+
+def _reached(theory: "Theory", leaf: Expr, reached: set[str]) -> bool:
+    """Whether a quantity, or all that it is defined by, stands in the line before."""
+    meaning = {str(part) for part in _quantities(theory, theory.unfold(leaf))}
+    return str(leaf) in reached or (theory.unfold(leaf) != leaf and meaning <= reached)
 
 
 def _quantities(theory: "Theory", expr: Basic) -> list[Expr]:

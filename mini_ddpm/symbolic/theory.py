@@ -45,6 +45,10 @@ class Theory:
 
     rules: dict = {}  # noqa: RUF012 - further rules of normal forms, of chains
 
+    def hint(self, old: Expr, new: Expr) -> str:
+        """What this kind of theory knows of usual mistakes; nothing here."""
+        return ""
+
     # --- what holds
 
     def define(self, lhs: Expr, rhs: Expr) -> Definition:
