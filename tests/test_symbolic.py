@@ -13,7 +13,6 @@ from sympy import (
     IndexedBase,
     Integer,
     Integral,
-    Matrix,
     Max,
     Min,
     Piecewise,

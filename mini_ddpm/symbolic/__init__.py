@@ -10,6 +10,7 @@ line marked "checked" is strong evidence, and only that.
 """
 
 from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q
+from mini_ddpm.symbolic.definitions import Definition
 from mini_ddpm.symbolic.derivation import Derivation, Fact, attempt
 from mini_ddpm.symbolic.gaussian import Expectation, complete_square, kl, log_density, normal_density
 from mini_ddpm.symbolic.notation import (
@@ -27,7 +28,6 @@ from mini_ddpm.symbolic.notation import (
     t,
     x,
 )
-from mini_ddpm.symbolic.definitions import Definition
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 

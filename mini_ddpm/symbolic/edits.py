@@ -25,7 +25,7 @@ def nodes(node: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     """Every sub-expression with the way to it, but for bases of indices and what is bound."""
     yield path, node
     for k, argument in enumerate(node.args):
-        bound = isinstance(node, (Sum, Product)) and k > 0 or isinstance(node, Expectation) and k == 1
+        bound = (isinstance(node, (Sum, Product)) and k > 0) or (isinstance(node, Expectation) and k == 1)
         if not bound and not (isinstance(node, Indexed) and k == 0) and isinstance(argument, Expr):
             yield from nodes(argument, (*path, k))
 

@@ -131,7 +131,7 @@ class ChainInterpreter(Interpreter):
 
     def time(self, place: Expr, node: Expr, env: Env) -> int:
         """The time of a variable of the chain."""
-        if isinstance(place, Indexed) and place.base == x.args[0] or isinstance(place, Indexed) and place.base == x:
+        if (isinstance(place, Indexed) and place.base == x.args[0]) or (isinstance(place, Indexed) and place.base == x):
             value = self(place.indices[0], env)
             if value == int(value) and 0 <= value <= self.chain.length:
                 return int(value)

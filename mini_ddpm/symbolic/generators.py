@@ -74,7 +74,7 @@ class Generators:
     def _fraction(self, expr: Expr) -> tuple[Expr, Expr]:
         if expr.is_Rational:
             return Integer(expr.p), Integer(expr.q)
-        if not expr.is_finite and expr.is_number or count_ops(expr) > LARGEST:
+        if (not expr.is_finite and expr.is_number) or count_ops(expr) > LARGEST:
             raise NoForm
         symbols = sorted(expr.free_symbols, key=lambda g: (len(g.name), g.name, g.dummy_index))
         try:

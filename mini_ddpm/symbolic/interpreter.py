@@ -41,9 +41,28 @@ MOST_TERMS = 300_000  # of all sums of a line together
 
 FUNCTIONS: dict[str, Callable] = {
     name: getattr(mpmath, name)
-    for name in (
-        "exp sin cos tan tanh sinh cosh asin acos atan erf erfc floor gamma factorial binomial loggamma coth sech digamma"
-    ).split()
+    for name in [
+        "exp",
+        "sin",
+        "cos",
+        "tan",
+        "tanh",
+        "sinh",
+        "cosh",
+        "asin",
+        "acos",
+        "atan",
+        "erf",
+        "erfc",
+        "floor",
+        "gamma",
+        "factorial",
+        "binomial",
+        "loggamma",
+        "coth",
+        "sech",
+        "digamma",
+    ]
 } | {
     "Abs": abs,
     "sign": mpmath.sign,

@@ -23,8 +23,8 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    factorint,
 )
-from sympy import factorint
 from sympy.core.function import Function, Subs
 
 from mini_ddpm.symbolic import binders, cases, indefinite

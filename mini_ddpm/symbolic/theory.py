@@ -1,6 +1,6 @@
 """A theory: definitions, assumptions, and the comparison of two lines under them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mpmath import mp, mpf
 from sympy import Derivative, Expr, Symbol

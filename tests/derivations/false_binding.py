@@ -1,20 +1,5 @@
 """False steps with bound variables that hide in sums, indices that may meet, and variances that no Gaussian has."""
 
-from mini_ddpm.symbolic import (
-    Expectation,
-    T,
-    alpha,
-    alpha_bar,
-    beta,
-    d,
-    eps,
-    i,
-    normal_density,
-    s,
-    snr,
-    t,
-    x,
-)
 from sympy import (
     Abs,
     Derivative,
@@ -40,6 +25,21 @@ from sympy import (
 )
 
 from derivations.steps import Step, forward
+from mini_ddpm.symbolic import (
+    Expectation,
+    T,
+    alpha,
+    alpha_bar,
+    beta,
+    d,
+    eps,
+    i,
+    normal_density,
+    s,
+    snr,
+    t,
+    x,
+)
 
 f, g, h = Function("f", real=True), Function("g", real=True), Function("h", real=True)
 c = IndexedBase("c", real=True)

@@ -1,24 +1,5 @@
 """False inequalities, and integrals and means of narrow, far, kinked or diverging integrands."""
 
-from mini_ddpm.symbolic import (
-    KL,
-    E_q,
-    Expectation,
-    Path,
-    T,
-    alpha_bar,
-    beta,
-    d,
-    kl,
-    log_density,
-    normal_density,
-    p,
-    q,
-    s,
-    snr,
-    t,
-    x,
-)
 from sympy import (
     Abs,
     And,
@@ -44,6 +25,25 @@ from sympy import (
 )
 
 from derivations.steps import Step, chains, forward
+from mini_ddpm.symbolic import (
+    KL,
+    E_q,
+    Expectation,
+    Path,
+    T,
+    alpha_bar,
+    beta,
+    d,
+    kl,
+    log_density,
+    normal_density,
+    p,
+    q,
+    s,
+    snr,
+    t,
+    x,
+)
 
 f, g = Function("f", real=True), Function("g", real=True)
 k, n, j = symbols("k n j", integer=True, positive=True)

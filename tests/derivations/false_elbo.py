@@ -1,5 +1,12 @@
 """False steps of students and papers: the bound of a Markov chain and its terms, factorisations, means over paths."""
 
+from sympy import (
+    Sum,
+    exp,
+    log,
+)
+
+from derivations.steps import Step, chains
 from mini_ddpm.symbolic import (
     KL,
     E_q,
@@ -10,13 +17,6 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
-from sympy import (
-    Sum,
-    exp,
-    log,
-)
-
-from derivations.steps import Step, chains
 
 L_T = KL(q(x[T], x[0]), p(x[T]))
 L_t = KL(q(x[t - 1], x[t], x[0]), p(x[t - 1], x[t]))

@@ -1,13 +1,5 @@
 """False steps of students and papers: products, moments and divergences of Gaussians, Jensen as an equation."""
 
-from mini_ddpm.symbolic import (
-    Expectation,
-    i,
-    kl,
-    log_density,
-    normal_density,
-    x,
-)
 from sympy import (
     Abs,
     Function,
@@ -25,6 +17,14 @@ from sympy import (
 )
 
 from derivations.steps import Step
+from mini_ddpm.symbolic import (
+    Expectation,
+    i,
+    kl,
+    log_density,
+    normal_density,
+    x,
+)
 
 f, g = Function("f", real=True), Function("g", real=True)
 y, z, m, w, a = symbols("y z m w a", real=True)

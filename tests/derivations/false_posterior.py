@@ -1,5 +1,15 @@
 """False steps of students and papers: the forward process and its posterior."""
 
+from sympy import (
+    Product,
+    Sum,
+    exp,
+    log,
+    sqrt,
+    symbols,
+)
+
+from derivations.steps import Step, forward
 from mini_ddpm.symbolic import (
     Expectation,
     alpha,
@@ -11,16 +21,6 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
-from sympy import (
-    Product,
-    Sum,
-    exp,
-    log,
-    sqrt,
-    symbols,
-)
-
-from derivations.steps import Step, forward
 
 k, n, j = symbols("k n j", integer=True, positive=True)
 y, z, m, w, a, b, e_1, e_2 = symbols("y z m w a b epsilon_1 epsilon_2", real=True)

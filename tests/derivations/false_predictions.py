@@ -1,5 +1,16 @@
 """False steps of students and papers: what a network predicts, scores, DDIM, guidance, VDM's weights, variances."""
 
+from sympy import (
+    Derivative,
+    Function,
+    Sum,
+    exp,
+    log,
+    sqrt,
+    symbols,
+)
+
+from derivations.steps import Step, forward
 from mini_ddpm.symbolic import (
     Expectation,
     T,
@@ -14,17 +25,6 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
-from sympy import (
-    Derivative,
-    Function,
-    Sum,
-    exp,
-    log,
-    sqrt,
-    symbols,
-)
-
-from derivations.steps import Step, forward
 
 f, g = Function("f", real=True), Function("g", real=True)
 y, z, m, w, a, b, v = symbols("y z m w a b v", real=True)

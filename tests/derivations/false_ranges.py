@@ -1,22 +1,5 @@
 """False steps at the ends of ranges: empty sums and products, chains of one step, alpha_bar_0 = 1, induction."""
 
-from mini_ddpm.symbolic import (
-    KL,
-    E_q,
-    Expectation,
-    Path,
-    T,
-    alpha,
-    alpha_bar,
-    beta,
-    d,
-    i,
-    p,
-    q,
-    s,
-    t,
-    x,
-)
 from sympy import (
     Abs,
     Eq,
@@ -39,6 +22,23 @@ from sympy import (
 )
 
 from derivations.steps import Step, chains, forward
+from mini_ddpm.symbolic import (
+    KL,
+    E_q,
+    Expectation,
+    Path,
+    T,
+    alpha,
+    alpha_bar,
+    beta,
+    d,
+    i,
+    p,
+    q,
+    s,
+    t,
+    x,
+)
 
 f, g = Function("f", real=True), Function("g", real=True)
 c = IndexedBase("c", real=True)

@@ -1,19 +1,5 @@
 """False steps by rules that do not exist: logarithms, roots, branches, sums, derivatives, assumptions."""
 
-from mini_ddpm.symbolic import (
-    Expectation,
-    T,
-    alpha,
-    alpha_bar,
-    beta,
-    d,
-    i,
-    kl,
-    s,
-    snr,
-    t,
-    x,
-)
 from sympy import (
     Abs,
     Derivative,
@@ -43,6 +29,20 @@ from sympy import (
 )
 
 from derivations.steps import Step, assuming, forward
+from mini_ddpm.symbolic import (
+    Expectation,
+    T,
+    alpha,
+    alpha_bar,
+    beta,
+    d,
+    i,
+    kl,
+    s,
+    snr,
+    t,
+    x,
+)
 
 f, g = Function("f", real=True), Function("g", real=True)
 c = IndexedBase("c", real=True)

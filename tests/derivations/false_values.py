@@ -1,18 +1,5 @@
 """False steps that hold for many numbers: small times, usual schedules, clamps, thin sets, tiny differences."""
 
-from mini_ddpm.symbolic import (
-    Expectation,
-    T,
-    alpha,
-    alpha_bar,
-    beta,
-    kl,
-    normal_density,
-    s,
-    snr,
-    t,
-    x,
-)
 from sympy import (
     Abs,
     And,
@@ -44,6 +31,19 @@ from sympy import (
 )
 
 from derivations.steps import Step, forward
+from mini_ddpm.symbolic import (
+    Expectation,
+    T,
+    alpha,
+    alpha_bar,
+    beta,
+    kl,
+    normal_density,
+    s,
+    snr,
+    t,
+    x,
+)
 
 f, g, h = Function("f", real=True), Function("g", real=True), Function("h", real=True)
 k, n = symbols("k n", integer=True, positive=True)
