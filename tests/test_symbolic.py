@@ -357,8 +357,7 @@ def test_a_mean_is_linear_and_constants_leave_it():
 )
 def test_densities_that_do_not_exist_are_refused(wrong, message):
     with pytest.raises(WrongStep, match=message):
-        for there in CHAINS.interpreters([wrong]):
-            there(wrong)
+        [there(wrong) for there in CHAINS.interpreters([wrong])]
 
 
 def test_chains_know_t_and_T_only():

@@ -13,6 +13,7 @@ from mini_ddpm.symbolic.notation import T, s, x
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.normal import Normal, Scope
+    from mini_ddpm.symbolic.theory import Rules
 
 
 def density(normal: "Normal", node: Density, scope: "Scope") -> Expr:
@@ -31,11 +32,10 @@ def density(normal: "Normal", node: Density, scope: "Scope") -> Expr:
 
 
 def _path(normal: "Normal", node: Density, scope: "Scope") -> Expr:
-    whole, *given = node.args
     if isinstance(node, q):
         return normal.of(Product(q(x[s], x[s - 1]), (s, 1, T)), scope)
     joint = normal.of(p(x[T]), scope) * normal.of(Product(p(x[s - 1], x[s]), (s, 1, T)), scope)
-    return joint / normal.of(p(x[0]), scope) if given else joint
+    return joint / normal.of(p(x[0]), scope) if len(node.args) > 1 else joint
 
 
 def mean(normal: "Normal", node: E_q, scope: "Scope") -> Expr:
@@ -117,4 +117,4 @@ def divergence(normal: "Normal", node: KL, scope: "Scope") -> Expr:
     return normal.generators.name(key, node, nonnegative=True)
 
 
-RULES = {Density: density, E_q: mean, KL: divergence}
+RULES: "Rules" = {Density: density, E_q: mean, KL: divergence}

@@ -13,7 +13,7 @@ from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.conditions import Conditions
 from mini_ddpm.symbolic.notation import t, x
-from mini_ddpm.symbolic.theory import Theory
+from mini_ddpm.symbolic.theory import Rules, Theory
 from mini_ddpm.symbolic.worlds import MOST
 
 
@@ -84,7 +84,7 @@ class ChainTheory(Theory):
         return ""
 
     @property
-    def rules(self) -> dict:
+    def rules(self) -> Rules:
         """What the prover knows of Markov chains."""
         from mini_ddpm.symbolic.chain_rules import RULES
 

@@ -1,6 +1,6 @@
 """What a refusal says: both lines, the case in which they differ, and where to look."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -31,7 +31,7 @@ def complaint(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Int
     ).rstrip()
 
 
-def _order(there: "Interpreter") -> "object":
+def _order(there: "Interpreter") -> Callable[[tuple[str, object]], tuple[bool, str]]:
     """Indices first, then by name."""
     return lambda item: (item[0] not in there.world.indices, item[0])
 

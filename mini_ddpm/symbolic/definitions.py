@@ -1,6 +1,6 @@
 """What stands for something else: `lhs := rhs`, for a symbol, an indexed quantity or an applied function."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from mpmath import mpf
@@ -33,8 +33,14 @@ class Definition:
             )
         self.recursive = bool(self.places) and any(family(node) == family(lhs) for node in composite(self.rhs))
 
+    def stands_in(self, expr: Expr) -> bool:
+        """Whether an expression has what this defines."""
+        if not self.places:
+            return self.lhs in expr.free_symbols
+        return any(family(node) == family(self.lhs) for node in composite(expr))
+
     def bind(self, node: Expr, values: Sequence[mpf | int]) -> dict[Expr, mpf] | None:
-        """Numbers for the parameters where `values` stand in the places of `node`; None if it is not defined by this."""
+        """Numbers for the parameters where `values` stand in the places of `node`; None if this does not define it."""
         if family(node) != family(self.lhs) or len(values) != len(self.places):
             return None
         bound = {}
@@ -47,7 +53,7 @@ class Definition:
                 return None
         return bound
 
-    def unfold(self, node: Expr, surely_positive: "object") -> Expr | None:
+    def unfold(self, node: Expr, surely_positive: Callable[[Expr], bool]) -> Expr | None:
         """The right side for this instance of the left side; None if it is none for certain."""
         if isinstance(self.lhs, Symbol):
             return self.rhs if node == self.lhs else None

@@ -73,9 +73,7 @@ class Chain:
     @cache  # noqa: B019 - a handful of chains, kept for good
     def _shares(self, name: str, time: int, given: int | None) -> list[int]:
         shares = [_hash(f"{name}|{time}|{k}|{given}|{self.number}") % 89 + 15 for k in self.space(time)]
-        return (
-            [share**3 for share in shares] if self.number % 2 else shares
-        )  # likely and unlikely steps, in every second
+        return [share**3 for share in shares] if self.number % 2 else shares  # some chains with unlikely steps
 
     def transition(self, name: str, time: int, state: int, given: int | None) -> mpf:
         """The probability of x_time = state, given a neighbour's state."""
@@ -131,7 +129,7 @@ class ChainInterpreter(Interpreter):
 
     def time(self, place: Expr, node: Expr, env: Env) -> int:
         """The time of a variable of the chain."""
-        if (isinstance(place, Indexed) and place.base == x.args[0]) or (isinstance(place, Indexed) and place.base == x):
+        if isinstance(place, Indexed) and place.base == x:
             value = self(place.indices[0], env)
             if value == int(value) and 0 <= value <= self.chain.length:
                 return int(value)
@@ -150,8 +148,9 @@ class ChainInterpreter(Interpreter):
         variable, made, path = a.args[0], self.chain, self.at(env)
         if variable == x[0]:
             raise WrongStep("x_0 is the given image here: a divergence between densities of x_0 has no value")
+        times: Sequence[int] = range(1, made.length + 1)
         if isinstance(variable, Path):
-            others, times = made.paths, range(1, made.length + 1)
+            others = made.paths
         else:
             self.density(a, env)  # whether there is such a density, first
             time = self.time(variable, node, env)

@@ -39,8 +39,10 @@ class Generators:
         """Note that low <= g <= high, or < if `strict`; one of the ends may be None."""
         if g not in self.visible:
             u = self.name(("range", g), g, nonnegative=True, positive=strict or None)
-            ends = {(True, True): lambda: low + (high - low) / (1 + u), (True, False): lambda: low + u}
-            self.visible[g] = ends.get((low is not None, high is not None), lambda: high - u)()
+            if low is not None:
+                self.visible[g] = low + (u if high is None else (high - low) / (1 + u))
+            elif high is not None:
+                self.visible[g] = high - u
         return g
 
     def root(self, base: Expr, n: int, origin: Expr, positive: bool | None = None) -> Expr:
@@ -90,7 +92,7 @@ class Generators:
         if not expr.has(g):
             return expr
         n, base = self.relations[g]
-        parts = {}
+        parts: dict[int, Expr] = {}
         for (k,), coefficient in Poly(expr, g).terms():
             parts[k % n] = parts.get(k % n, 0) + coefficient * base ** (k // n)
         return sum(coefficient * g**k for k, coefficient in parts.items())
@@ -110,7 +112,7 @@ class Generators:
         return None if found is None or not found[1] else found[0]
 
     def weak_sign(self, expr: Expr) -> tuple[int, bool] | None:
-        """(1, True) if it is positive wherever it has a value, (1, False) if it may be zero too; so for -1; (0, True)."""
+        """(1, True): positive wherever it has a value; (1, False): or zero; so for -1; (0, True): zero."""
         constant, factors = self.factors(expr)
         sign, strict = (0 if constant == 0 else 1 if constant > 0 else -1), True
         for base, k in factors if sign else ():

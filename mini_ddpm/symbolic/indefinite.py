@@ -1,8 +1,8 @@
 """Sums and products with symbolic ends.
 
-A sum from a to b is F(b) - F(a - 1), where F is an unknown function with F(n) - F(n - 1) = f(n): shifting an index, taking
-terms out and telescoping become cancellation. That holds if b >= a - 1; otherwise the sum is empty and 0, whatever
-F says, so it is used only where b >= a - 1 is certain. A product is the same with ratios.
+A sum from a to b is F(b) - F(a - 1), where F is an unknown function with F(n) - F(n - 1) = f(n): shifting an index,
+taking terms out and telescoping become cancellation. That holds if b >= a - 1; otherwise the sum is empty and 0,
+whatever F says, so it is used only where b >= a - 1 is certain. A product is the same with ratios.
 """
 
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def _over(normal: "Normal", expr: Expr, scope: "Scope", multiplied: bool) -> Exp
     inside = scope._replace(forms=(*scope.forms, k - first, last - k))
     g = normal.of(f.xreplace({index: k}), inside)
     certain = normal.conditions.at_least(last + 1, first, scope.forms)
-    parts = _factors(normal, g, k) if multiplied else _summands(normal, g, k)
+    parts = _factors(normal, g) if multiplied else _summands(normal, g, k)
     found = [(c, _part(normal, h, k, first, last, scope, certain, multiplied)) for c, h in parts]
     return Mul(*(part**c for c, part in found)) if multiplied else Add(*(c * part for c, part in found))
 
@@ -96,12 +96,9 @@ def _divided(normal: "Normal", expr: Expr, k: Symbol) -> tuple[Expr, Expr]:
     return constant * without, with_k
 
 
-def _factors(normal: "Normal", g: Expr, k: Symbol) -> list[tuple[Expr, Expr]]:
-    """Powers, and factors: those without k as they are, each with its power."""
-    found = []
-    for base, power in normal.factors(g):
-        found.append((Integer(power), base))
-    return found
+def _factors(normal: "Normal", g: Expr) -> list[tuple[Expr, Expr]]:
+    """Powers, and factors."""
+    return [(Integer(power), base) for base, power in normal.factors(g)]
 
 
 def _part(
@@ -123,8 +120,8 @@ def _part(
     constant, origin = (Integer(1), origin) if multiplied else origin.as_independent(k, as_Add=False)
     aligned, shift = _aligned(_absorbed(normal, _turned(origin, k, first, last), k), k)
     number = normal.sums.number(aligned.xreplace({k: PLACE}), multiplied)
-    ends = [normal.of(Indefinite(number, n), scope) for n in (last + shift, first - 1 + shift)]
-    return ends[0] / ends[1] if multiplied else normal.of(constant, scope) * (ends[0] - ends[1])
+    upper, lower = (normal.of(Indefinite(number, n), scope) for n in (last + shift, first - 1 + shift))
+    return upper / lower if multiplied else normal.of(constant, scope) * (upper - lower)
 
 
 def _to_the(normal: "Normal", h: Expr, count: Expr, scope: "Scope") -> Expr:

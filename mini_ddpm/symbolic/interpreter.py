@@ -6,7 +6,8 @@ can't hide a difference between them.
 """
 
 from collections.abc import Callable, Mapping
-from itertools import combinations, count
+from itertools import count
+from typing import TYPE_CHECKING
 
 import mpmath
 import sympy
@@ -24,57 +25,20 @@ from sympy import (
     Subs,
     Sum,
     Symbol,
-    Tuple,
-    exp,
 )
-from sympy.concrete.expr_with_limits import ExprWithLimits
-from sympy.core.function import Application, AppliedUndef
+from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
-from mini_ddpm.symbolic import quadrature
+from mini_ddpm.symbolic import totals
+from mini_ddpm.symbolic.functions import FUNCTIONS, is_kinked
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
 
-Env = Mapping[object, mpf]  # what is bound: symbols, and indexed quantities by printed name
-MOST_TERMS = 300_000  # of all sums of a line together
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.theory import Theory
 
-FUNCTIONS: dict[str, Callable] = {
-    name: getattr(mpmath, name)
-    for name in [
-        "exp",
-        "sin",
-        "cos",
-        "tan",
-        "tanh",
-        "sinh",
-        "cosh",
-        "asin",
-        "acos",
-        "atan",
-        "erf",
-        "erfc",
-        "floor",
-        "gamma",
-        "factorial",
-        "binomial",
-        "loggamma",
-        "coth",
-        "sech",
-        "digamma",
-    ]
-} | {
-    "Abs": abs,
-    "sign": mpmath.sign,
-    "ceiling": mpmath.ceil,
-    "Max": max,
-    "Min": min,
-    "KroneckerDelta": lambda a, b: mpf(a == b),
-    "Heaviside": lambda x, at_0=mpf(1) / 2: mpf(x > 0) if x else at_0,
-    "Mod": lambda a, b: a % b,
-    "LambertW": mpmath.lambertw,
-}
-KINKED = {"Abs", "sign", "Max", "Min", "Heaviside", "floor", "ceiling", "Piecewise", "Mod"}
+Env = Mapping[object, mpf]  # what is bound: symbols, and indexed quantities by printed name
 
 
 class Interpreter:
@@ -84,7 +48,7 @@ class Interpreter:
     function went; `approximate` whether a quadrature was used.
     """
 
-    def __init__(self, theory: "object", world: World) -> None:
+    def __init__(self, theory: "Theory", world: World) -> None:
         self.theory, self.world = theory, world
         self.leaves: dict[str, mpf] = {}
         self.outcomes: dict[str, set] = {}
@@ -190,6 +154,16 @@ class Interpreter:
 
     # --- operations
 
+    def integer(self, expr: Expr, env: Env) -> int:
+        """The integer that an index or a limit is."""
+        value = self(expr, env)
+        if abs(value - mpmath.nint(value)) > mpf(10) ** -20:
+            raise Unchecked(
+                f"{expr} is {mpmath.nstr(value, 6)} in a world, but an index and the ends of a sum must be integers: "
+                f"make it Symbol('{expr}', integer=True)"
+            )
+        return int(mpmath.nint(value))
+
     def _add(self, expr: Expr, env: Env) -> mpf:
         return mpmath.fsum(self(argument, env) for argument in expr.args)
 
@@ -215,7 +189,7 @@ class Interpreter:
         if name not in FUNCTIONS:
             raise Unchecked(f"{name} can't be evaluated: {expr}")
         values = [self(argument, env) for argument in expr.args]
-        if name in KINKED:
+        if is_kinked(expr):
             which = values.index(FUNCTIONS[name](*values)) if name in ("Max", "Min") else mpmath.sign(values[0])
             self.outcomes.setdefault(str(expr), set()).add(which)
         try:
@@ -246,133 +220,6 @@ class Interpreter:
             return relation in ("==", "<=", ">=")
         return {"==": False, "!=": True}.get(relation, (a < b) == ("<" in relation))
 
-    # --- what binds a variable
-
-    def integer(self, expr: Expr, env: Env) -> int:
-        """The integer that an index or a limit is."""
-        value = self(expr, env)
-        if abs(value - mpmath.nint(value)) > mpf(10) ** -20:
-            raise Unchecked(
-                f"{expr} is {mpmath.nstr(value, 6)} in a world, but an index and the ends of a sum must be integers: "
-                f"make it Symbol('{expr}', integer=True)"
-            )
-        return int(mpmath.nint(value))
-
-    def _sum(self, expr: Expr, env: Env) -> mpf:
-        terms = list(self._terms(expr, expr.limits, env))
-        return mpmath.fsum(terms) if isinstance(expr, Sum) else mpmath.fprod(terms)
-
-    def _terms(self, expr: Expr, limits: Tuple, env: Env) -> "object":
-        if not limits:
-            self.terms += 1
-            if self.terms > MOST_TERMS:
-                raise Unchecked(f"the sums have more than {MOST_TERMS:,} terms: {expr}")
-            yield self(expr.function, env)
-            return
-        variable, *ends = limits[-1]
-        if len(ends) != 2:
-            raise Unchecked(f"{expr} has no value: the sum needs both ends")
-        if any(end.is_infinite for end in ends):
-            raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated")
-        self.theory.check_free(variable)
-        for k in range(self.integer(ends[0], env), self.integer(ends[1], env) + 1):
-            yield from self._terms(expr, limits[:-1], {**env, variable: mpf(k)})
-
-    def along(self, f: Expr, variable: Expr, env: Env) -> Callable[[mpf], mpf]:
-        """f as a function of one variable, which may be a symbol or an indexed quantity."""
-        self.theory.check_free(variable)
-        key: object = variable
-        if isinstance(variable, Indexed):
-            key = f"{variable.base}[{', '.join(str(self.integer(index, env)) for index in variable.indices)}]"
-
-        def value_at(value: mpf) -> mpf:
-            self.terms += 1
-            return self(f, {**env, key: value})
-
-        return value_at
-
-    def _mean(self, expr: Expr, env: Env) -> mpf:
-        f, variable, mean, variance = expr.args
-        center, square = self(mean, env), self(variance, env)
-        if square < 0:
-            raise Unchecked(
-                f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {self.world.number}"
-            )
-        g = self.along(f, variable, env)
-        try:
-            return quadrature.gaussian_mean(g, center, mp.sqrt(square), self.shape(f, variable, env))
-        except quadrature.Diverges:
-            raise NoValue(f"the mean of {f} over {variable} is not known well enough: does it exist?") from None
-
-    def _integral(self, expr: Expr, env: Env) -> mpf:
-        if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
-            raise Unchecked(f"only an integral over one variable, with both limits, has a value: {expr}")
-        variable, *ends = expr.limits[0]
-        low, high = (
-            mpf("inf" if end.is_extended_positive else "-inf") if end.is_infinite else self(end, env) for end in ends
-        )
-        f = expr.function
-        try:
-            return quadrature.integral(self.along(f, variable, env), low, high, self.shape(f, variable, env))
-        except quadrature.Diverges:
-            raise NoValue(f"the integral of {f} is not known well enough: does it converge?") from None
-
-    def shape(self, f: Expr, variable: Expr, env: Env) -> quadrature.Shape:
-        """Where a function may be narrow or have kinks."""
-        self.approximate = True
-        f = self.theory.unfold_some(f)
-        bound = {v for node in f.atoms(ExprWithLimits) for v in node.variables}
-        nodes = [node for node in f.atoms(Application, Pow) if not node.has(*bound)]
-        peaks = [
-            node.exp if node.is_Pow else node.args[0] for node in nodes if isinstance(node, exp) or _is_power(node)
-        ]
-        kinks = [argument for node in nodes if type(node).__name__ in KINKED for argument in _turning(node)]
-
-        def turns(x: mpf) -> str:
-            outcomes, self.outcomes = self.outcomes, {}
-            try:
-                self.along(f, variable, env)(x)
-                return str(sorted((name, sorted(map(str, found))) for name, found in self.outcomes.items()))
-            finally:
-                self.outcomes = outcomes
-
-        lines = [self.along(argument, variable, env) for argument in kinks]
-        has_kinks = any(type(node).__name__ in KINKED for node in f.atoms(Application))
-        peaks = [self.along(argument, variable, env) for argument in peaks]
-        return quadrature.Shape(peaks, lines, turns if has_kinks else None)
-
-    def _derivative(self, expr: Expr, env: Env) -> mpf:
-        f, (variable, order), *more = expr.args
-        if more or not order.is_Integer:
-            inner = expr.func(f, *expr.args[1:-1])
-            variable, order = expr.args[-1]
-            f = inner
-        if variable.is_integer:
-            raise Unchecked(f"{expr} has no value: Can't calculate derivative wrt {variable}, an integer")
-        g, at = self.along(f, variable, env), self(variable, env)
-        self.approximate = True
-        if self.theory.unfold_some(f).has(Expectation, Integral):  # which are known to some digits only
-            return quadrature.derivative(g, at, int(order))
-        return mpmath.diff(g, at, int(order))
-
-    def _subs(self, expr: Subs, env: Env) -> mpf:
-        values = [self(point, env) for point in expr.point]
-        return self(expr.expr, {**env, **dict(zip(expr.variables, values, strict=True))})
-
-
-def _is_power(node: Expr) -> bool:
-    """A power of a constant with a varying exponent: a Gaussian, as SymPy may write it."""
-    return node.is_Pow and node.base.is_number and not node.exp.is_number
-
-
-def _turning(node: Expr) -> list[Expr]:
-    """What changes its sign where the function has its kink."""
-    if isinstance(node, Piecewise):
-        return [c.lhs - c.rhs for _, condition in node.args for c in condition.atoms(Relational)]
-    if type(node).__name__ in ("Max", "Min"):
-        return [a - b for a, b in combinations(node.args, 2)]
-    return [node.args[0]]
-
 
 METHODS: dict[type, Callable] = {
     sympy.Rational: Interpreter._number,
@@ -385,10 +232,10 @@ METHODS: dict[type, Callable] = {
     Pow: Interpreter._pow,
     sympy.log: Interpreter._log,
     Piecewise: Interpreter._piecewise,
-    Sum: Interpreter._sum,
-    Product: Interpreter._sum,
-    Expectation: Interpreter._mean,
-    Integral: Interpreter._integral,
-    Derivative: Interpreter._derivative,
-    Subs: Interpreter._subs,
+    Sum: totals.total,
+    Product: totals.total,
+    Expectation: totals.mean,
+    Integral: totals.integral,
+    Derivative: totals.derivative,
+    Subs: totals.substituted,
 }

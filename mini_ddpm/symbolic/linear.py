@@ -1,4 +1,4 @@
-"""Linear inequalities between indices, with exact fractions: Fourier-Motzkin elimination, for a handful of variables."""
+"""Linear inequalities between a few indices, with exact fractions: Fourier-Motzkin elimination."""
 
 from collections.abc import Iterable
 from fractions import Fraction

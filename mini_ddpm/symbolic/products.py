@@ -1,7 +1,7 @@
 """What is known of a product with a symbolic end: P(n) = f(1) ... f(n), so that P(0) = 1.
 
-Where n <= m for certain, P(m) is P(n) times the factors between, and if these are at least 1, so is P(m) / P(n): this is
-how alpha_bar_t < alpha_bar_s < 1 is seen. Which ends occur is known only after a first round.
+Where n <= m for certain, P(m) is P(n) times the factors between, and if these are at least 1, so is P(m) / P(n): this
+is how alpha_bar_t < alpha_bar_s < 1 is seen. Which ends occur is known only after a first round.
 """
 
 from typing import TYPE_CHECKING
@@ -62,9 +62,9 @@ class Products:
         positive = sign == (1, True)
         ratio = normal.generators.name(("product", f, before, n), origin, positive=positive or None)
         if positive and from_1:
-            ends = (Integer(1), None) if from_1[0] >= 0 else (Integer(0), Integer(1))
+            low, high = (Integer(1), None) if from_1[0] >= 0 else (Integer(0), Integer(1))
             several = normal.conditions.at_least(n, before + 1, scope.forms)
-            normal.generators.between(ratio, *ends, bool(from_1[1] and several))
+            normal.generators.between(ratio, low, high, from_1[1] and several)
         return start * ratio
 
 

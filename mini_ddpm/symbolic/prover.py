@@ -21,7 +21,7 @@ def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: st
     """True if `old relation new` follows; False says nothing."""
     return _follows(theory, old, new, facts, relation) or any(
         _follows(rest, old, new, facts, relation)
-        and _follows(theory, *(theory.unfold_some(line).subs(first) for line in (old, new)), facts, relation)
+        and _follows(theory, theory.unfold_some(old).subs(first), theory.unfold_some(new).subs(first), facts, relation)
         for first, rest in _cases(theory, old, new)
     )
 

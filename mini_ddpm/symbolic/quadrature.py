@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import mpmath
@@ -27,7 +28,7 @@ class Shape(NamedTuple):
     turns: Callable[[mpf], str] | None
 
 
-class Diverges(ValueError):
+class Diverges(ValueError):  # noqa: N818 - an answer, not an error
     """The integral is not known well enough."""
 
 
@@ -36,7 +37,7 @@ def gaussian_mean(g: Function, mean: mpf, deviation: mpf, shape: Shape) -> mpf:
     if not deviation:
         return g(mean)
     low, high = mean - 16 * deviation, mean + 16 * deviation
-    tilted = [peak for e in shape.peaks if (peak := _peak(e, mean, deviation)) and not low / 2 < peak[0] < high / 2]
+    tilted = [peak for e in shape.peaks if (peak := _peak(e, (mean, deviation))) and not low / 2 < peak[0] < high / 2]
     for center, width in tilted:  # where a large exponential moves the weight
         low, high = min(low, center - 16 * width), max(high, center + 16 * width)
     marks = landmarks(shape, (low, high), (low, high), deviation / 2)
@@ -92,7 +93,7 @@ def pieces(g: Function, ends: list[mpf]) -> mpf:
         Diverges: one of them is not known well enough.
     """
     parts = []
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in pairwise(ends):
         value, error = mpmath.quad(g, [first, last], error=True, maxdegree=6)
         parts.append(value)
         if not mpmath.isfinite(value) or isinstance(value, mpmath.mpc):
@@ -137,8 +138,11 @@ def _root(line: Function) -> mpf | None:
     return a / (a - b) if linear and a != b else None
 
 
-def _peak(exponent: Function, mean: mpf | None = None, deviation: mpf = mpf(1)) -> tuple[mpf, mpf] | None:
-    """Center and width of exp(exponent), times a Gaussian if given; None unless it is quadratic and falls both ways."""
+def _peak(exponent: Function, gaussian: tuple[mpf, mpf] | None = None) -> tuple[mpf, mpf] | None:
+    """Center and width of exp(exponent), times a Gaussian if its mean and deviation are given.
+
+    None unless the exponent is quadratic and falls both ways.
+    """
     try:
         a, b, c, d = (exponent(mpf(k)) for k in (-1, 0, 1, 2))
     except (ValueError, ZeroDivisionError, RuntimeError):
@@ -146,12 +150,13 @@ def _peak(exponent: Function, mean: mpf | None = None, deviation: mpf = mpf(1)) 
     if abs(d - (3 * c - 3 * b + a)) > mpf(10) ** -20 * (abs(a) + abs(b) + abs(c) + abs(d)):
         return None
     second, first = a - 2 * b + c, (c - a) / 2
-    if mean is not None:
+    if gaussian is not None:
+        mean, deviation = gaussian
         second, first = second - 1 / deviation**2, first + mean / deviation**2
     return (-first / second, 1 / mp.sqrt(-second)) if second < 0 else None
 
 
-def _turn(turns: Callable, low: mpf, high: mpf) -> mpf:
+def _turn(turns: Callable[[mpf], str], low: mpf, high: mpf) -> mpf:
     """Where the kinked functions change their way, by halving."""
     before = turns(low)
     for _ in range(mp.prec + 12):
@@ -167,5 +172,5 @@ def derivative(g: Function, x: mpf, order: int) -> mpf:
     width = abs(x) / 8 or mpf(1) / 16  # what is positive must stay so
     table = [(g(x + width / 2**k) - g(x - width / 2**k)) / (2 * width / 2**k) for k in range(7)]
     for m in range(1, 7):
-        table = [(4**m * b - a) / (4**m - 1) for a, b in zip(table, table[1:], strict=False)]
+        table = [(4**m * b - a) / (4**m - 1) for a, b in pairwise(table)]
     return table[0]

@@ -21,9 +21,9 @@ def _inside(theory: "Theory", expr: Basic, pairs: list[tuple[Expr, Expr]], forms
     for lhs, rhs in pairs:
         if expr == lhs:
             return rhs
-        if (expr.is_Add and lhs.is_Add) or (expr.is_Mul and lhs.is_Mul):
-            if (found := expr.subs(lhs, rhs)) != expr and not expr.has(ExprWithLimits):
-                expr = found
+        alike = (expr.is_Add and lhs.is_Add) or (expr.is_Mul and lhs.is_Mul)
+        if alike and not expr.has(ExprWithLimits):
+            expr = expr.subs(lhs, rhs)
     if not expr.args:
         return expr
     if isinstance(expr, ExprWithLimits):

@@ -1,6 +1,6 @@
 """A theory: definitions, assumptions, and the comparison of two lines under them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
 from sympy import Derivative, Expr, Symbol
@@ -8,17 +8,19 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic import prover
+from mini_ddpm.symbolic.agreement import DIGITS, holds, pair
 from mini_ddpm.symbolic.complaints import complaint, same_outcome
 from mini_ddpm.symbolic.conditions import Conditions
-from mini_ddpm.symbolic.definitions import Definition, composite, family, places
+from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
 
-DIGITS = 40  # of every number; then again with more, to see how many of them are right
-MORE = 16
 INEQUALITY = 60  # worlds in which an inequality is tried
 WORK, FEWEST = 8_000, 5  # evaluations of what is summed or integrated, after which so many worlds are enough
+
+
+Rules = dict[type, Callable]  # kind of expression -> its normal form
 
 
 class Theory:
@@ -43,7 +45,10 @@ class Theory:
             if len(values) < 2 or not all(isinstance(value, int) for value in values):
                 raise ValueError(f"the index {name} needs several integers to try, not {list(values)}")
 
-    rules: dict = {}  # noqa: RUF012 - further rules of normal forms, of chains
+    @property
+    def rules(self) -> Rules:
+        """Further rules of normal forms; none here."""
+        return {}
 
     def hint(self, old: Expr, new: Expr) -> str:
         """What this kind of theory knows of usual mistakes; nothing here."""
@@ -106,8 +111,8 @@ class Theory:
     # --- unfolding
 
     def unfold(self, expr: Expr, also: tuple[Expr, ...] = ()) -> Expr:
-        """Replace what is defined by its definition, once; where an index must be 1 or more, only if it is for certain."""
-        if not any(_mentions(expr, one) for one in self.definitions):
+        """Replace what is defined, once; where an index must be 1 or more, only if it is for certain."""
+        if not any(one.stands_in(expr) for one in self.definitions):
             return expr
         for node in expr.atoms(Derivative, ExprWithLimits, Expectation):
             for variable in node.args[1:2] if isinstance(node, Expectation) else node.variables:
@@ -133,7 +138,8 @@ class Theory:
     def reach(self, expr: Expr) -> frozenset[str]:
         """The names that an expression may depend on, through definitions too."""
         if expr not in self._reach:
-            found, new = set(), {expr}
+            found: set[str] = set()
+            new = {expr}
             while new:
                 names = {str(family(node)) for e in new for node in e.free_symbols | composite(e)}
                 new = {one.rhs for one in self.definitions if str(family(one.lhs)) in names - found}
@@ -145,7 +151,7 @@ class Theory:
 
     def interpreters(self, lines: Sequence[Expr], most: int = MOST) -> Iterator[Interpreter]:
         """The worlds in which lines are compared; those that break an assumption are left out."""
-        asked = [condition for condition in self.conditions.of_quantities()]
+        asked = self.conditions.of_quantities()
         inside = [self.unfold_some(line) for line in [*lines, *asked]]  # an index may hide in a definition
         symbols = set().union(*(line.free_symbols for line in inside))
         for node in set().union(*(line.atoms(Derivative) for line in inside)):
@@ -181,7 +187,8 @@ class Theory:
 
     def _compare(self, old: Expr, new: Expr, relation: str, most: int | None) -> tuple[list[Interpreter], tuple | None]:
         """The worlds tried, and the first in which the step fails, with both values."""
-        tried, skipped, work, last = [], 0, 0, ""
+        tried: list[Interpreter] = []
+        skipped, work, last = 0, 0, ""
         for there in self.interpreters([old, new], most or (MOST if relation == "=" else INEQUALITY)):
             try:
                 a, b, slack = pair(there, old, new)
@@ -230,29 +237,3 @@ class Theory:
 def _regime(regime: str, salt: int) -> str:
     """After many failures to keep to the assumptions, another kind of world."""
     return regime if salt < 60 else ("middle", "mixed", "small")[salt % 3]
-
-
-def _mentions(expr: Expr, one: Definition) -> bool:
-    return (
-        one.lhs in expr.free_symbols
-        if not places(one.lhs)
-        else any(family(node) == family(one.lhs) for node in composite(expr))
-    )
-
-
-def pair(there: Interpreter, old: Expr, new: Expr) -> tuple[mpf, mpf, mpf]:
-    """Both values, and how much of their difference may be rounding."""
-    with mp.workdps(DIGITS):
-        a, b = there(old), there(new)
-    if there.approximate:
-        return a, b, mpf(10) ** -15 * max(abs(a), abs(b)) + mpf(10) ** -22
-    with mp.workdps(DIGITS + MORE):
-        finer = there(old), there(new)
-        slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 5) * max(abs(a), abs(b))
-    return a, b, slack
-
-
-def holds(a: mpf, b: mpf, slack: mpf, relation: str) -> bool:
-    """Compare two numbers, up to rounding."""
-    with mp.workdps(DIGITS + MORE):
-        return {"=": abs(a - b) <= slack, "<=": a - b <= slack, ">=": b - a <= slack}[relation]
