@@ -4,9 +4,9 @@
     d = Derivation(forward, alpha[t] * (1 - alpha_bar[t - 1]) + 1 - alpha[t])
     d.step(1 - alpha_bar[t], because="the recursion", using=[recursion(forward)])
 
-Every step is first tried with exact numbers in twelve "worlds" (a difference raises `WrongStep`, a line without
-a number `Unchecked`), then, if it can be, proved with normal forms. What it is not: a proof assistant. A
-line marked "checked" is strong evidence, and only that.
+Every step is first tried with numbers in many "worlds" (a difference raises `WrongStep`, a line without a number
+`Unchecked`), then, if it can be, proved with normal forms. It is not a proof assistant: a line marked "checked" is
+strong evidence, and only that. README.md explains it on one page.
 """
 
 from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q

@@ -83,8 +83,8 @@ def _true(worlds: list, before: list[mpf], line: Expr) -> bool:
 
 def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
     """Which quantities does one line have, and the other not?"""
-    mine, theirs = _quantities(theory, new), _quantities(theory, old)
-    reached = {str(leaf) for leaf in theirs} | {str(leaf) for leaf in _quantities(theory, theory.unfold_some(old))}
+    mine, theirs = _quantities(new), _quantities(old)
+    reached = {str(leaf) for leaf in theirs} | {str(leaf) for leaf in _quantities(theory.unfold_some(old))}
     fresh = [str(leaf) for leaf in mine if not _reached(theory, leaf, reached)]
     lost = [str(leaf) for leaf in theirs if leaf not in mine]
     if fresh:
@@ -96,11 +96,11 @@ def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
 
 def _reached(theory: "Theory", leaf: Expr, reached: set[str]) -> bool:
     """Whether a quantity, or all that it is defined by, stands in the line before."""
-    meaning = {str(part) for part in _quantities(theory, theory.unfold(leaf))}
+    meaning = {str(part) for part in _quantities(theory.unfold(leaf))}
     return str(leaf) in reached or (theory.unfold(leaf) != leaf and meaning <= reached)
 
 
-def _quantities(theory: "Theory", expr: Basic) -> list[Expr]:
+def _quantities(expr: Basic) -> list[Expr]:
     """Indexed quantities, functions and symbols, in a fixed order."""
     found = composite(expr)
     named = expr.xreplace({node: Dummy() for node in found}).free_symbols | {

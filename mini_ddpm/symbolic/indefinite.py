@@ -109,11 +109,11 @@ def _part(
     if not origin.has(k):
         count = last - first + 1
         if not certain:
-            return _opaque(normal, origin, k, first, last, scope, multiplied)
+            return _opaque(normal, origin, (k, first, last), multiplied)
         size = normal.of(count, scope)
         return _to_the(normal, h, count, scope) if multiplied else h * size
     if not certain:
-        return _opaque(normal, origin, k, first, last, scope, multiplied)
+        return _opaque(normal, origin, (k, first, last), multiplied)
     ends = k, first, last, scope
     if (found := series.product(normal, h, ends) if multiplied else series.total(normal, h, origin, ends)) is not None:
         return found
@@ -130,8 +130,9 @@ def _to_the(normal: "Normal", h: Expr, count: Expr, scope: "Scope") -> Expr:
     return normal.whole_power(h, normal.of(count, scope))
 
 
-def _opaque(normal: "Normal", f: Expr, k: Symbol, first: Expr, last: Expr, scope: "Scope", multiplied: bool) -> Expr:
+def _opaque(normal: "Normal", f: Expr, limits: tuple[Symbol, Expr, Expr], multiplied: bool) -> Expr:
     """A sum that may be empty, taken as it is."""
+    k, first, last = limits
     kind = Product if multiplied else Sum
     f = f.xreplace({k: PLACE})
     return normal.generators.name((kind, f, first, last), kind(f, (PLACE, first, last)))

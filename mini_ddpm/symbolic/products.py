@@ -42,7 +42,7 @@ class Products:
         self.met.setdefault(f, {})[n] = scope.forms
         base = self._base(f, n)
         if base is None:
-            return normal.generators.name(("product", f, n), _origin(normal, f, place, n))
+            return normal.generators.name(("product", f, n), _origin(normal, f, n))
         steps = range(1, int(n - base) + 1)
         beyond = Mul(*(normal.of(f.xreplace({place: base + r}), scope) for r in steps))
         return self._at_base(normal, f, place, base, scope) * beyond
@@ -52,12 +52,12 @@ class Products:
             return Integer(1)
         chain = next(chain for chain in self.plan[f] if n in chain)
         if n == chain[0]:
-            return normal.generators.name(("product", f, n), _origin(normal, f, place, n))
+            return normal.generators.name(("product", f, n), _origin(normal, f, n))
         before = chain[chain.index(n) - 1]
         start = self._at_base(normal, f, place, before, scope)
         k = Symbol(f"_{len(scope.forms)}:{before}:{n}", integer=True)
         typical = normal.of(f.xreplace({place: k}), scope._replace(forms=(*scope.forms, k - before - 1, n - k)))
-        origin = _origin(normal, f, place, n) / _origin(normal, f, place, before)
+        origin = _origin(normal, f, n) / _origin(normal, f, before)
         sign, from_1 = normal.generators.weak_sign(typical), normal.generators.weak_sign(typical - 1)
         positive = sign == (1, True)
         ratio = normal.generators.name(("product", f, before, n), origin, positive=positive or None)
@@ -68,7 +68,7 @@ class Products:
         return start * ratio
 
 
-def _origin(normal: "Normal", f: Expr, place: Symbol, n: Expr) -> Expr:
+def _origin(normal: "Normal", f: Expr, n: Expr) -> Expr:
     from mini_ddpm.symbolic.indefinite import Indefinite
 
     return Indefinite(normal.sums.number(f, True), n)
