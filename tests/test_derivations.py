@@ -31,15 +31,14 @@ def marks(truth):
                     yield file, step, "refused"
 
 
-def table(found, capsys):
-    """Print, for each file and in all, how many steps were proved, checked and refused; returns how many in all."""
+def table(title, found, record_property):
+    """Show, for each file and in all, how many steps were proved, checked and refused; returns how many in all."""
     columns = ("proved", "checked", "refused")
     rows = {file: Counter(mark for other, _, mark in found if other == file) for file in FILES}
     rows = {file: counts for file, counts in rows.items() if counts} | {"all": Counter(mark for *_, mark in found)}
-    with capsys.disabled():
-        print("\n" + f"{'':20}" + "".join(f"{column:>9}" for column in columns))
-        for name, counts in rows.items():
-            print(f"{name:20}" + "".join(f"{counts[column]:9}" for column in columns))
+    lines = [f"{title:20}" + "".join(f"{column:>9}" for column in columns)]
+    lines += [f"{name:20}" + "".join(f"{counts[column]:9}" for column in columns) for name, counts in rows.items()]
+    record_property("shown", "\n".join(lines))  # at the end of all tests: conftest
     return rows["all"]
 
 
@@ -48,25 +47,21 @@ def words(file, step):
     return f"{file}: {step.before} {step.relation} {step.after}"
 
 
-def test_no_false_step_is_proved_and_few_are_checked(capsys):
+def test_no_false_step_is_proved_and_few_are_checked(record_property):
     found = list(marks("false"))
-    counts = table(found, capsys)
+    counts = table("false steps", found, record_property)
     assert [words(file, step) for file, step, mark in found if mark == "proved"] == []
     assert {words(file, step) for file, step, mark in found if mark == "checked"} <= CHECKED.keys()
     assert counts["checked"] <= 0.02 * len(found)
     assert len(found) * EVERY >= 600
 
 
-def test_true_steps_are_accepted_and_true_equalities_proved(capsys):
+def test_true_steps_are_accepted_and_true_equalities_proved(record_property):
     found = list(marks("true"))
-    refused = [words(file, step) for file, step, mark in found if mark == "refused"]
-    with capsys.disabled():
-        print("\nequalities")
     equalities = [each for each in found if each[1].relation == "="]
-    counts = table(equalities, capsys)
-    with capsys.disabled():
-        print("\ninequalities")
-    table([each for each in found if each[1].relation != "="], capsys)
+    counts = table("true equalities", equalities, record_property)
+    table("true inequalities", [each for each in found if each[1].relation != "="], record_property)
+    refused = [words(file, step) for file, step, mark in found if mark == "refused"]
     assert len(refused) <= (0.03 + LUCK) * len(found), "\n".join(refused)
     assert counts["proved"] >= (0.9 - LUCK) * len(equalities)
     assert len(found) * EVERY >= 500
