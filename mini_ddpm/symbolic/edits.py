@@ -17,7 +17,7 @@ def edits(line: Expr) -> Iterator[tuple[str, Expr]]:
     for _, words, path, new in sorted(found, key=lambda item: item[0])[:MOST]:
         try:
             yield words, put(line, path, new)
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, ZeroDivisionError):
             continue  # the tree does not allow it there
 
 
