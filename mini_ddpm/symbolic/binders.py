@@ -11,11 +11,16 @@ from sympy import (
     Indexed,
     Integer,
     Integral,
+    Mul,
     Poly,
     Subs,
     Symbol,
     Tuple,
+    exp,
+    expand,
     factorial2,
+    oo,
+    pi,
     sqrt,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -177,4 +182,30 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
             raise NoForm
 
 
-__all__ = ["derivative", "mean"]
+def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:
+    """Of a polynomial times a Gaussian over the real line, by its moments; of a polynomial between ends."""
+    if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
+        raise NoForm
+    x, *ends = expr.limits[0]
+    f = normal.theory.unfold_some(expr.function)
+    check_seen(normal, f, x, scope)
+    if ends == [-oo, oo]:
+        return Add(*(_gaussian_integral(normal, term, x, scope) for term in Add.make_args(f)))
+    if not f.is_polynomial(x) or any(end.is_infinite for end in ends):
+        raise NoForm
+    found = Poly(f, x).integrate().as_expr()
+    return normal.of(found.xreplace({x: ends[1]}) - found.xreplace({x: ends[0]}), scope)
+
+
+def _gaussian_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Expr:
+    """The integral of g(x) exp(-a x^2 + b x + c), by E g(x) for x ~ N(b / 2a, 1 / 2a)."""
+    powers = [part for part in Mul.make_args(f) if isinstance(part, exp)]
+    exponent = Poly(expand(Add(*(part.args[0] for part in powers))), x)
+    if exponent.degree() != 2:
+        raise NoForm
+    a, b, c = -exponent.coeff_monomial(x**2), exponent.coeff_monomial(x), exponent.coeff_monomial(1)
+    if normal.sign(a, scope) != (1, True):
+        raise NoForm
+    rest = Mul(*(part for part in Mul.make_args(f) if part not in powers))
+    weight = sqrt(pi / a) * exp(c + b**2 / (4 * a))
+    return normal.of(weight, scope) * normal.of(Expectation(rest, x, b / (2 * a), 1 / (2 * a)), scope)

@@ -16,6 +16,7 @@ from sympy import (
     Expr,
     Indexed,
     Integer,
+    Integral,
     Mul,
     Piecewise,
     Pow,
@@ -197,5 +198,6 @@ RULES = {
     indefinite.Indefinite: indefinite.at,
     Expectation: binders.mean,
     Derivative: binders.derivative,
+    Integral: binders.integral,
     Subs: binders.substituted,
 }
