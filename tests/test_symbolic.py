@@ -61,6 +61,7 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
+from mini_ddpm.symbolic.cells import Cell, known
 from mini_ddpm.symbolic.finite_chains import Chain
 
 FORWARD, BARE = forward_process(), Theory()
@@ -184,9 +185,10 @@ def test_a_string_is_no_line():
         Derivation(FORWARD, "beta_tilde", beta[t])
 
 
-def test_a_repeated_line_is_refused():
-    with pytest.raises(WrongStep, match="repeats the one before"):
-        Derivation(FORWARD, VARIANCE).step(VARIANCE)
+def test_a_line_that_sympy_makes_equal_is_accepted_with_a_note():
+    chain = Derivation(FORWARD, VARIANCE).step(VARIANCE, because="reordered")
+    assert marks(chain) == ["proved"]
+    assert "reordered (the same to SymPy)" in repr(chain)
 
 
 def test_no_step_after_a_refused_one():
@@ -636,3 +638,89 @@ def test_messages_and_displays_do_not_depend_on_the_hash_seed():
         return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
 
     assert output("1") == output("2") == output("3") != b""
+
+
+# --- cells ---------------------------------------------------------------------------------------------
+
+LINES = """
+1 / (alpha[t]/beta[t] + 1/(1 - alpha_bar[t-1]))
+= beta[t]*(1 - alpha_bar[t-1])
+  / (alpha[t] - alpha[t]*alpha_bar[t-1] + beta[t])   # common denominator, 100% & more
+= beta[t]*(1 - alpha_bar[t-1]) / (1 - alpha_bar[t])   # the recursion [growth]
+"""
+
+
+def test_a_cell_is_checked_and_shown_as_it_was_written():
+    cell = Cell(FORWARD, LINES, known({"growth": GROWTH}))
+    assert [verdict.mark for verdict in cell.verdicts] == ["proved", "proved"]
+    assert cell.whole
+    assert cell.derivation.last == beta[t] * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
+    assert r"100\% \& more" in cell._repr_latex_()
+    assert r"1 - \bar{\alpha}_{t-1}" in cell._repr_latex_()  # not -\bar{\alpha} + 1
+
+
+def test_a_cell_goes_on_after_a_refused_line_from_that_line():
+    wrong = (
+        LINES + "= beta[t]*(1 - alpha_bar[t-1]) / (1 - alpha[t])  # slip\n= 1 - alpha_bar[t-1]  # beta is 1 - alpha\n"
+    )
+    cell = Cell(FORWARD, wrong, known({"growth": GROWTH}))
+    assert [verdict.mark for verdict in cell.verdicts] == ["proved", "proved", "refused", "proved"]
+    assert "should it be alpha_bar[t]" in cell.verdicts[2].message
+    assert not cell.whole
+
+
+@pytest.mark.parametrize("text", ["alpha[t] +", "alpha[t]\nbeta[t]", "alpha[t]\n= # only a reason", ""])
+def test_what_is_no_mathematics_is_named(text):
+    with pytest.raises(ValueError, match="can't be read as|no line of|begins with"):
+        Cell(FORWARD, text, known({}))
+
+
+def test_facts_of_another_theory_and_forged_ones_are_refused():
+    other = Fact(forward_process(), alpha_bar[t], alpha[t] * alpha_bar[t - 1])
+    forged = Fact.__new__(Fact)
+    forged.lhs, forged.rhs, forged.mark = y, z, "proved"
+    changed = Fact(FORWARD, (y + z) ** 2, y**2 + 2 * y * z + z**2)
+    changed.rhs = y
+    for fact in (other, forged, changed):
+        with pytest.raises(ValueError, match="was not checked in this theory"):
+            Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t], using=[fact])
+
+
+def test_a_mark_is_the_weakest_of_all_that_it_rests_on():
+    weak = Fact(FORWARD, Expectation(Abs(y), y), sqrt(2 / pi))
+    assert weak.mark == "checked"
+    chain = Derivation(FORWARD, 2 * Expectation(Abs(y), y)).step(2 * sqrt(2 / pi), using=[weak])
+    assert marks(chain) == ["checked"]
+    assert chain.fact().mark == "checked"
+    assert Fact(FORWARD, 3 * Expectation(Abs(y), y), 3 * sqrt(2 / pi), using=[chain.fact(), weak]).mark == "checked"
+
+
+def test_a_locked_theory_takes_nothing_new():
+    theory = forward_process()
+    allowed, other = recursion(theory), Fact(theory, beta[t], 1 - alpha[t])
+    theory.lock(using=[allowed])
+    with pytest.raises(ValueError, match="locked: no further definitions"):
+        theory.define(y, z)
+    with pytest.raises(ValueError, match="locked: no further assumptions"):
+        theory.assume(T >= 2)
+    with pytest.raises(ValueError, match="may not be used here"):
+        Derivation(theory, VARIANCE).step(1 - alpha_bar[t], using=[other])
+    assert marks(Derivation(theory, VARIANCE).step(1 - alpha_bar[t], using=[allowed])) == ["proved"]
+
+
+def test_a_chain_of_inequalities_goes_one_way():
+    chain = Derivation(FORWARD, 1 - alpha_bar[t]).step(1 - alpha_bar[t - 1], relation=">=")
+    with pytest.raises(ValueError, match="up or down, not both"):
+        chain.step(Integer(1), relation="<=")
+
+
+def test_what_holds_under_an_assumption_needs_it():
+    line = Sum(f(s), (s, 1, T)), f(1) + f(2) + Sum(f(s), (s, 3, T))
+    with pytest.raises(WrongStep):
+        BARE.refute(*line)
+    theory = Theory()
+    theory.assume(T >= 2)
+    assert theory.mark(*line, "=", []) == "proved"
+    theory = Theory()
+    theory.assume(y > -1, y < 1)
+    assert theory.mark(Abs(1 - y**2), 1 - y**2, "=", []) == "proved"

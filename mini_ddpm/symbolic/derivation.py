@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Float, N, Rational, sympify
 
-from mini_ddpm.symbolic.printing import aligned, tex
+from mini_ddpm.symbolic.printing import aligned, escaped, tex
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
@@ -82,9 +82,9 @@ class Derivation:
         if {relation, *(line.relation for line in self.lines)} >= {"<=", ">="}:
             raise ValueError("a chain goes up or down, not both: <= after >= says nothing of its two ends")
         try:
-            if new == old:
-                raise WrongStep(f"this line repeats the one before it, after SymPy's own simplification: {new}")
-            mark = _mark(self.theory, old, new, relation, using)
+            same = new == old
+            because = f"{because} (the same to SymPy)".strip() if same else because
+            mark = "proved" if same else _mark(self.theory, old, new, relation, using)
         except (WrongStep, Unchecked):
             self.refused = True
             raise
@@ -141,7 +141,7 @@ def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[F
 
 
 def _row(lhs: str, line: Line) -> str:
-    reason = rf" &&\text{{{line.because}}}" if line.because else " &&"
+    reason = rf" &&\text{{{escaped(line.because)}}}" if line.because else " &&"
     return f"{lhs} &{SIGNS[line.relation]} {tex(line.expr)}{reason} {MARKS[line.mark]}"
 
 
