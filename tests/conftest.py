@@ -9,6 +9,14 @@ import torch
 from mini_ddpm import __main__, runs
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests record under the name `shown`; what they print themselves is lost in other processes."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, text in report.user_properties:
+            if name == "shown" and report.when == "call":
+                terminalreporter.write_line("\n" + text)
+
+
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch):
     """Whoever is left to choose a device takes the CPU, on every machine: on GPUs the last bits differ."""

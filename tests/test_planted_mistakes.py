@@ -1,7 +1,6 @@
 """Every true line of Part I, and of later derivations, with every mistake that fits, must be refused."""
 
 import collections
-import functools
 import warnings
 
 import matplotlib
@@ -14,7 +13,7 @@ import notebooks
 from mini_ddpm.symbolic import Theory, Unchecked, WrongStep, derivation
 
 NOT_DERIVING = {"widget", "nbval-ignore-output"}
-MORE_WORLDS = 24  # to tell a mutant that is true after all from a hole in the checker
+MORE_WORLDS = 60  # to tell a mutant that is true after all from a hole in the checker
 
 
 def true_steps(path):
@@ -50,20 +49,18 @@ def test_every_planted_mistake_is_refused(path, capsys):
     steps = true_steps(path)
     refused, equivalent, holes = collections.Counter(), collections.Counter(), []
     seen = set()
-    for theory in {id(theory): theory for theory, *_ in steps}.values():
-        theory.evaluate = functools.cache(theory.evaluate)  # a true line is compared with each of its mistakes
     for theory, old, new, relation in steps:
         for kind, mutant in planted.mutants(new) if relation == "=" else ():
             if (id(theory), old, mutant) in seen or mutant == old:
                 continue
             seen.add((id(theory), old, mutant))
             try:
-                accepted = theory.disagreement(old, mutant) is None
+                accepted = not theory.disagreement(old, mutant)
             except (WrongStep, Unchecked):
                 accepted = False
             if not accepted:
                 refused[kind] += 1
-            elif theory.disagreement(old, mutant, worlds=MORE_WORLDS) is None:
+            elif not theory.disagreement(old, mutant, most=MORE_WORLDS):
                 equivalent[kind] += 1
             else:
                 holes.append(f"{kind}: {new}  ->  {mutant}")

@@ -4,12 +4,13 @@
     d = Derivation(forward, alpha[t] * (1 - alpha_bar[t - 1]) + 1 - alpha[t])
     d.step(1 - alpha_bar[t], because="the recursion", using=[recursion(forward)])
 
-Every step is first tried with exact numbers in twelve "worlds" (a difference raises `WrongStep`, a line without
-a number `Unchecked`), then, if it can be, proved with normal forms. What it is not: a proof assistant. A
-line marked "checked" is strong evidence, and only that.
+Every step is first tried with numbers in many "worlds" (a difference raises `WrongStep`, a line without a number
+`Unchecked`), then, if it can be, proved with normal forms. It is not a proof assistant: a line marked "checked" is
+strong evidence, and only that. README.md explains it on one page.
 """
 
 from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q
+from mini_ddpm.symbolic.definitions import Definition
 from mini_ddpm.symbolic.derivation import Derivation, Fact, attempt
 from mini_ddpm.symbolic.gaussian import Expectation, complete_square, kl, log_density, normal_density
 from mini_ddpm.symbolic.notation import (
@@ -27,7 +28,7 @@ from mini_ddpm.symbolic.notation import (
     t,
     x,
 )
-from mini_ddpm.symbolic.theory import Definition, Theory
+from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 __all__ = [

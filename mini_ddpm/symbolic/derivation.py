@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Float, N, Rational, sympify
 
-from mini_ddpm.symbolic.printing import aligned, tex
+from mini_ddpm.symbolic.printing import aligned, escaped, tex
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
@@ -15,7 +15,9 @@ SIGNS = {"=": "=", "<=": r"\le", ">=": r"\ge"}
 
 
 class Fact:
-    """An equation that other derivations may use, compared in every world first; displayed with its mark.
+    """An equation that other derivations of its theory may use, compared in every world first; displayed with its mark.
+
+    Its mark is the weakest of its own and of those it was made from.
 
     Raises:
         WrongStep: the two sides differ.
@@ -23,8 +25,14 @@ class Fact:
     """
 
     def __init__(self, theory: Theory, lhs: Expr, rhs: Expr, because: str = "", using: Sequence["Fact"] = ()) -> None:
-        self.lhs, self.rhs, self.because = _expression(lhs), _expression(rhs), because
-        self.mark = _mark(theory, self.lhs, self.rhs, "=", using)
+        lhs, rhs = _expression(lhs), _expression(rhs)
+        self._enter(theory, lhs, rhs, because, _mark(theory, lhs, rhs, "=", using))
+
+    def _enter(self, theory: Theory, lhs: Expr, rhs: Expr, because: str, mark: str) -> "Fact":
+        self.lhs, self.rhs, self.because, self.mark = lhs, rhs, because, mark
+        theory.register[id(self)] = lhs, rhs, mark
+        theory.kept.append(self)  # or another object might get its id
+        return self
 
     def _repr_latex_(self) -> str:
         return aligned([_row(tex(self.lhs), Line("=", self.rhs, self.because, self.mark))])
@@ -71,10 +79,12 @@ class Derivation:
             raise WrongStep("the step before this one was refused: start the derivation again and mend that step first")
         if relation not in SIGNS:
             raise ValueError(f"the relation must be one of {', '.join(SIGNS)}, not {relation!r}")
+        if {relation, *(line.relation for line in self.lines)} >= {"<=", ">="}:
+            raise ValueError("a chain goes up or down, not both: <= after >= says nothing of its two ends")
         try:
-            if new == old:
-                raise WrongStep(f"this line repeats the one before it, after SymPy's own simplification: {new}")
-            mark = _mark(self.theory, old, new, relation, using)
+            same = new == old
+            because = f"{because} (the same to SymPy)".strip() if same else because
+            mark = "proved" if same else _mark(self.theory, old, new, relation, using)
         except (WrongStep, Unchecked):
             self.refused = True
             raise
@@ -90,11 +100,11 @@ class Derivation:
         """first = last, for other derivations to use; only if every line is an equality."""
         if any(line.relation != "=" for line in self.lines):
             raise ValueError("a chain with an inequality is not an equation")
+        if self.refused or len(self.lines) < 2:
+            raise ValueError("there is no fact yet: the derivation has no line after its first, or one was refused")
         marks = {line.mark for line in self.lines[1:]}
-        fact = Fact.__new__(Fact)
-        fact.lhs, fact.rhs, fact.because = self.lhs, self.last, "derived above"
-        fact.mark = "checked" if "checked" in marks else "proved"
-        return fact
+        mark = "checked" if "checked" in marks else "proved"
+        return Fact.__new__(Fact)._enter(self.theory, self.lhs, self.last, "derived above", mark)
 
     def _repr_latex_(self) -> str:
         first, *rest = self.lines
@@ -126,12 +136,12 @@ def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = (
 def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact]) -> str:
     if isinstance(using, Fact) or not all(isinstance(fact, Fact) for fact in using):
         raise TypeError("using takes a list of facts: Fact(theory, lhs, rhs), or the fact() of a derivation")
-    theory.refute(old, new, relation)  # first, because it is fast and never hangs
-    return "proved" if relation == "=" and theory.prove(old, new, using) else "checked"
+    theory.check_facts(using)
+    return theory.mark(old, new, relation, using)
 
 
 def _row(lhs: str, line: Line) -> str:
-    reason = rf" &&\text{{{line.because}}}" if line.because else " &&"
+    reason = rf" &&\text{{{escaped(line.because)}}}" if line.because else " &&"
     return f"{lhs} &{SIGNS[line.relation]} {tex(line.expr)}{reason} {MARKS[line.mark]}"
 
 

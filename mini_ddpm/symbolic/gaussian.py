@@ -78,7 +78,8 @@ class Expectation(Expr):
     def free_symbols(self) -> set:
         """All symbols but the integration variable."""
         f, x, mean, variance = self.args
-        return (f.free_symbols - {x}) | mean.free_symbols | variance.free_symbols
+        places = set().union(*(index.free_symbols for index in getattr(x, "indices", ())))
+        return (f.free_symbols - {x}) | places | mean.free_symbols | variance.free_symbols
 
     def _latex(self, printer: LatexPrinter) -> str:
         f, x, mean, variance = map(printer._print, self.args)
@@ -97,4 +98,5 @@ def complete_square(exponent: Expr, x: Expr) -> tuple[Expr, Expr, Expr]:
 
 def kl(mean_1: Expr, variance_1: Expr, mean_2: Expr, variance_2: Expr) -> Expr:
     """D_KL( N(mean_1, variance_1) || N(mean_2, variance_2) ), derived in notebook 03."""
+    mean_1, variance_1, mean_2, variance_2 = map(sympify, (mean_1, variance_1, mean_2, variance_2))
     return (log(variance_2 / variance_1) + (variance_1 + (mean_1 - mean_2) ** 2) / variance_2 - 1) / 2

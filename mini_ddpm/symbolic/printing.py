@@ -1,5 +1,7 @@
 """LaTeX for derivations: terms in the order written, indices as t - 1."""
 
+import re
+
 from sympy import Add, Expr, Indexed
 from sympy.printing.latex import LatexPrinter
 
@@ -19,6 +21,11 @@ class _Printer(LatexPrinter):
 def tex(expr: Expr) -> str:
     """LaTeX source of an expression."""
     return _Printer({"order": "none", "ln_notation": False}).doprint(expr)
+
+
+def escaped(text: str) -> str:
+    """Words, for LaTeX's text: with its signs as they are."""
+    return re.sub(r"([%&_#$])", r"\\\1", text)
 
 
 def aligned(rows: list[str]) -> str:

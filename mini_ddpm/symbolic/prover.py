@@ -1,65 +1,74 @@
-"""Decide whether an expression is identically zero, by normal forms; no time limits, so always the same answer."""
+"""Whether one line follows from another by normal forms; no time limits, so always the same answer."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from sympy import (
-    Derivative,
-    Dummy,
-    Expr,
-    Indexed,
-    Integral,
-    N,
-    Pow,
-    Product,
-    Rational,
-    Sum,
-    count_ops,
-    expand,
-    expand_log,
-    fraction,
-    log,
-    simplify,
-    together,
-)
-from sympy.core.function import AppliedUndef
+from sympy import Expr, Symbol
 
-from mini_ddpm.symbolic import irreducibles, sums
+from mini_ddpm.symbolic.generators import NoForm
+from mini_ddpm.symbolic.normal import Normal
+from mini_ddpm.symbolic.products import Products
+from mini_ddpm.symbolic.rewriting import replaced
 
-SIMPLIFY_UP_TO = 60  # operations; beyond that `simplify` can take minutes
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.theory import Theory
 
-FORMS: tuple[Callable[[Expr], Expr], ...] = (
-    expand,
-    lambda e: expand(expand_log(e)),
-    lambda e: expand(fraction(together(expand_log(e)))[0]),
-)
+ROUNDS = 4  # in which the ends of products are found
 
 
-def proves_zero(expr: Expr) -> bool:
-    """True if some normal form of the expression is 0; False says nothing."""
-    if expr.has(Integral):  # a mean stands for an integral; nothing else is proved about integrals
-        return expand(expr.replace(lambda node: hasattr(node, "integral"), lambda node: node.integral())) == 0
-    if expr.has(Derivative):  # not worked out in this form
-        return False
-    if expr.has(Sum, Product):
-        expr = expand(sums.normal_form(expand(expr)))
-    if expr == 0:
-        return True
-    if plainly_nonzero(expr):
-        return False
-    if any(form(expr) == 0 for form in FORMS):
-        return True
-    if expr.has(log) or any(power.exp.is_Rational and power.exp.q == 2 for power in expr.atoms(Pow)):
-        return irreducibles.is_zero(expr)
-    return count_ops(expr) <= SIMPLIFY_UP_TO and simplify(expr) == 0
+def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str = "=") -> bool:
+    """True if `old relation new` follows; False says nothing."""
+    return _follows(theory, old, new, facts, relation) or any(
+        _follows(rest, old, new, facts, relation)
+        and _follows(theory, theory.unfold_some(old).subs(first), theory.unfold_some(new).subs(first), facts, relation)
+        for first, rest in _cases(theory, old, new)
+    )
 
 
-def plainly_nonzero(expr: Expr) -> bool:
-    """Whether it is nonzero with a number for every atom: no normal form can be zero then, which saves time."""
-    atoms = sorted(expr.atoms(Indexed) | expr.atoms(AppliedUndef), key=str)
-    names = {atom: Dummy() for atom in atoms}
-    plain = expr.xreplace(names)
-    numbers = {names[atom]: Rational(2 * k + 3, 2 * k + 11) for k, atom in enumerate(atoms)}
-    bare = sorted(plain.free_symbols - set(numbers), key=str)
-    numbers |= {symbol: Rational(2 * k + 5, 3 * k + 7) for k, symbol in enumerate(bare)}
-    value = N(plain.xreplace(numbers), 30)
-    return value.is_Float and value.is_finite and bool(abs(value) > Rational(1, 10**15))
+def _follows(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str) -> bool:
+    return any(_holds(theory, first, second, relation) for first, second in _views(theory, old, new, facts))
+
+
+def _cases(theory: "Theory", old: Expr, new: Expr) -> Iterator[tuple[dict, "Theory"]]:
+    """An index at its smallest, and the theory where it is larger: x[t - 1] may be x[0] at t = 1 only."""
+    indices = {s for s in old.free_symbols | new.free_symbols if isinstance(s, Symbol) and s.is_integer}
+    for index in sorted(indices, key=str):
+        least = theory.conditions.least(index)
+        if least.is_Integer:
+            rest = copy.copy(theory)
+            rest.conditions = theory.conditions.with_(index >= least + 1)
+            yield {index: least}, rest
+
+
+def _views(theory: "Theory", old: Expr, new: Expr, facts: Sequence) -> Iterator[tuple[Expr, Expr]]:
+    """The two lines as they are; with facts used; unfolded."""
+    yield old, new
+    if facts:
+        old, new = replaced(theory, old, facts), replaced(theory, new, facts)
+        yield old, new
+    unfolded = theory.unfold_some(old), theory.unfold_some(new)
+    if unfolded != (old, new):
+        yield unfolded
+    if facts:
+        yield replaced(theory, unfolded[0], facts), replaced(theory, unfolded[1], facts)
+
+
+def _holds(theory: "Theory", old: Expr, new: Expr, relation: str) -> bool:
+    plan: dict = {}
+    for _ in range(ROUNDS):
+        normal = Normal(theory, Products(plan))
+        try:
+            difference = normal.of(old) - normal.of(new)
+            if relation == "=" and normal.generators.is_zero(difference):
+                return True
+            if relation != "=" and normal.products.complete:
+                sign = normal.generators.weak_sign(difference)
+                return sign is not None and sign[0] in (0, 1 if relation == ">=" else -1)
+        except NoForm:
+            if normal.products.complete:
+                return False
+        if normal.products.complete:
+            return False
+        plan = normal.products.next_plan(normal)
+    return False

@@ -1,154 +1,165 @@
-"""Worlds: numbers for the quantities of a line, and what two lines' numbers say about each other."""
+"""Worlds: integers for the indices of a line, and numbers for its quantities, made from hashes of their names.
+
+The same on every machine. Worlds meet the ends (t = 1, T = 1, d = 1, s = t - 1, i = j) and something large, sizes
+of real schedules, values near the ends of a range, and equal values for different quantities.
+"""
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 
-import mpmath
-from sympy import (
-    Dummy,
-    Expr,
-    Float,
-    Indexed,
-    IndexedBase,
-    Integral,
-    N,
-    Rational,
-    Symbol,
-    Tuple,
-    exp,
-    lambdify,
-    nsimplify,
-    sqrt,
-)
-from sympy.core.function import AppliedUndef
+from mpmath import mp, mpf
+from sympy import Expr, Indexed, Symbol, lambdify
 
-WORLDS = 6  # sets of indices; each is tried twice, with other numbers
-TRIED = 2 * WORLDS
-DIGITS = 30
-RELATIVE, ABSOLUTE = Float("1e-20", DIGITS), Float("1e-26", DIGITS)  # tolerances
-SMALL, LARGE = 4, 5  # the worlds of extreme values, so that a clipped value differs from an unclipped one
-INDICES = {  # the integers that stand for symbolic indices, world by world: 1 <= s < t <= T
-    "T": (4, 5, 4, 6, 5, 4),
-    "t": (2, 3, 4, 3, 2, 4),
-    "s": (1, 2, 3, 1, 1, 2),
-    "d": (4, 3, 2, 5, 3, 6),  # coordinates have nothing to do with times: 1 <= i <= d
-    "i": (3, 1, 2, 4, 1, 5),
-}
+from mini_ddpm.symbolic.conditions import Conditions, rules
+
+INTEGERS = (1, 2, 3, 4, 5, 8, 12, 25)  # that an index can be; 0 and -2 too, if it need not be positive
 FRACTIONS = ("alpha", "beta", "alpha_bar")  # indexed quantities between 0 and 1
+REGIMES = (
+    "middle",
+    "schedule",
+    "wide",
+    "equal",
+    "small",
+    "zero",
+    "large",
+    "middle",
+    "fine",
+    "equal",
+    "mixed",
+    "zero",
+    "same",
+    "wide",
+)
+MOST = 18  # worlds in which an equality is tried
 
 
 class WrongStep(AssertionError):  # noqa: N818 - as learners meet it
-    """A line that is not equal to the line before it."""
+    """A line that does not follow from the line before it."""
 
 
 class Unchecked(RuntimeError):  # noqa: N818 - as learners meet it
     """A line that could not be compared, and so is not shown."""
 
 
-def holds(a: Float, b: Float, relation: str) -> bool:
-    """Compare two numbers, up to the rounding of the last digits."""
-    slack = RELATIVE * max(abs(a), abs(b)) + ABSOLUTE
-    return {"=": abs(a - b) < slack, "<=": a < b + slack, ">=": a > b - slack}[relation]
+class NoValue(Unchecked):
+    """A line has no value here: it divides by zero, say."""
 
 
-def number_hint(pairs: list[tuple[Float, Float]]) -> str:
-    """What kind of mistake would explain the numbers?"""
-    if all(holds(a, -b, "=") for a, b in pairs):
-        return "a sign: the two are opposite in every world"
-    ratios = [b / a for a, b in pairs if a and b]  # to SymPy, 0.0 != 0
-    if len(ratios) == len(pairs) and all(holds(r, ratios[0], "=") for r in ratios):
-        return f"a constant factor: here / before = {_neat(ratios[0])} in every world"
-    if all(holds(a - b, pairs[0][0] - pairs[0][1], "=") for a, b in pairs):
-        return f"a constant: here - before = {_neat(pairs[0][1] - pairs[0][0])} in every world"
-    if all(holds(a, b**2, "=") for a, b in pairs):
-        return "a square root too many: here, squared, is the line before"
-    if all(holds(a**2, b, "=") for a, b in pairs):
-        return "a square too many: the line before, squared, is this one"
-    return ""
+@dataclass(frozen=True)
+class World:
+    """One case: its `number`, the integers that its `indices` are, and the `regime` of its quantities."""
+
+    number: int
+    indices: dict[str, int]
+    regime: str
+    salt: int = 0
+
+    def value(self, leaf: Expr, name: str) -> mpf:
+        """The number that stands for a quantity without a definition; `name` has numbers for indices."""
+        share, sign = _hashes(name, self.number, self.salt)
+        if is_fraction(leaf):
+            return mpf(1) if name == "alpha_bar[0]" else _fraction(str(leaf.base), share, self.regime)
+        of_any_sign = not (leaf.is_nonnegative or leaf.is_nonpositive)
+        if self.regime == "same":
+            return mpf(7) / 10 if of_any_sign else _size(share, "small") * (-1 if leaf.is_nonpositive else 1)
+        if (
+            self.regime == "zero"
+            and (_hashes(name, 0, 0)[1] + self.number // 6) % 2
+            and not (leaf.is_positive or leaf.is_negative or leaf.is_nonzero)
+        ):
+            return mpf(0)
+        size = _size(share, self.regime)
+        return -size if leaf.is_nonpositive or (of_any_sign and sign and self.regime != "equal") else size
 
 
-def _neat(number: Float) -> Expr:
-    """2*pi for 6.28..., and six digits of what has no short name."""
-    exact = nsimplify(number, tolerance=1e-15)
-    return exact if len(str(exact)) < 15 else N(number, 6)
+def _hashes(name: str, number: int, salt: int) -> tuple[mpf, int]:
+    """A share in [0, 1) and a bit."""
+    digest = hashlib.sha256(f"{name}|{number}|{salt}".encode()).digest()
+    return mpf(int.from_bytes(digest[:6], "big")) / 2**48, digest[6] % 2
 
 
-def quadrature(f: Expr, *limits: Tuple) -> Float:
-    """An integral over one variable, between numbers or infinities."""
-    variable, *ends = limits[0]
-    if len(limits) > 1 or len(ends) != 2 or (f.free_symbols | Tuple(*ends).free_symbols) - {variable}:
-        raise Unchecked(f"only an integral over one variable, with both limits, has a value: {Integral(f, *limits)}")
-    with mpmath.workdps(DIGITS + 5):
-        integrand = lambdify(variable, N(f, DIGITS + 10), "mpmath")  # N: constants are not worked out at every point
-        points = [lambdify((), point, "mpmath")() for point in (ends[0], *_between(f, variable, *ends), ends[1])]
-        try:
-            number, error = mpmath.quad(integrand, points, error=True, maxdegree=10)
-        except ZeroDivisionError:
-            raise Unchecked(f"{f} has no value somewhere between {ends[0]} and {ends[1]}") from None
-        # an error of 1 stands for any above it: the integral diverges
-        if not isinstance(number, mpmath.mpf) or error >= 1 or error > abs(number) * 1e-18 + 1e-22:
-            raise Unchecked(f"the integral of {f} is not known to {DIGITS} digits: does it converge?")
-        return Float(mpmath.nstr(number, DIGITS), DIGITS)
+def _size(share: mpf, regime: str) -> mpf:
+    """How large a quantity is, apart from its sign."""
+    low, high = {"small": (-4, -1), "large": (0, 2), "wide": (-4, 4), "mixed": (-2, 2), "fine": (-8, 0)}.get(
+        regime, (-1, mpf("0.6"))
+    )
+    if regime == "equal":  # so that different quantities may be equal, and may be 1
+        return (mpf(1), mpf(7) / 10, mpf(1) / 50)[int(3 * share)]
+    return mp.power(10, low + (high - low) * share)
 
 
-def _between(f: Expr, variable: Symbol, first: Expr, last: Expr) -> list[Expr]:
-    """Where to cut an interval: around Gaussians, which may be narrow; or anywhere, so that two halves can't cancel."""
-    cuts = set()
-    for power in f.atoms(exp):
-        exponent = power.args[0].as_poly(variable)
-        if exponent and exponent.degree() == 2 and exponent.LC().is_negative:
-            a, b, _ = exponent.all_coeffs()
-            cuts |= {-b / (2 * a) + side * 10 / sqrt(-2 * a) for side in (-1, 1)}
-    return sorted(cut for cut in cuts or {Rational(3, 7)} if first < cut < last)
-
-
-def free_indices(expr: Expr) -> set[Symbol]:
-    """The integer symbols that are not bound by a sum or a product."""
-    return {symbol for symbol in expr.free_symbols if symbol.is_integer and isinstance(symbol, Symbol)}
-
-
-def primitives(expr: Expr) -> list[Expr]:
-    """Indexed quantities, undefined functions and bare symbols, in a fixed order."""
-    composite = expr.atoms(Indexed) | expr.atoms(AppliedUndef)
-    rest = expr.xreplace({atom: Dummy(integer=True) for atom in composite})
-    if bases := rest.atoms(IndexedBase):
-        raise Unchecked(f"{min(bases, key=str)} needs an index, as in {min(bases, key=str)}[t]")
-    inside = set().union(*(Tuple(*atom.args).atoms(Symbol) for atom in expr.atoms(AppliedUndef)))
-    bare = {symbol for symbol in rest.free_symbols | inside if isinstance(symbol, Symbol) and not symbol.is_integer}
-    return sorted(composite | bare, key=str)
-
-
-def leaf_values(expr: Expr, world: int) -> dict[Expr, Rational]:
-    """A value for every primitive quantity; equal ones for a function of equal numbers, however they are written."""
-    values: dict[Expr, Rational] = {}
-    for leaf in sorted(primitives(expr), key=lambda leaf: (isinstance(leaf, AppliedUndef), len(str(leaf)))):
-        name = leaf
-        if isinstance(leaf, AppliedUndef):
-            name = leaf.func(*(N(argument.xreplace(values), 15) for argument in leaf.args))
-        values[leaf] = _value(leaf, str(name), world)
-    return values
-
-
-def _value(leaf: Expr, name: str, world: int) -> Rational:
-    """A rational made from a printed name: between 0 and 1 for a fraction, positive or of any sign."""
-    if not (leaf.is_extended_real or isinstance(leaf, AppliedUndef)):
-        kind, maker = (leaf.base, "IndexedBase") if isinstance(leaf, Indexed) else (leaf, "Symbol")
-        raise Unchecked(
-            f"{leaf} has no value: make it {maker}('{kind}', real=True) or positive=True, "
-            f"or define it with theory.define({leaf}, ...)"
-        )
-    digest = int(hashlib.sha256(f"{name}|{world}".encode()).hexdigest()[:8], 16)
-    kind = world % WORLDS
-    if world >= WORLDS and kind in (SMALL, LARGE):  # not all small or all large at once
-        kind = (SMALL, LARGE)[digest // 100_000 % 2]
-    if is_fraction(leaf):
-        middle = Rational(digest % 89 + 5, 101)
-        return {SMALL: middle / 5000, LARGE: 1 - middle / 5000}.get(kind, middle)
-    size = Rational(digest % 389 + 20, 97) * {SMALL: Rational(1, 20), LARGE: 20}.get(kind, 1)
-    if leaf.is_nonnegative or leaf.is_nonpositive:
-        return size if leaf.is_nonnegative else -size
-    first = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    return size * (-1) ** (first + world if world < 2 else digest // 1000)  # every name has both signs
+def _fraction(family: str, share: mpf, regime: str) -> mpf:
+    """A number between 0 and 1, not near 1 only or near 0 only."""
+    if regime in ("schedule", "zero"):  # as in DDPM: beta from 0.0001 to 0.02
+        beta = mpf("0.0001") + mpf("0.0199") * share
+        kind = {"alpha": 1 - beta, "beta": beta}
+        return kind.get(family, mp.power(10, mpf("-4.4") * share))
+    if regime == "equal":
+        return mpf(1 + int(3 * share)) / 4
+    tiny = mp.power(10, -1 - (8 if regime == "fine" else 4) * share)
+    if regime in ("small", "large"):
+        return tiny if regime == "small" else 1 - tiny
+    if regime in ("fine", "wide", "mixed"):
+        return tiny if int(share * 10**6) % 2 else 1 - tiny
+    return (5 + 90 * share) / 101
 
 
 def is_fraction(leaf: Expr) -> bool:
-    return isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS and leaf.is_positive
+    """Whether it is one of the course's alpha, beta, alpha_bar."""
+    return isinstance(leaf, Indexed) and str(leaf.base) in FRACTIONS and bool(leaf.is_positive)
+
+
+# --- indices -------------------------------------------------------------------------------------------
+
+
+def worlds(
+    indices: set[Symbol], conditions: Conditions, given: dict[str, tuple[int, ...]], most: int = MOST
+) -> Iterator[World]:
+    """Worlds in which all ends of the indices' ranges and all regimes occur, at least `most`.
+
+    Raises:
+        Unchecked: no integers keep to the conditions.
+    """
+    cases = _cases(frozenset(indices), conditions, tuple(sorted(given.items())))
+    if not cases:
+        raise Unchecked(f"there is no case to try: {conditions} can't hold for small integers")
+    for k in range(max(most, len(cases))):
+        regime = REGIMES[(k + k // len(REGIMES)) % len(REGIMES)]
+        yield World(k, cases[k % len(cases)], regime)
+
+
+@lru_cache(500)
+def _cases(
+    indices: frozenset[Symbol], conditions: Conditions, given: tuple[tuple[str, tuple[int, ...]], ...]
+) -> list[dict[str, int]]:
+    """Few assignments that keep to the conditions and meet every end, from small to large."""
+    symbols = sorted(indices, key=str)
+    limits = [form for form in [*conditions.of_indices(), *rules(set(symbols))] if form.free_symbols <= indices]
+    tests = [lambdify(symbols, form >= 0, "math") for form in limits if form.free_symbols]
+    known = dict(given)
+    choices = [known.get(symbol.name, _candidates(symbol)) for symbol in symbols]
+    possible = [case for case in product(*choices) if all(test(*case) for test in tests)]
+    typical = min(possible, key=lambda case: sum(abs(value - 3) for value in case), default=())
+    found = [typical] if possible else []  # to be shown where it will do
+    wanted = set().union(*map(_ends, possible)) - _ends(typical)
+    while wanted:
+        best = max(possible, key=lambda case: (len(_ends(case) & wanted), -sum(case)))
+        found.append(best)
+        wanted -= _ends(best)
+    names = [symbol.name for symbol in symbols]
+    return [dict(zip(names, case, strict=True)) for case in found or possible]
+
+
+def _ends(case: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """What a case shows: each value, and how near any two indices are."""
+    near = {(k, m, max(-2, min(2, case[k] - case[m]))) for k in range(len(case)) for m in range(k)}
+    return near | set(enumerate(case))
+
+
+def _candidates(index: Symbol) -> tuple[int, ...]:
+    if index.is_positive:
+        return INTEGERS
+    return (0, *INTEGERS) if index.is_nonnegative else (-2, 0, *INTEGERS)

@@ -1,0 +1,30 @@
+"""Whether two numbers agree, up to rounding."""
+
+from typing import TYPE_CHECKING
+
+from mpmath import mp, mpf
+from sympy import Expr
+
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.interpreter import Interpreter
+
+DIGITS = 40  # of every number; then again with more, to see how many of them are right
+MORE = 16
+
+
+def pair(there: "Interpreter", old: Expr, new: Expr) -> tuple[mpf, mpf, mpf]:
+    """Both values, and how much of their difference may be rounding."""
+    with mp.workdps(DIGITS):
+        a, b = there(old), there(new)
+    if there.approximate:
+        return a, b, mpf(10) ** -15 * max(abs(a), abs(b)) + mpf(10) ** -22
+    with mp.workdps(DIGITS + MORE):
+        finer = there(old), there(new)
+        slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 5) * max(abs(a), abs(b))
+    return a, b, slack
+
+
+def holds(a: mpf, b: mpf, slack: mpf, relation: str) -> bool:
+    """Compare two numbers, up to rounding."""
+    with mp.workdps(DIGITS + MORE):
+        return {"=": abs(a - b) <= slack, "<=": a - b <= slack, ">=": b - a <= slack}[relation]

@@ -1,0 +1,211 @@
+"""Means over Gaussians, and derivatives: worked out where nothing can hide their variable."""
+
+from typing import TYPE_CHECKING
+
+from sympy import (
+    Add,
+    Derivative,
+    Dummy,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    Integral,
+    Mul,
+    Poly,
+    Subs,
+    Symbol,
+    Tuple,
+    exp,
+    expand,
+    factorial2,
+    oo,
+    pi,
+    sqrt,
+)
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from mini_ddpm.symbolic.gaussian import Expectation
+from mini_ddpm.symbolic.generators import NoForm
+from mini_ddpm.symbolic.worlds import Unchecked
+
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.normal import Normal, Scope
+
+
+def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
+    """E f(x) for x = m + z: by the moments of z where f is a polynomial or an exponential in it, else as it is."""
+    f, x, m, v = expr.args
+    f = normal.theory.unfold_some(f)
+    check_seen(normal, f, x, scope)
+    f = f.replace(lambda node: isinstance(node, Derivative), lambda node: _differentiated(normal, node, scope))
+    if (sign := normal.sign(v, scope)) is None or sign[0] < 0:
+        raise NoForm
+    z = Dummy("zeta", real=True)  # standard normal
+    inside = normal.of(f.xreplace({x: m + sqrt(v) * z}), scope)
+    zeta = normal.of(z, scope)
+    numerator, denominator = normal.generators.ratio(inside)
+    if _has(normal, denominator, z):
+        return _as_it_is(normal, inside, Integer(1), z)
+    groups: dict[Expr, list] = {}
+    for (k,), c in Poly(numerator, zeta).terms():
+        for term in Add.make_args(c.expand()):
+            factors = [g for g in term.free_symbols if normal.generators.depends(g, [z])]
+            without, part = term.as_independent(*factors, as_Add=False) if factors else (term, Integer(1))
+            groups.setdefault(part, []).append((k, without))
+    return Add(*(_moments(normal, part, terms, zeta, z) for part, terms in groups.items())) / denominator
+
+
+def _moments(normal: "Normal", part: Expr, terms: list, zeta: Expr, z: Expr) -> Expr:
+    """The sum of c E[z^k part]."""
+    if part == 1:
+        return Add(*(c * _moment(k) for k, c in terms))
+    slope = _slope(normal, part, zeta, z)
+    if slope is None:
+        return Add(*(_as_it_is(normal, part * zeta**k, c, z) for k, c in terms))
+    shifted = Poly(Add(*(c * (zeta + slope) ** k for k, c in terms)), zeta)
+    return normal.exp_of(slope**2 / 2) * Add(*(c * _moment(k) for (k,), c in shifted.terms()))
+
+
+def _moment(k: int) -> Expr:
+    """E z^k for z ~ N(0, 1)."""
+    return Integer(factorial2(k - 1)) if k % 2 == 0 else Integer(0)
+
+
+def _slope(normal: "Normal", part: Expr, zeta: Expr, z: Expr) -> Expr | None:
+    """c if the part is exp(c z) with c free of z; else None."""
+    slope = Integer(0)
+    for g, power in part.as_powers_dict().items():
+        exponent = normal.exponent_of(g)
+        if exponent is None:
+            return None
+        rate = normal.generators.canonical(exponent / zeta)
+        if _has(normal, rate, z):
+            return None
+        slope += power * rate
+    return slope
+
+
+def _as_it_is(normal: "Normal", inside: Expr, c: Expr, z: Expr) -> Expr:
+    """c times a mean that stays a mean."""
+    origin = normal.generators.meaning(normal.generators.canonical(inside))
+    depth = sum(symbol.name.startswith("_z") for symbol in origin.atoms(Symbol))
+    place = Symbol(f"_z{depth}", real=True)
+    origin = origin.xreplace({z: place})
+    return c * normal.generators.name(("mean", origin), Expectation(origin, place))
+
+
+def _has(normal: "Normal", expr: Expr, z: Expr) -> bool:
+    return any(normal.generators.depends(g, [z]) for g in expr.free_symbols)
+
+
+def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
+    """Worked out by SymPy, unless something in it may hide the variable."""
+    f = normal.theory.unfold_some(expr.expr)
+    if f.has(Integral):
+        raise NoForm
+    f = f.replace(lambda node: isinstance(node, Expectation), lambda node: _polynomial(normal, node, scope))
+    means = {node: Function(f"_mean{k}", real=True)(*expr.variables) for k, node in enumerate(_means(f))}
+    for node, place in means.items():
+        if len(expr.variables) > 1 or Tuple(*node.args[1:]).has(*expr.variables):
+            raise NoForm
+        f = f.xreplace({node: place})
+    found = _differentiated(normal, Derivative(f, *expr.variable_count), scope)
+    for node, place in means.items():  # the derivative of a mean is the mean of the derivative
+        g, *rest = node.args
+        x = expr.variables[0]
+        slope = Expectation(_differentiated(normal, Derivative(g, x), scope), *rest)
+        found = found.xreplace({_at_point(Derivative(place, x)): slope, place: node})
+    return normal.of(found, scope)
+
+
+def _polynomial(normal: "Normal", node: Expectation, scope: "Scope") -> Expr:
+    """A mean worked out, if it is that of a polynomial."""
+    check_seen(normal, node.args[0], node.args[1], scope)
+    try:
+        return node.doit()
+    except Unchecked:
+        return node
+
+
+def _means(f: Expr) -> list[Expectation]:
+    """The means that can't be worked out as polynomials, but for those inside of others."""
+    if isinstance(f, Expectation):
+        return [f]
+    return list(dict.fromkeys(node for part in f.args for node in _means(part)))
+
+
+def _differentiated(normal: "Normal", node: Derivative, scope: "Scope") -> Expr:
+    """A derivative worked out; of an unknown function, one that stands at a point."""
+    for variable in node.variables:
+        check_seen(normal, node.expr, variable, scope)
+    return node.doit().replace(lambda inner: isinstance(inner, Derivative), _at_point)
+
+
+def _at_point(node: Derivative) -> Expr:
+    """f'(y) as the derivative of f(_xi) at _xi = y."""
+    x, place = node.variables[0], Symbol("_xi", real=True)
+    return Subs(node.xreplace({x: place}), place, x) if x.is_Symbol and {*node.variables} == {x} else node
+
+
+def substituted(normal: "Normal", expr: Subs, scope: "Scope") -> Expr:
+    """The derivative of an unknown function at a point."""
+    if isinstance(expr.expr, Subs) and expr.expr.point == expr.variables:  # SymPy's own place for it
+        expr = Subs(expr.expr.expr, expr.expr.variables, expr.point)
+    if len(expr.variables) != 1 or not isinstance(expr.expr, Derivative):
+        return normal.of(expr.doit(), scope)
+    inner = expr.expr.xreplace({expr.variables[0]: Symbol("_xi", real=True)})
+    return normal.generators.name(("at", inner, normal.key(expr.point[0], scope)), expr)
+
+
+def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
+    """All of f that may be x must be written as x: x[j] may be x[i], and so may a term of a sum over j.
+
+    Raises:
+        NoForm: that is not certain.
+    """
+    if any(one.unfold(node, lambda i: True) is not None for one in normal.theory.definitions for node in f.atoms()):
+        raise NoForm  # definitions that have no end
+    if not isinstance(x, Indexed):
+        if f.atoms(ExprWithLimits) and any(x in node.variables for node in f.atoms(ExprWithLimits)):
+            raise NoForm
+        return
+    bound = {v: node.limits for node in f.atoms(ExprWithLimits) for v in node.variables}
+    for other in f.atoms(Indexed):
+        if other.base != x.base or other == x:
+            continue
+        forms = scope.forms
+        for v in other.free_symbols & bound.keys():
+            forms += tuple(form for w, *ends in bound[v] if len(ends) == 2 for form in (w - ends[0], ends[1] - w))
+        pairs = zip(other.indices, x.indices, strict=False)
+        if not any(normal.conditions.apart(a, b, forms) for a, b in pairs):
+            raise NoForm
+
+
+def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:
+    """Of a polynomial times a Gaussian over the real line, by its moments; of a polynomial between ends."""
+    if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
+        raise NoForm
+    x, *ends = expr.limits[0]
+    f = normal.theory.unfold_some(expr.function)
+    check_seen(normal, f, x, scope)
+    if ends == [-oo, oo]:
+        return Add(*(_gaussian_integral(normal, term, x, scope) for term in Add.make_args(f)))
+    if not f.is_polynomial(x) or any(end.is_infinite for end in ends):
+        raise NoForm
+    found = Poly(f, x).integrate().as_expr()
+    return normal.of(found.xreplace({x: ends[1]}) - found.xreplace({x: ends[0]}), scope)
+
+
+def _gaussian_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Expr:
+    """The integral of g(x) exp(-a x^2 + b x + c), by E g(x) for x ~ N(b / 2a, 1 / 2a)."""
+    powers = [part for part in Mul.make_args(f) if isinstance(part, exp)]
+    exponent = Poly(expand(Add(*(part.args[0] for part in powers))), x)
+    if exponent.degree() != 2:
+        raise NoForm
+    a, b, c = -exponent.coeff_monomial(x**2), exponent.coeff_monomial(x), exponent.coeff_monomial(1)
+    if normal.sign(a, scope) != (1, True):
+        raise NoForm
+    rest = Mul(*(part for part in Mul.make_args(f) if part not in powers))
+    weight = sqrt(pi / a) * exp(c + b**2 / (4 * a))
+    return normal.of(weight, scope) * normal.of(Expectation(rest, x, b / (2 * a), 1 / (2 * a)), scope)

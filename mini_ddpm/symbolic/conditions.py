@@ -1,0 +1,99 @@
+"""What is taken for granted about quantities: which integers an index can be, and which inequalities hold.
+
+The conventions of the course: 1 <= t <= T, 1 <= s < t, 1 <= i <= d. A theory may assume more, as T >= 2.
+"""
+
+from collections.abc import Iterable
+
+from sympy import Dummy, Expr, Symbol, oo
+from sympy.core.relational import Relational
+
+from mini_ddpm.symbolic.linear import minimum
+
+
+class Conditions:
+    """Inequalities `expr >= 0` between indices (linear, used to prove) and between quantities."""
+
+    def __init__(self, assumed: Iterable[Relational] = ()) -> None:
+        self.assumed = tuple(assumed)
+        self._least: dict[tuple[Expr, tuple[Expr, ...]], Expr] = {}
+
+    def with_(self, *more: Relational) -> "Conditions":
+        """These conditions and more of them."""
+        for condition in more:
+            if not isinstance(condition, Relational) or condition.rel_op in ("!=",):
+                raise TypeError(f"an assumption is an inequality, as T >= 2, not {condition!r}")
+        return Conditions([*self.assumed, *more])
+
+    def of_indices(self) -> list[Expr]:
+        """Assumed linear forms of indices that are not negative."""
+        return [form for condition in self.assumed for form in _forms(condition) if _is_index_form(form)]
+
+    def of_quantities(self) -> list[Relational]:
+        """The other assumptions."""
+        return [condition for condition in self.assumed if not all(map(_is_index_form, _forms(condition)))]
+
+    def least(self, form: Expr, also: tuple[Expr, ...] = ()) -> Expr:
+        """A lower bound of a linear form of indices under all conditions, and under `also` (forms >= 0); -oo if none.
+
+        The bound is that of real numbers in these ranges, so that it holds for integers too.
+        """
+        form = form.expand()
+        if form.is_number:
+            return form
+        if not _is_index_form(form):
+            return -oo
+        key = form, also
+        if key not in self._least:
+            self._least[key] = _minimum(form, [*self.of_indices(), *also])
+        return self._least[key]
+
+    def at_least(self, a: Expr, b: Expr, also: tuple[Expr, ...] = ()) -> bool:
+        """Whether a >= b for certain."""
+        return bool(self.least(a - b, also) >= 0)
+
+    def apart(self, a: Expr, b: Expr, also: tuple[Expr, ...] = ()) -> bool:
+        """Whether two indices are different for certain."""
+        return bool(self.least(a - b, also) >= 1) or bool(self.least(b - a, also) >= 1)
+
+    def __repr__(self) -> str:
+        return ", ".join(map(str, self.assumed))
+
+
+def rules(symbols: set[Symbol]) -> list[Expr]:
+    """The conventions for these indices, as forms that are not negative."""
+    named = {symbol.name: symbol for symbol in symbols if not isinstance(symbol, Dummy)}
+    found = [symbol - 1 for symbol in symbols if symbol.is_positive]
+    found += [symbol for symbol in symbols if symbol.is_nonnegative and not symbol.is_positive]
+    for smaller, larger, gap in (("t", "T", 0), ("s", "t", 1), ("s", "T", 1), ("i", "d", 0), ("j", "d", 0)):
+        if smaller in named and larger in named:
+            found.append(named[larger] - named[smaller] - gap)
+    return found
+
+
+def _forms(condition: Relational) -> list[Expr]:
+    """Expressions that a relation says are not negative; a strict one between integers is one more."""
+    difference = condition.gts - condition.lts if hasattr(condition, "gts") else condition.lhs - condition.rhs
+    if condition.rel_op == "==":
+        return [difference, -difference]
+    strict = condition.rel_op in ("<", ">") and difference.is_integer
+    return [difference - 1 if strict else difference]
+
+
+def _is_index_form(form: Expr) -> bool:
+    symbols = form.free_symbols
+    return bool(symbols) and all(isinstance(s, Symbol) and s.is_integer and form.diff(s).is_Rational for s in symbols)
+
+
+def _minimum(form: Expr, known: list[Expr]) -> Expr:
+    symbols = set(form.free_symbols)
+    while True:  # what is known of these indices, of those they are compared with, and so on
+        linked = [f for f in known if f.free_symbols & symbols]
+        if (more := symbols.union(*(f.free_symbols for f in linked))) == symbols:
+            break
+        symbols = more
+    symbols |= {Symbol(n, integer=True, positive=True) for s in symbols for n in _RELATED.get(s.name, ())}
+    return minimum(form, [*linked, *rules(symbols)])
+
+
+_RELATED = {"t": ("T",), "s": ("t", "T"), "i": ("d",), "j": ("d",)}

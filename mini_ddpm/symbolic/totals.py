@@ -1,0 +1,140 @@
+"""What binds a variable, as numbers: sums and products term by term, means and integrals by quadrature, derivatives."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import mpmath
+from mpmath import mp, mpf
+from sympy import Derivative, Expr, Indexed, Integral, Pow, Subs, Sum, Tuple, exp
+from sympy.concrete.expr_with_limits import ExprWithLimits
+from sympy.core.function import Application
+
+from mini_ddpm.symbolic import quadrature
+from mini_ddpm.symbolic.functions import is_kinked, turning
+from mini_ddpm.symbolic.gaussian import Expectation
+from mini_ddpm.symbolic.worlds import NoValue, Unchecked
+
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.interpreter import Env, Interpreter
+
+MOST_TERMS = 300_000  # of all sums of a line together
+
+
+def total(there: "Interpreter", expr: Expr, env: "Env") -> mpf:
+    """A sum or product over ranges of integers."""
+    terms = list(_terms(there, expr, expr.limits, env))
+    return mpmath.fsum(terms) if isinstance(expr, Sum) else mpmath.fprod(terms)
+
+
+def _terms(there: "Interpreter", expr: Expr, limits: Tuple, env: "Env") -> Iterator[mpf]:
+    if not limits:
+        there.terms += 1
+        if there.terms > MOST_TERMS:
+            raise Unchecked(f"the sums have more than {MOST_TERMS:,} terms: {expr}")
+        yield there(expr.function, env)
+        return
+    variable, *ends = limits[-1]
+    if len(ends) != 2:
+        raise Unchecked(f"{expr} has no value: the sum needs both ends")
+    if any(end.is_infinite for end in ends):
+        raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated")
+    there.theory.check_free(variable)
+    for k in range(there.integer(ends[0], env), there.integer(ends[1], env) + 1):
+        yield from _terms(there, expr, limits[:-1], {**env, variable: mpf(k)})
+
+
+def along(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadrature.Function:
+    """f as a function of one variable, which may be a symbol or an indexed quantity."""
+    there.theory.check_free(variable)
+    key: object = variable
+    if isinstance(variable, Indexed):
+        key = f"{variable.base}[{', '.join(str(there.integer(index, env)) for index in variable.indices)}]"
+
+    def value_at(value: mpf) -> mpf:
+        there.terms += 1
+        return there(f, {**env, key: value})
+
+    return value_at
+
+
+def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
+    """The mean over a Gaussian."""
+    f, variable, center, variance = expr.args
+    center, square = there(center, env), there(variance, env)
+    if square < 0:
+        number = there.world.number
+        raise Unchecked(f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {number}")
+    g = along(there, f, variable, env)
+    try:
+        return quadrature.gaussian_mean(g, center, mp.sqrt(square), _shape(there, f, variable, env))
+    except quadrature.Diverges:
+        raise NoValue(f"the mean of {f} over {variable} is not known well enough: does it exist?") from None
+
+
+def integral(there: "Interpreter", expr: Integral, env: "Env") -> mpf:
+    """A definite integral over one variable."""
+    if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
+        raise Unchecked(f"only an integral over one variable, with both limits, has a value: {expr}")
+    variable, *ends = expr.limits[0]
+    low, high = (
+        mpf("inf" if end.is_extended_positive else "-inf") if end.is_infinite else there(end, env) for end in ends
+    )
+    f = expr.function
+    try:
+        return quadrature.integral(along(there, f, variable, env), low, high, _shape(there, f, variable, env))
+    except quadrature.Diverges:
+        raise NoValue(f"the integral of {f} is not known well enough: does it converge?") from None
+
+
+def _shape(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadrature.Shape:
+    """Where a function may be narrow or have kinks."""
+    there.approximate = True
+    f = there.theory.unfold_some(f)
+    bound = {v for node in f.atoms(ExprWithLimits) for v in node.variables}
+    nodes = [node for node in f.atoms(Application, Pow) if not node.has(*bound)]
+    lines = [argument for node in nodes if is_kinked(node) for argument in turning(node)]
+    return quadrature.Shape(
+        [along(there, exponent, variable, env) for exponent in _exponents(nodes)],
+        [along(there, line, variable, env) for line in lines],
+        _turns(there, along(there, f, variable, env)) if any(map(is_kinked, f.atoms(Application))) else None,
+    )
+
+
+def _exponents(nodes: list[Expr]) -> list[Expr]:
+    """Of exponentials, and of powers of a constant with a varying exponent: Gaussians, as SymPy may write them."""
+    powers = [node.exp for node in nodes if node.is_Pow and node.base.is_number and not node.exp.is_number]
+    return powers + [node.args[0] for node in nodes if isinstance(node, exp)]
+
+
+def _turns(there: "Interpreter", g: quadrature.Function) -> Callable[[mpf], str]:
+    """x -> which way each kinked function inside of g goes there."""
+
+    def turns(x: mpf) -> str:
+        outcomes, there.outcomes = there.outcomes, {}
+        try:
+            g(x)
+            return str(sorted((name, sorted(map(str, found))) for name, found in there.outcomes.items()))
+        finally:
+            there.outcomes = outcomes
+
+    return turns
+
+
+def derivative(there: "Interpreter", expr: Derivative, env: "Env") -> mpf:
+    """A derivative at a point, the last variable first."""
+    f, *inner, (variable, order) = expr.args
+    if inner:
+        f = expr.func(f, *inner)
+    if variable.is_integer:
+        raise Unchecked(f"{expr} has no value: Can't calculate derivative wrt {variable}, an integer")
+    g, at = along(there, f, variable, env), there(variable, env)
+    there.approximate = True
+    if there.theory.unfold_some(f).has(Expectation, Integral):  # which are known to some digits only
+        return quadrature.derivative(g, at, int(order))
+    return mpmath.diff(g, at, int(order))
+
+
+def substituted(there: "Interpreter", expr: Subs, env: "Env") -> mpf:
+    """An expression at a point."""
+    values = [there(point, env) for point in expr.point]
+    return there(expr.expr, {**env, **dict(zip(expr.variables, values, strict=True))})

@@ -1,0 +1,1 @@
+"""A corpus of steps, true and false, written to measure the checker; `tests/test_derivations.py` prints the table."""
