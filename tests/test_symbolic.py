@@ -671,7 +671,7 @@ def test_a_cell_goes_on_after_a_refused_line_from_that_line():
 
 @pytest.mark.parametrize("text", ["alpha[t] +", "alpha[t]\nbeta[t]", "alpha[t]\n= # only a reason", ""])
 def test_what_is_no_mathematics_is_named(text):
-    with pytest.raises(ValueError, match="can't be read as|no line of|begins with"):
+    with pytest.raises(ValueError, match=r"can't be read as|no line of|begins with"):
         Cell(FORWARD, text, known({}))
 
 

@@ -5,8 +5,8 @@
     = beta[t]*(1 - alpha_bar[t-1]) / (alpha[t] - alpha[t]*alpha_bar[t-1] + beta[t])   # common denominator
     = beta[t]*(1 - alpha_bar[t-1]) / (1 - alpha_bar[t])                               # the recursion [growth]
 
-`forward` is a theory, `growth` a fact of it; `variance` becomes the derivation. A line that begins with white space goes on
-with the one before. `%load_ext mini_ddpm.symbolic.cells` makes the magic known.
+`forward` is a theory, `growth` a fact of it; `variance` becomes the derivation. A line that begins with white space
+goes on with the one before. `%load_ext mini_ddpm.symbolic.cells` makes the magic known.
 """
 
 import re
@@ -25,7 +25,8 @@ from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 LINE = re.compile(
     r"(?P<relation><=|>=|=)?\s*(?P<expr>[^#]*?)\s*(?:#\s*(?P<because>.*?)\s*(?:\[(?P<using>[\w, ]+)\])?)?\s*"
 )
-KNOWN = "sqrt log exp Sum Product Integral Derivative Rational Abs Max Min Piecewise oo pi sin cos tanh".split()
+KNOWN = ("sqrt", "log", "exp", "Sum", "Product", "Integral", "Derivative", "Rational", "Abs", "Max", "Min")
+KNOWN += ("Piecewise", "oo", "pi", "sin", "cos", "tanh")
 
 
 class Verdict(NamedTuple):
