@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 Config = TypeVar("Config")
+Decay = Annotated[float, Field(ge=0, lt=1)]  # also a dropout: of 1 nothing would be left
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]  # of a network's parts: with such sizes it can at least be described
 Count = Annotated[int, Field(ge=0, le=2**20)]
@@ -61,18 +62,20 @@ def finite(x: Tensor, what: str) -> Tensor:
     return x
 
 
-def check_chain(timesteps: list[int], T: int) -> None:
-    """The times of a chain: ints that fall from T to 0. The first that is wrong is named."""
+def check_chain(timesteps: list[int], T: int | None = None) -> None:
+    """The times of a chain: ints that fall from T, or from anywhere, to 0. The first that is wrong is named."""
     if not isinstance(timesteps, list | tuple | range) or not timesteps:
         fault = f"not {timesteps!r:.60}"
     elif odd := [t for t in timesteps if type(t) is not int]:
         fault = f"and {odd[0]!r:.60} is no int"
-    elif (timesteps[0], timesteps[-1]) != (T, 0):
+    elif (timesteps[0], timesteps[-1]) != (timesteps[0] if T is None else T, 0):
         fault = f"not from {timesteps[0]} to {timesteps[-1]}"
     else:
         fault = next((f"but after {t} comes {s}" for t, s in pairwise(timesteps) if s >= t), "")
     if fault:
-        raise ValueError(f"timesteps must be a list of whole numbers that fall from T={T} to 0, {fault}")
+        raise ValueError(
+            f"timesteps must be a list of whole numbers that fall {'' if T is None else f'from T={T} '}to 0, {fault}"
+        )
 
 
 def check_output(output: Tensor, x_t: Tensor) -> Tensor:

@@ -98,10 +98,11 @@ def train(
     click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(place)}")
     for said in filter(None, (run.data.source, run.compiled)):
         click.echo(said)
-    if not runs.fit(run, watch=watch):
-        click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
-        sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
     try:
+        if not runs.fit(run, watch=watch):
+            click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
+            sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
+        click.echo("drawing and measuring")
         with enough_memory(f"the run is trained to the end; draw fewer images: mini-ddpm sample {run.folder} --n 10"):
             measuring.show(runs.report(run))
     except KeyboardInterrupt:

@@ -119,7 +119,8 @@ def check_network(network: nn.Module) -> None:
         if type(network).forward is nn.Module.forward:
             raise TypeError("it has no forward")
         parameters = inspect.signature(network.forward)
-        if "y" in parameters.parameters and not hasattr(network, "classes"):
+        y = parameters.parameters.get("y")
+        if y is not None and y.default is inspect.Parameter.empty and not hasattr(network, "classes"):
             raise TypeError("it takes y, but does not say how many classes there are")
         parameters.bind(*(["x_t", "t"]), **({"y": None} if classes else {}))
     except TypeError as error:

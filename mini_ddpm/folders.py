@@ -173,7 +173,7 @@ def _try(size: tuple[int, int], channels: int, path: str) -> tuple[np.ndarray | 
                 raise Image.DecompressionBombError
             return _prepared(image, size, channels)
     except Image.DecompressionBombError:
-        return None, [f"more than {MOST_PIXELS:,} pixels"]
+        return None, [f"more than {MOST_PIXELS:,} pixels: make it smaller"]
     except Image.UnidentifiedImageError:
         return None, ["not PNG, JPEG or WebP"]
     except Exception as error:  # a damaged file may raise anything in Pillow
@@ -195,7 +195,11 @@ def _prepared(image: Image.Image, size: tuple[int, int], channels: int) -> tuple
     scale = max(height / image.height, width / image.width)
     done += ["cropped to the centre"] * (image.width * height != image.height * width)
     done += ["made smaller"] * (scale < 1) + ["enlarged"] * (scale > 1)
-    pixels = np.asarray(ImageOps.fit(image, (width, height))).reshape(height, width, channels)
+    share = min(image.width / width, image.height / height)  # of the picture's pixels for one of the image's
+    w, h = max(1, round(width * share)), max(1, round(height * share))
+    left, top = (image.width - w) // 2, (image.height - h) // 2
+    inside = image.crop((left, top, left + w, top + h))  # first, or a little of what is outside would get in
+    pixels = np.asarray(inside.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, channels)
     return pixels.transpose(2, 0, 1).copy(), done
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from mini_ddpm.checks import check_images, check_mask, check_time
+from mini_ddpm.checks import check_chain, check_images, check_mask, check_time
 from mini_ddpm.contracts import Step as Step
 from mini_ddpm.contracts import StepFunction as StepFunction
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior, q_sample
@@ -62,8 +62,9 @@ def sample(
 
     The last `x_t` (at t = 0) is the sample. Source: DDPM, Algorithm 2.
     """
-    x_t = x_T
-    for t, s in pairwise(timesteps or diffusion.timesteps):
+    x_t, chain = x_T, diffusion.timesteps if timesteps is None else timesteps
+    check_chain(chain)
+    for t, s in pairwise(chain):
         with torch.no_grad():
             state = step(diffusion, model, x_t, t, s)
         x_t = state.x_t

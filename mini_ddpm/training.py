@@ -18,7 +18,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from torch import Tensor, nn
 
 from mini_ddpm import parallel
-from mini_ddpm.checks import Batch, Seed, Share, check_labels, checked_dataclass
+from mini_ddpm.checks import Batch, Decay, Seed, Share, check_labels, checked_dataclass
 from mini_ddpm.contracts import check_network, classes_of
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
@@ -51,7 +51,7 @@ class TrainConfig:
     steps: PositiveInt = 800_000
     batch_size: Batch = 128
     learning_rate: PositiveFloat = 2e-4
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: NonNegativeFloat = 0.0
     warmup_steps: NonNegativeInt = 5000
     decay_from: Share = 1.0

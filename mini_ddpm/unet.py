@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mini_ddpm.checks import Count, Octave, Share, Size, checked_dataclass
+from mini_ddpm.checks import Count, Decay, Octave, Size, checked_dataclass
 
 
 @checked_dataclass
@@ -53,7 +53,7 @@ class UNetConfig:
     attention: tuple[Size, ...] = (16,)
     patch_size: Size = 1
     groups: Size = 32
-    dropout: Share = 0.0
+    dropout: Decay = 0.0
     classes: Count = 0
     learned_variance: bool = False
     fourier: tuple[Octave, ...] = ()

@@ -703,3 +703,11 @@ def test_a_batch_is_made_of_mapped_images(root):
             x_0, y = folder(root, 4).batch(torch.tensor([2, 0]))
         assert torch.equal(data.to_pixels(x_0)[:, 0, 0, 0], torch.tensor([2, 0], dtype=torch.uint8))
         assert y.tolist() == [0, 0]
+
+
+def test_nothing_from_outside_the_crop_gets_in(tmp_path):
+    """The middle third is black, the rest white."""
+    picture = Image.new("L", (3000, 1000), "white")
+    picture.paste(0, (1000, 0, 2000, 1000))
+    picture.save(tmp_path / "a.png")
+    assert int(folders.read_picture(tmp_path / "a.png", (32, 32), channels=1).max()) == 0

@@ -164,7 +164,7 @@ REFUSED = {
     "one more": (lambda: own(lambda self, x_t, t, mask: x_t), "missing a required argument: 'mask'"),
     "labels of another name": (lambda: own(lambda self, x_t, t, label: x_t, classes=3), "argument: 'label'"),
     "no place for labels": (lambda: own(lambda self, x_t, t: x_t, classes=3), "unexpected keyword argument 'y'"),
-    "labels, how many?": (lambda: own(lambda self, x_t, t, y=None: x_t), "how many classes there are"),
+    "labels, how many?": (lambda: own(lambda self, x_t, t, y: x_t), "how many classes there are"),
     "classes by name": (lambda: own(classes=("cat", "dog")), "not ('cat', 'dog')"),
     "True classes": (lambda: own(classes=True), "Own.classes must be the number of labels"),
     "-1 classes": (lambda: own(classes=-1), "not -1"),
@@ -228,3 +228,14 @@ def test_a_network_for_images_that_are_not_square_trains_draws_and_is_read_again
 def test_sizes_that_no_network_has_are_refused(size):
     with pytest.raises(ValueError, match="image_size"):
         replace(preset("tiny").unet, image_size=size)
+
+
+def test_an_optional_label_does_not_make_a_network_one_of_labels():
+    contracts.check_network(own(lambda self, x_t, t, y=None: x_t))
+
+
+@pytest.mark.parametrize("chain", [[], [0, 100], [100, 100, 0], [100], [100.0, 0]], ids=str)
+def test_times_given_to_sample_are_looked_at(chain):
+    diffusion = Diffusion(NoiseSchedule.from_betas(cosine_betas(100)))
+    with pytest.raises(ValueError, match="timesteps must be a list of whole numbers that fall to 0"):
+        next(sample(ancestral_step, diffusion, lambda x_t, t: x_t, torch.zeros(1, 1, 2, 2), chain))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sized
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import ExifTags, Image
@@ -29,6 +30,7 @@ from mini_ddpm.measure.extractors import Extractor
 
 LEAST = 5  # images of either set; of fewer, none has a third neighbour to reach
 FEW = 1000  # images of either set, below which a Fréchet distance is more about their number than about what they show
+COPIED = 0.8  # of the distance between real images: what is nearer is no new image
 LARGEST = 512  # pixels of a side, where no size is asked for: an extractor looks at 224 or 299
 MOST = 5000  # images of either set, where each is compared with each
 
@@ -130,7 +132,7 @@ def compare(
     return rows
 
 
-def neighbours(images: Tensor, reference: Tensor, heldout: Tensor | None = None) -> dict[str, float]:
+def neighbours(images: Tensor, reference: Tensor, heldout: Tensor | None = None) -> dict[str, Any]:
     """Is it copied? The median distance of images to the nearest of the reference, pixel by pixel, as in `distances`.
 
     Args:
@@ -140,12 +142,16 @@ def neighbours(images: Tensor, reference: Tensor, heldout: Tensor | None = None)
         nearest: of the images.
         nearest of real images: of those held out or, without, of each of the reference among the others (absent where
             there is but one). Copies are much nearer than that.
+        beware: what that means, where it is so.
     """
-    found = {"nearest": nearest_distance(some(images, N), reference)}
+    found: dict[str, Any] = {"nearest": nearest_distance(some(images, N), reference)}
     if heldout is None and len(reference) == 1:
         return found
     real = some(reference if heldout is None else heldout, N)
-    return {**found, "nearest of real images": nearest_distance(real, reference, among=heldout is None)}
+    found["nearest of real images"] = nearest_distance(real, reference, among=heldout is None)
+    if found["nearest"] < COPIED * found["nearest of real images"]:
+        found["beware"] = "these images are nearer to the reference than other real images are: it is copying"
+    return found
 
 
 def advice(rows: dict[str, dict[str, float]]) -> str:

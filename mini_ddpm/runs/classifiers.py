@@ -109,6 +109,7 @@ def load_classifier(path: Path, config: RunConfig, device: torch.device) -> Clas
     for name, mine, theirs in (
         ("schedule", own.schedule, config.schedule),
         ("T", own.T, config.T),
+        ("the classes", own.names, config.names),
         ("image_size", own.unet.size, config.unet.size),
         ("in_channels", own.unet.in_channels, config.unet.in_channels),
     ):

@@ -89,6 +89,8 @@ def start(
     replaced = check_free(folder)
     images = _images(replace(config, names=()))
     classes = config.unet.classes if keep_classes or not is_folder(config.data) else len(images.names)
+    if is_folder(config.data) and classes > len(images.names):
+        raise ValueError(f"unet.classes={classes} is more than the {len(images.names)} classes in {config.data}")
     config = replace(config, names=images.names, unet=replace(config.unet, classes=classes))
     run = replace(_fresh(config, images, folder, device, fast), replaced=replaced)
     folder.mkdir(parents=True, exist_ok=True)
@@ -217,19 +219,21 @@ def _fit(run: Run, until: int, check_ours: Callable[[], None], watch: Watch | No
                 saving = saved - now
             if watch is not None and due:
                 watched = now - begin
-                paused = _measured(run, watch, rows)
+                paused = _measured(run, watch, rows, stop_requested)
                 begin, logged = begin + paused, logged + paused
             if last:
                 return step.step == until
     return True
 
 
-def _measured(run: Run, watch: Watch, rows: list[dict[str, float]]) -> float:
+def _measured(run: Run, watch: Watch, rows: list[dict[str, float]], stop: Callable[[], bool]) -> float:
     """Measure the network as it is, for the last of the rows; the seconds that this took."""
     begin = time.perf_counter()
-    rows[-1] |= watch.measure(run.state.step)
+    rows[-1] |= watch.measure(run.state.step, stop)
     if parallel.rank() == 0:
         write_metrics(run.folder, rows)
+    if run.state.step == run.config.training.steps and parallel.anyone(stop()):
+        raise KeyboardInterrupt  # there is no next step to stop at
     return time.perf_counter() - begin
 
 

@@ -204,7 +204,8 @@ def report(run: Run, n: int | None = None) -> dict:
         write_whole(folder / "loss.png", lambda file: figure.savefig(file, dpi=120, format="png"))
         save_drawn(trained, sheet_labels(trained), 100, 0, folder / "samples.png", folder / "denoising.gif")
 
-    figures = {**evaluate(trained, n, seed=0), "train_seconds": round(rows[-1]["seconds"], 1)}
+    how = {"training_steps": run.state.step, "train_seconds": round(rows[-1]["seconds"], 1)}
+    figures = evaluate(trained, n, seed=0) | how
     if parallel.rank() == 0:
         write_json(folder / "evaluation.json", figures)
     return figures

@@ -1,6 +1,5 @@
 """What is measured of a run while it trains: the loss on held-out images, a sheet of samples, a Fréchet distance."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -52,14 +51,19 @@ class Watch:
             parts.append(f"no FD ({error})")
         return parts
 
-    def measure(self, step: int) -> dict[str, float]:
-        """`held_out_loss` and `fd`, where they can be had; a sheet is written to `samples-STEP.png`."""
+    def measure(self, step: int, stop: Callable[[], bool] = lambda: False) -> dict[str, float]:
+        """`held_out_loss` and `fd`, where they can be had; a sheet is written to `samples-STEP.png`.
+
+        Less of it once `stop` says so.
+        """
         found: dict[str, float] = {}
         with _kept_random_state(self.trained.device):
             if self.held_out is not None:
                 found["held_out_loss"] = held_out_loss(self.trained, self.held_out)
             n = SHOWN if self.distance is None else DRAWN
-            (last,) = deque(draw(self.trained, default_labels(self.trained, n), n, seed=0), maxlen=1)  # not every step
+            for last in draw(self.trained, default_labels(self.trained, n), n, seed=0):  # noqa: B007 - used below
+                if parallel.anyone(stop()):
+                    return found
             if parallel.rank() == 0:
                 sheet = image_grid(last.x_t[:SHOWN], columns=5)
                 write_whole(self.folder / f"samples-{step}.png", lambda file: sheet.save(file, "PNG"))

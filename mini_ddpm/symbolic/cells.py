@@ -25,7 +25,19 @@ from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 LINE = re.compile(
     r"(?P<relation><=|>=|=)?\s*(?P<expr>[^#]*?)\s*(?:#\s*(?P<because>.*?)\s*(?:\[(?P<using>[\w, ]+)\])?)?\s*"
 )
-KNOWN = ("sqrt", "log", "exp", "Sum", "Product", "Integral", "Derivative", "Rational", "Abs", "Max", "Min")
+KNOWN: tuple[str, ...] = (
+    "sqrt",
+    "log",
+    "exp",
+    "Sum",
+    "Product",
+    "Integral",
+    "Derivative",
+    "Rational",
+    "Abs",
+    "Max",
+    "Min",
+)
 KNOWN += ("Piecewise", "oo", "pi", "sin", "cos", "tanh")
 
 
