@@ -105,7 +105,7 @@ def test_it_takes_no_time_of_training(tmp_path, monkeypatch):
     paused, clock = [0], {"perf_counter": lambda: run.state.step + 1000.0 * paused[0]}
     watch = Watch(run.config, run.state, tmp_path, 15 / 60)
 
-    def measured(step):
+    def measured(step, stop):
         paused[0] += 1
         return {"held_out_loss": 1.0}
 

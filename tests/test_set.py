@@ -174,7 +174,6 @@ def test_a_classifier_takes_fields_and_folders_too(run, tmp_path):
         ((), (), 0),
         (("one",), (), 0),
         (("b", "a"), (), 2),
-        (("b", "a"), ("unet.classes=5",), 5),
         (("b", "a"), ("unet.classes=0",), 0),
         ((), ("unet.in_channels=1",), 0),
     ],
@@ -201,6 +200,9 @@ def test_another_preset_can_take_a_folder_and_pictures_needs_one(run, tmp_path):
     status, _, err = run("train", "--preset", "pictures")
     assert status == 1
     assert "unknown data set 'pictures'" in one_line(err)
+    status, _, err = run("train", *SHORT, "--data", "own", "--set", "unet.classes=5", "--out", "s")
+    assert status == 1
+    assert "unet.classes=5 is more than the 2 classes in" in err
     status, _, err = run("train", *SHORT, "--data", "own", "--set", "unet.classes=1", "--out", "s")
     assert status == 1
     assert "labels must be from 0 to 0, not 0 to 1" in one_line(err)

@@ -25,7 +25,7 @@ from sympy import (
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from mini_ddpm.symbolic.gaussian import Expectation
+from mini_ddpm.symbolic.gaussian import Expectation, normal_density
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.worlds import Unchecked
 
@@ -41,6 +41,8 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     f = f.replace(lambda node: isinstance(node, Derivative), lambda node: _differentiated(normal, node, scope))
     if (sign := normal.sign(v, scope)) is None or sign[0] < 0:
         raise NoForm
+    if any(power.args[0].is_polynomial(x) and Poly(power.args[0], x).degree() > 1 for power in f.atoms(exp)):
+        return integral(normal, Integral(f * normal_density(x, m, v), (x, -oo, oo)), scope)
     z = Dummy("zeta", real=True)  # standard normal
     inside = normal.of(f.xreplace({x: m + sqrt(v) * z}), scope)
     zeta = normal.of(z, scope)

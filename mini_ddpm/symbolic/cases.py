@@ -50,8 +50,24 @@ def piecewise(normal: "Normal", expr: Piecewise, scope: "Scope") -> Expr:
             break
     if possible and possible[0][1] == true:
         return normal.of(possible[0][0], scope)
+    if (found := _kink(normal, possible, scope)) is not None:
+        return found
     key = (Piecewise, *((normal.key(value, scope), condition) for value, condition in possible))
     return normal.generators.name(key, Piecewise(*possible, evaluate=False))
+
+
+def _kink(normal: "Normal", cases: list, scope: "Scope") -> Expr | None:
+    """a where g > 0, else b, if a - b is g times something of one sign: (a + b + |a - b|) / 2, or with minus."""
+    if len(cases) != 2 or cases[1][1] != true or not isinstance(cases[0][1], Relational):
+        return None
+    (a, condition), (b, _) = cases
+    if condition.rel_op in ("==", "!="):
+        return None
+    g = normal.of(condition.gts - condition.lts, scope)
+    first, second = normal.of(a, scope), normal.of(b, scope)
+    if normal.generators.is_zero(g) or (found := normal.generators.weak_sign((first - second) / g)) is None:
+        return None
+    return (first + second + found[0] * normal.of(Abs(a - b), scope)) / 2
 
 
 def truth(normal: "Normal", condition: Basic, scope: "Scope") -> bool | None:

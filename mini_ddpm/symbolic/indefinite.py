@@ -118,7 +118,9 @@ def _part(
     if (found := series.product(normal, h, ends) if multiplied else series.total(normal, h, origin, ends)) is not None:
         return found
     constant, origin = (Integer(1), origin) if multiplied else origin.as_independent(k, as_Add=False)
-    aligned, shift = _aligned(_absorbed(normal, _turned(origin, k, first, last), k), k)
+    turned = _turned(origin, k, first, last)
+    whole = turned.replace(lambda n: n.is_Mul, lambda n: _absorbed(normal, n, k))
+    aligned, shift = _aligned(whole, k)
     number = normal.sums.number(aligned.xreplace({k: PLACE}), multiplied)
     upper, lower = (normal.of(Indefinite(number, n), scope) for n in (last + shift, first - 1 + shift))
     return upper / lower if multiplied else normal.of(constant, scope) * (upper - lower)

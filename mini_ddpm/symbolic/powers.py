@@ -24,7 +24,7 @@ class Powers:
         if power.is_positive and self.generators.is_zero(base):
             return Integer(0)
         result, rest = Integer(1), Integer(1)
-        for factor, k in self.factors(base):
+        for factor, k in self._signed(base) if whole else self.factors(base):
             if (found := self.generators.weak_sign(factor)) is not None and not (whole and found[0] < 0):
                 rest *= Integer(found[0]) ** k
                 result *= self.power_of(found[0] * factor, k * power) if found[0] * factor != 1 else 1
@@ -35,6 +35,15 @@ class Powers:
             else:
                 rest *= factor**k
         return result * (1 if rest == 1 else self._root(rest, power))
+
+    def _signed(self, base: Expr) -> list[tuple[Expr, int]]:
+        """The factors, with the sign drawn into one whose own is not known: (1 - b)**n is no (-1)**n (b - 1)**n."""
+        found = self.factors(base)
+        if found and found[0][0] == -1:
+            for i, (factor, k) in enumerate(found):
+                if i and k % 2 and self.generators.weak_sign(factor) is None:
+                    return [*found[1:i], ((-factor).expand(), k), *found[i + 1 :]]
+        return found
 
     def whole_power(self, base: Expr, power: Expr) -> Expr:
         """base**n for a whole symbolic n, whatever the sign of the base: base**(n + 1) is base**n base."""

@@ -152,7 +152,8 @@ class Theory:
     def interpreters(self, lines: Sequence[Expr], most: int = MOST) -> Iterator[Interpreter]:
         """The worlds in which lines are compared; those that break an assumption are left out."""
         asked = self.conditions.of_quantities()
-        inside = [self.unfold_some(line) for line in [*lines, *asked]]  # an index may hide in a definition
+        inside = [*lines, *asked]
+        inside += [self.unfold_some(line) for line in inside]  # an index may hide in a definition
         symbols = set().union(*(line.free_symbols for line in inside))
         for node in set().union(*(line.atoms(Derivative) for line in inside)):
             symbols |= set().union(*(variable.free_symbols for variable in node.variables))
