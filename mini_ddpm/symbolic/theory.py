@@ -40,6 +40,7 @@ class Theory:
         self.kept: list = []
         self.usable: set[int] | None = None  # of a locked theory: the facts that may be used
         self._reach: dict[Expr, frozenset[str]] = {}
+        self._unfolded: dict[tuple[Expr, Conditions], Expr] = {}
         self.given = {name: tuple(dict.fromkeys(values)) for name, values in (indices or {}).items()}
         for name, values in self.given.items():
             if len(values) < 2 or not all(isinstance(value, int) for value in values):
@@ -64,6 +65,7 @@ class Theory:
             raise ValueError(f"{lhs} is defined already: start a new Theory to define it otherwise")
         self.definitions.append(new)
         self._reach.clear()
+        self._unfolded.clear()
         self.definitions.sort(key=lambda one: sum(place.is_Symbol for place in one.places))  # f(0) before f(t)
         return new
 
@@ -129,11 +131,14 @@ class Theory:
 
     def unfold_some(self, expr: Expr, rounds: int = 12) -> Expr:
         """Replace definitions until none applies, or often enough (a recursion has no end)."""
-        for _ in range(rounds):
-            before, expr = expr, self.unfold(expr)
-            if expr == before:
-                break
-        return expr
+        key = expr, self.conditions
+        if key not in self._unfolded:
+            for _ in range(rounds):
+                before, expr = expr, self.unfold(expr)
+                if expr == before:
+                    break
+            self._unfolded[key] = expr
+        return self._unfolded[key]
 
     def reach(self, expr: Expr) -> frozenset[str]:
         """The names that an expression may depend on, through definitions too."""
