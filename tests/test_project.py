@@ -118,7 +118,7 @@ def test_links_lead_somewhere(page):
 def test_readme_is_in_the_order_that_a_reader_needs():
     assert README.index("![") < README.index("A course on") < README.index("\n## ")  # the picture, and what it is
     titles = re.findall(r"^## (.*)", README, flags=re.MULTILINE)
-    assert titles[:5] == ["Two commands", "The course", "Install", "The command line", "In Python"]
+    assert titles[:6] == ["Two commands", "The course", "Install", "The command line", "Your own images", "In Python"]
     assert re.search(r"## Two commands\n+```sh\n.*\n.*\n```", README)
 
 
@@ -128,7 +128,7 @@ def test_readme_prints_the_figures_that_are_printed(monkeypatch):
     monkeypatch.setattr(results, "draw_many", lambda trained, labels, n, seed: digits[:n])
     figures = results.evaluate(trained, 2000, seed=0)
     table = re.search(r"prints the numbers:\n+```\n(.*?)```", README, flags=re.DOTALL)[1]
-    assert [line.split()[0] for line in table.splitlines()] == [*figures, "train_seconds"]
+    assert [line.split()[0] for line in table.splitlines()] == [*figures, "training_steps", "train_seconds"]
 
 
 def test_readme_shows_what_help_says():
