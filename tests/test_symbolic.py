@@ -721,6 +721,15 @@ def test_what_holds_under_an_assumption_needs_it():
     theory = Theory()
     theory.assume(T >= 2)
     assert theory.mark(*line, "=", []) == "proved"
+    assert "assuming T >= 2" in repr(Derivation(theory, line[0]).step(line[1]))
+    assert r"\text{assuming }T \geq 2" in Derivation(theory, line[0]).step(line[1])._repr_latex_()
     theory = Theory()
     theory.assume(y > -1, y < 1)
     assert theory.mark(Abs(1 - y**2), 1 - y**2, "=", []) == "proved"
+
+
+def test_a_mean_that_goes_round_ends():
+    step = Expectation(1 / (1 + exp(-(y**2))), y), Expectation(exp(y**2) / (1 + exp(y**2)), y)
+    assert marks(Derivation(FORWARD, step[0]).step(step[1])) in (["proved"], ["checked"])
+    mean = Expectation(exp(-(y**2)) + 1, y)
+    assert marks(Derivation(FORWARD, mean).step(1 + 1 / sqrt(3))) == ["proved"]

@@ -192,7 +192,7 @@ def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:
     f = normal.theory.unfold_some(expr.function)
     check_seen(normal, f, x, scope)
     if ends == [-oo, oo]:
-        return Add(*(_gaussian_integral(normal, term, x, scope) for term in Add.make_args(f)))
+        return Add(*(_gaussian_integral(normal, term, x, scope) for term in Add.make_args(expand(f, power_exp=False))))
     if not f.is_polynomial(x) or any(end.is_infinite for end in ends):
         raise NoForm
     found = Poly(f, x).integrate().as_expr()
@@ -209,5 +209,7 @@ def _gaussian_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Ex
     if normal.sign(a, scope) != (1, True):
         raise NoForm
     rest = Mul(*(part for part in Mul.make_args(f) if part not in powers))
+    if any(power.has(x) for power in rest.atoms(exp)):  # or this would go round
+        raise NoForm
     weight = sqrt(pi / a) * exp(c + b**2 / (4 * a))
     return normal.of(weight, scope) * normal.of(Expectation(rest, x, b / (2 * a), 1 / (2 * a)), scope)

@@ -111,13 +111,15 @@ class Derivation:
         if not rest:
             return f"$${tex(first.expr)}$$"
         left = tex(self.lhs)
+        given = [rf"&\text{{assuming }}{', '.join(map(tex, self.theory.assumed))}"] if self.theory.assumed else []
         if len(left) > LONG:  # on a line of its own
-            return aligned([f"&{left}", *(_row("", line) for line in rest)])
-        return aligned([_row(left, rest[0]), *(_row("", line) for line in rest[1:])])
+            return aligned([*given, f"&{left}", *(_row("", line) for line in rest)])
+        return aligned([*given, _row(left, rest[0]), *(_row("", line) for line in rest[1:])])
 
     def __repr__(self) -> str:
         rows = [f"  {line.relation:2} {line.expr}  [{line.mark}] {line.because}".rstrip() for line in self.lines[1:]]
-        return "\n".join([str(self.lhs), *rows])
+        given = [f"assuming {', '.join(map(str, self.theory.assumed))}"] if self.theory.assumed else []
+        return "\n".join([*given, str(self.lhs), *rows])
 
 
 def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = ()) -> None:

@@ -47,6 +47,12 @@ class Scope(NamedTuple):
 EVERYWHERE = Scope()
 
 
+def known_of(index: Expr, scope: Scope) -> tuple[Expr, ...]:
+    """What is known of an index wherever its name stands: nothing more, unless it has a bound index of this scope."""
+    bound = any(symbol.name.startswith("_") for symbol in index.free_symbols)
+    return scope.forms if bound else ()
+
+
 class Normal(Powers):
     """Brings expressions of a theory to normal form; one object for two lines, so that they share generators."""
 
@@ -112,9 +118,8 @@ class Normal(Powers):
         g = self.generators.name(expr, expr, **known)
         self.ranges.note(expr, g, self.generators)
         if is_fraction(expr):
-            below_1 = str(expr.base) != "alpha_bar" or self.conditions.at_least(
-                expr.indices[0], Integer(1), scope.forms
-            )
+            forms = known_of(expr.indices[0], scope)
+            below_1 = str(expr.base) != "alpha_bar" or self.conditions.at_least(expr.indices[0], Integer(1), forms)
             self.generators.between(g, Integer(0), Integer(1), below_1)
         return g
 

@@ -63,7 +63,8 @@ class Products:
         ratio = normal.generators.name(("product", f, before, n), origin, positive=positive or None)
         if positive and from_1:
             low, high = (Integer(1), None) if from_1[0] >= 0 else (Integer(0), Integer(1))
-            several = normal.conditions.at_least(n, before + 1, scope.forms)
+            bound = any(symbol.name.startswith("_") for symbol in n.free_symbols | before.free_symbols)
+            several = normal.conditions.at_least(n, before + 1, scope.forms if bound else ())
             normal.generators.between(ratio, low, high, from_1[1] and several)
         return start * ratio
 

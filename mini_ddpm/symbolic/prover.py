@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sympy import Expr, Symbol
+from sympy import Expr, PolynomialError, Symbol
 
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.normal import Normal
@@ -65,7 +65,7 @@ def _holds(theory: "Theory", old: Expr, new: Expr, relation: str) -> bool:
             if relation != "=" and normal.products.complete:
                 sign = normal.generators.weak_sign(difference)
                 return sign is not None and sign[0] in (0, 1 if relation == ">=" else -1)
-        except NoForm:
+        except (NoForm, PolynomialError, RecursionError):
             if normal.products.complete:
                 return False
         if normal.products.complete:

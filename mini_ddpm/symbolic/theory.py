@@ -36,6 +36,7 @@ class Theory:
     def __init__(self, indices: dict[str, Sequence[int]] | None = None) -> None:
         self.definitions: list[Definition] = []
         self.conditions = Conditions()
+        self.assumed: tuple[Relational, ...] = ()  # to be shown
         self.register: dict[int, tuple[Expr, Expr, str]] = {}  # the facts of this theory, as they were checked
         self.kept: list = []
         self.usable: set[int] | None = None  # of a locked theory: the facts that may be used
@@ -73,6 +74,7 @@ class Theory:
         """Take inequalities for granted, as T >= 2 or rho < 1; they are shown with every derivation."""
         self._open("assumptions")
         self.conditions = self.conditions.with_(*conditions)
+        self.assumed += conditions
 
     def lock(self, using: Sequence = ()) -> None:
         """Allow no more definitions and assumptions, and no facts but those in `using`: for exercises."""
