@@ -123,6 +123,10 @@ class ChainInterpreter(Interpreter):
     def _leaf(self, leaf: Expr, name: str) -> mpf:
         raise Unchecked(f"{leaf} has no value in a Markov chain: use q, p, E_q and KL of x[t]")
 
+    def touched(self, expr: Expr, env: Env) -> bool:
+        """On another path all may differ."""
+        return "path" in env or super().touched(expr, env)
+
     def at(self, env: Env) -> State:
         """The path along which a line is evaluated."""
         return env.get("path", self.path)
@@ -138,7 +142,7 @@ class ChainInterpreter(Interpreter):
     def mean(self, node: E_q, env: Env) -> mpf:
         """The mean over all paths."""
         f, made = node.args[0], self.chain
-        return mpmath.fsum(made.q_path(path) * self(f, {**env, "path": path}) for path in made.paths)
+        return mpmath.fsum(made.q_path(path) * self(f, env.binding({"path": path})) for path in made.paths)
 
     def divergence(self, node: KL, env: Env) -> mpf:
         """The sum over the states of the variable, weighted with the first density."""
@@ -155,7 +159,7 @@ class ChainInterpreter(Interpreter):
             self.density(a, env)  # whether there is such a density, first
             time = self.time(variable, node, env)
             others, times = [{**path, time: state} for state in made.space(time)], [time]
-        return mpmath.fsum(self._part(a, b, {**env, "path": other}, made.volume(other, times)) for other in others)
+        return mpmath.fsum(self._part(a, b, env.binding({"path": other}), made.volume(other, times)) for other in others)
 
     def _part(self, a: Density, b: Density, env: Env, volume: mpf) -> mpf:
         first, second = self.density(a, env), self.density(b, env)

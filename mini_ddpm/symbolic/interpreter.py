@@ -6,6 +6,7 @@ can't hide a difference between them.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,25 @@ from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
-Env = Mapping[object, mpf]  # what is bound: symbols, and indexed quantities by printed name
+
+class Env(dict):
+    """What is bound: numbers by symbol or, of indexed quantities, by printed name; `names` has them without indices."""
+
+    names: frozenset[str] = frozenset()
+
+    def binding(self, more: Mapping) -> "Env":
+        """This, and more."""
+        inner = Env({**self, **more})
+        inner.names = self.names.union(map(_name, more))
+        return inner
+
+
+@lru_cache(10_000)
+def _name(key: object) -> str:
+    return key.name if isinstance(key, Symbol) else str(key).split("[")[0]
+
+
+NOTHING = Env()
 
 
 class Interpreter:
@@ -53,17 +72,28 @@ class Interpreter:
         self.leaves: dict[str, mpf] = {}
         self.outcomes: dict[str, set] = {}
         self.approximate = False
-        self.known: dict[tuple[str, int], mpf] = {}
+        self.known: dict[tuple[Expr | str, int], mpf] = {}  # with so many bits: what depends on nothing bound
         self.terms = 0
         self.depth = 0
 
-    def __call__(self, expr: Expr, env: Env = {}) -> mpf:  # noqa: B006 - never changed
+    def __call__(self, expr: Expr, env: Env = NOTHING) -> mpf:
         """The value, a real number.
 
         Raises:
             NoValue: it divides by zero, say, in this world.
             Unchecked: it can't have one.
         """
+        if self.touched(expr, env):
+            return self._computed(expr, env)
+        if (key := (expr, mp.prec)) not in self.known:
+            self.known[key] = self._computed(expr, NOTHING)
+        return self.known[key]
+
+    def touched(self, expr: Expr, env: Env) -> bool:
+        """Whether a value may depend on what is bound around it."""
+        return bool(env) and not env.names.isdisjoint(self.theory.reach(expr))
+
+    def _computed(self, expr: Expr, env: Env) -> mpf:
         for kind in type(expr).__mro__:
             if (method := METHODS.get(kind)) is not None:
                 value = method(self, expr, env)
@@ -101,18 +131,11 @@ class Interpreter:
         if (found := self.theory.definition_of(expr, places)) is None:
             return self._leaf(expr, name)
         rhs, bound = found
-        key = name, mp.prec
-        if key not in self.known or self.touched(rhs, env):
-            value = self._follow(rhs, {**env, **bound})
-            if self.touched(rhs, env):
-                return value
-            self.known[key] = value
+        if self.touched(rhs, env):
+            return self._follow(rhs, env.binding(bound))
+        if (key := (name, mp.prec)) not in self.known:
+            self.known[key] = self._follow(rhs, NOTHING.binding(bound))
         return self.known[key]
-
-    def touched(self, rhs: Expr, env: Env) -> bool:
-        """Whether the value of a definition may depend on what is bound around it."""
-        names = {str(key).split("[")[0] for key in env}
-        return bool(names & self.theory.reach(rhs))
 
     def _leaf(self, leaf: Expr, name: str) -> mpf:
         if not leaf.is_extended_real:
@@ -121,8 +144,9 @@ class Interpreter:
                 f"{leaf} has no value: make it {maker}('{kind}', real=True) or positive=True, "
                 f"or define it with theory.define({leaf}, ...)"
             )
-        value = self.leaves[name] = self.world.value(leaf, name)
-        return value
+        if (key := (name, mp.prec)) not in self.known:
+            self.known[key] = self.leaves[name] = self.world.value(leaf, name)
+        return self.known[key]
 
     def _follow(self, rhs: Expr, env: Env) -> mpf:
         self.depth += 1
@@ -138,7 +162,7 @@ class Interpreter:
         places = [self(argument, env) for argument in expr.args]
         if (found := self.theory.definition_of(expr, places)) is not None:
             rhs, bound = found
-            return self._follow(rhs, {**env, **bound})
+            return self._follow(rhs, env.binding(bound))
         name = expr.func.__name__
         numbers = (_hashes(f"{name}#{k}", self.world.number, self.world.salt)[0] * 4 - 2 for k in count())
         total, mixed = next(numbers), next(numbers)

@@ -94,7 +94,9 @@ def pieces(g: Function, ends: list[mpf]) -> mpf:
     """
     parts = []
     for first, last in pairwise(ends):
-        value, error = mpmath.quad(g, [first, last], error=True, maxdegree=6)
+        value, error = mpmath.quad(g, [first, last], error=True, maxdegree=5, method="gauss-legendre")
+        if error > AGREE * max(abs(value), 1):  # not smooth up to its ends
+            value, error = mpmath.quad(g, [first, last], error=True, maxdegree=6)
         parts.append(value)
         if not mpmath.isfinite(value) or isinstance(value, mpmath.mpc):
             raise Diverges

@@ -17,6 +17,7 @@ from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
 
 INEQUALITY = 60  # worlds in which an inequality is tried
+MISSING = 6  # worlds without a value, after which a line is given up unless others had one
 WORK, FEWEST = 8_000, 5  # evaluations of what is summed or integrated, after which so many worlds are enough
 
 
@@ -202,6 +203,8 @@ class Theory:
                 a, b, slack = pair(there, old, new)
             except NoValue as error:
                 skipped, last = skipped + 1, str(error)
+                if skipped > MISSING + 2 * len(tried):
+                    break
                 continue
             if not holds(a, b, slack, relation):
                 return tried, (there, a, b)

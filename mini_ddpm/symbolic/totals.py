@@ -40,7 +40,7 @@ def _terms(there: "Interpreter", expr: Expr, limits: Tuple, env: "Env") -> Itera
         raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated")
     there.theory.check_free(variable)
     for k in range(there.integer(ends[0], env), there.integer(ends[1], env) + 1):
-        yield from _terms(there, expr, limits[:-1], {**env, variable: mpf(k)})
+        yield from _terms(there, expr, limits[:-1], env.binding({variable: mpf(k)}))
 
 
 def along(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadrature.Function:
@@ -52,7 +52,7 @@ def along(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadratu
 
     def value_at(value: mpf) -> mpf:
         there.terms += 1
-        return there(f, {**env, key: value})
+        return there(f, env.binding({key: value}))
 
     return value_at
 
@@ -115,6 +115,8 @@ def _turns(there: "Interpreter", g: quadrature.Function) -> Callable[[mpf], str]
             g(x)
             return str(sorted((name, sorted(map(str, found))) for name, found in there.outcomes.items()))
         finally:
+            for name, found in there.outcomes.items():
+                outcomes.setdefault(name, set()).update(found)
             there.outcomes = outcomes
 
     return turns
@@ -137,4 +139,4 @@ def derivative(there: "Interpreter", expr: Derivative, env: "Env") -> mpf:
 def substituted(there: "Interpreter", expr: Subs, env: "Env") -> mpf:
     """An expression at a point."""
     values = [there(point, env) for point in expr.point]
-    return there(expr.expr, {**env, **dict(zip(expr.variables, values, strict=True))})
+    return there(expr.expr, env.binding(dict(zip(expr.variables, values, strict=True))))
