@@ -61,7 +61,6 @@ from mini_ddpm.symbolic import (
     t,
     x,
 )
-from mini_ddpm.symbolic.cells import Cell, known
 from mini_ddpm.symbolic.finite_chains import Chain
 
 FORWARD, BARE = forward_process(), Theory()
@@ -172,7 +171,7 @@ def test_attempt_prints_the_verdict(capsys):
 def test_display_shows_lines_reasons_and_marks():
     chain = Derivation(FORWARD, VARIANCE).step(1 - alpha_bar[t], because="the recursion", using=[GROWTH])
     text = chain._repr_latex_()
-    assert r"1 - \bar{\alpha}_{t} &&\text{the recursion} \;\blacksquare" in text
+    assert r"1 - \bar{\alpha}_{t} \;\blacksquare &&\text{the recursion}" in text
     assert "[proved] the recursion" in repr(chain)
     assert r":= 1 - \alpha_{t}" in FORWARD.definitions[0]._repr_latex_()
 
@@ -640,39 +639,7 @@ def test_messages_and_displays_do_not_depend_on_the_hash_seed():
     assert output("1") == output("2") == output("3") != b""
 
 
-# --- cells ---------------------------------------------------------------------------------------------
-
-LINES = """
-1 / (alpha[t]/beta[t] + 1/(1 - alpha_bar[t-1]))
-= beta[t]*(1 - alpha_bar[t-1])
-  / (alpha[t] - alpha[t]*alpha_bar[t-1] + beta[t])   # common denominator, 100% & more
-= beta[t]*(1 - alpha_bar[t-1]) / (1 - alpha_bar[t])   # the recursion [growth]
-"""
-
-
-def test_a_cell_is_checked_and_shown_as_it_was_written():
-    cell = Cell(FORWARD, LINES, known({"growth": GROWTH}))
-    assert [verdict.mark for verdict in cell.verdicts] == ["proved", "proved"]
-    assert cell.whole
-    assert cell.derivation.last == beta[t] * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
-    assert r"100\% \& more" in cell._repr_latex_()
-    assert r"1 - \bar{\alpha}_{t-1}" in cell._repr_latex_()  # not -\bar{\alpha} + 1
-
-
-def test_a_cell_goes_on_after_a_refused_line_from_that_line():
-    wrong = (
-        LINES + "= beta[t]*(1 - alpha_bar[t-1]) / (1 - alpha[t])  # slip\n= 1 - alpha_bar[t-1]  # beta is 1 - alpha\n"
-    )
-    cell = Cell(FORWARD, wrong, known({"growth": GROWTH}))
-    assert [verdict.mark for verdict in cell.verdicts] == ["proved", "proved", "refused", "proved"]
-    assert "should it be alpha_bar[t]" in cell.verdicts[2].message
-    assert not cell.whole
-
-
-@pytest.mark.parametrize("text", ["alpha[t] +", "alpha[t]\nbeta[t]", "alpha[t]\n= # only a reason", ""])
-def test_what_is_no_mathematics_is_named(text):
-    with pytest.raises(ValueError, match=r"can't be read as|no line of|begins with"):
-        Cell(FORWARD, text, known({}))
+# --- marks -------------------------------------------------------------------------------------------
 
 
 def test_facts_of_another_theory_and_forged_ones_are_refused():
@@ -722,7 +689,7 @@ def test_what_holds_under_an_assumption_needs_it():
     theory.assume(T >= 2)
     assert theory.mark(*line, "=", []) == "proved"
     assert "assuming T >= 2" in repr(Derivation(theory, line[0]).step(line[1]))
-    assert r"\text{assuming }T \geq 2" in Derivation(theory, line[0]).step(line[1])._repr_latex_()
+    assert r"\text{assuming } T \geq 2" in Derivation(theory, line[0]).step(line[1])._repr_latex_()
     theory = Theory()
     theory.assume(y > -1, y < 1)
     assert theory.mark(Abs(1 - y**2), 1 - y**2, "=", []) == "proved"

@@ -13,6 +13,7 @@ from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q
 from mini_ddpm.symbolic.definitions import Definition
 from mini_ddpm.symbolic.derivation import Derivation, Fact, attempt
 from mini_ddpm.symbolic.gaussian import Expectation, complete_square, kl, log_density, normal_density
+from mini_ddpm.symbolic.induction import Induction
 from mini_ddpm.symbolic.notation import (
     T,
     alpha,
@@ -40,6 +41,7 @@ __all__ = [
     "E_q",
     "Expectation",
     "Fact",
+    "Induction",
     "Path",
     "T",
     "Theory",

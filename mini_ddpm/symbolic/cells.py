@@ -6,7 +6,10 @@
     = beta[t]*(1 - alpha_bar[t-1]) / (1 - alpha_bar[t])                               # the recursion [growth]
 
 `forward` is a theory, `growth` a fact of it; `variance` becomes the derivation. A line that begins with white space
-goes on with the one before. `%load_ext mini_ddpm.symbolic.cells` makes the magic known.
+goes on with the one before. After `%%derive forward -> post up to x[t-1]` a line may begin with `~`: equal, but for
+what does not depend on x[t-1]. `%%derive forward -> closed by induction over t` claims that the first line equals the
+last one, and proves it from t - 1 to t; `[hypothesis]` stands for the claim for t - 1.
+`%load_ext mini_ddpm.symbolic.cells` makes the magic known.
 """
 
 import re
@@ -17,106 +20,79 @@ import sympy
 from sympy import Expr
 from sympy.parsing.sympy_parser import parse_expr
 
-from mini_ddpm.symbolic.derivation import MARKS, SIGNS, Derivation
-from mini_ddpm.symbolic.printing import escaped, tex
+from mini_ddpm.symbolic.derivation import Derivation, Fact
+from mini_ddpm.symbolic.induction import Induction
 from mini_ddpm.symbolic.theory import Theory
-from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
+HEAD = re.compile(
+    r"(?P<theory>\w+)(?:\s*->\s*(?P<name>\w+))?(?:,?\s+up to\s+(?P<up_to>.+?))?"
+    r"(?:,?\s+by induction over\s+(?P<over>\w+))?"
+)
 LINE = re.compile(
-    r"(?P<relation><=|>=|=)?\s*(?P<expr>[^#]*?)\s*(?:#\s*(?P<because>.*?)\s*(?:\[(?P<using>[\w, ]+)\])?)?\s*"
+    r"(?P<relation><=|>=|=|~)?\s*(?P<expr>[^#]*?)\s*(?:#\s*(?P<because>.*?)\s*(?:\[(?P<using>[\w, ]+)\])?)?\s*"
 )
-KNOWN: tuple[str, ...] = (
-    "sqrt",
-    "log",
-    "exp",
-    "Sum",
-    "Product",
-    "Integral",
-    "Derivative",
-    "Rational",
-    "Abs",
-    "Max",
-    "Min",
-)
-KNOWN += ("Piecewise", "oo", "pi", "sin", "cos", "tanh")
+KNOWN = "sqrt log exp Sum Product Integral Derivative Rational Abs Max Min Piecewise oo pi sin cos tanh"
 
 
-class Verdict(NamedTuple):
-    """What is said of a line: "proved", "checked", "refused" or "unchecked", the author's reason, and the message."""
+class Parsed(NamedTuple):
+    """A row of a cell: its text, as it was written, the same for the checker, and its parts."""
 
-    line: str
-    mark: str
+    source: str
+    written: Expr
+    expr: Expr
+    relation: str | None
     because: str
-    message: str
+    using: list[str]
 
 
-class Cell:
-    """The lines of a derivation cell. After a refused line it goes on from that line, as its author did.
+def derive(
+    theory: Theory, text: str, names: Mapping[str, Any], up_to: Expr | None = None, over: Expr | None = None
+) -> Derivation:
+    """The derivation that the lines of a cell are; it goes on after a refused line, as its author did.
 
-    `derivation` is the last unbroken part; `whole` says whether no line was refused.
+    Raises:
+        ValueError: a line can't be read.
     """
-
-    def __init__(self, theory: Theory, text: str, names: Mapping[str, Any]) -> None:
-        self.theory, self.names = theory, names
-        self.verdicts: list[Verdict] = []
-        self.shown: list[str] = []
-        first, *rest = _rows(text) or [""]
-        written, expr, _ = self._read(first)
-        self.derivation = Derivation(theory, expr)
-        self.shown.append(f"&{_tidy(tex(written))}")
-        for row in rest:
-            self._add(row)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every line was accepted."""
-        return all(verdict.mark in MARKS for verdict in self.verdicts)
-
-    def _read(self, row: str) -> tuple[Expr, Expr, re.Match]:
-        """A line as it was written, the same for the checker, and its parts."""
-        found = LINE.fullmatch(row)
-        if found is None or not found["expr"]:
-            raise ValueError(f"this is no line of mathematics: {row!r}")
-        known = {name: getattr(sympy, name) for name in KNOWN} | dict(self.names)
-        try:
-            written, expr = (parse_expr(found["expr"], known, evaluate=evaluate) for evaluate in (False, True))
-        except (SyntaxError, TypeError, AttributeError, sympy.SympifyError) as error:
-            raise ValueError(f"{found['expr']} can't be read as mathematics: {error}") from None
-        return written, expr, found
-
-    def _add(self, row: str) -> None:
-        written, expr, found = self._read(row)
-        because = found["because"] or ""
-        if found["relation"] is None:
-            raise ValueError(f"a line begins with =, <= or >=: {row!r}")
-        try:
-            facts = [self.names[name.strip()] for name in (found["using"] or "").split(",") if name.strip()]
-            self.derivation.step(expr, because, facts, found["relation"])
-            mark, message = self.derivation.lines[-1].mark, ""
-        except (WrongStep, Unchecked) as error:
-            mark, message = ("refused" if isinstance(error, WrongStep) else "unchecked"), str(error)
-            self.derivation = Derivation(self.theory, expr)
-        self.verdicts.append(Verdict(found["expr"], mark, because, message))
-        sign, box = SIGNS[found["relation"]], MARKS.get(mark, r"\;\times")
-        self.shown.append(f"&{sign} {_tidy(tex(written))} {box}{_why(because)}")
-
-    def _repr_latex_(self) -> str:
-        body = " \\\\[6pt]\n".join(self.shown)
-        return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"
-
-    def __repr__(self) -> str:
-        rows = [f"[{v.mark}] {v.line}  {v.because}".rstrip() for v in self.verdicts]
-        return "\n".join([str(self.derivation.lhs), *rows])
+    first, *rest = [_read(row, names) for row in _rows(text)] or [_read("", names)]
+    if over is None:
+        derivation = Derivation(theory, first.expr, up_to=up_to)
+        facts = dict(names)
+    else:
+        derivation = Induction(theory, first.expr, (rest or [first])[-1].expr, over)
+        facts = dict(names) | {"hypothesis": derivation.hypothesis}
+    derivation.lines[0] = derivation.lines[0]._replace(
+        written=first.written, source=first.source, because=first.because
+    )
+    for row in rest:
+        if row.relation is None:
+            raise ValueError(f"a line begins with =, <=, >= or ~: {row.expr}")
+        using = [_fact(facts, name) for name in row.using]
+        derivation.try_step(row.expr, row.because, using, row.relation, (row.written, row.source))
+    return derivation
 
 
-def _tidy(latex: str) -> str:
-    """1/x as a fraction, where SymPy keeps it as 1 times 1/x."""
-    return re.sub(r"(?<![\d}])1 (?=\\frac\{1\})", "", latex)
+def _fact(names: Mapping[str, Any], name: str) -> Fact:
+    found = names.get(name)
+    if isinstance(found, Derivation):
+        return found.fact()
+    if not isinstance(found, Fact):
+        raise ValueError(f"[{name}] is no fact: give a Fact or a derivation's name there")
+    return found
 
 
-def _why(because: str) -> str:
-    """The reason, under its line, where a narrow page does not cut it off."""
-    return rf" \\ &\quad\scriptsize\text{{{escaped(because)}}}" if because else ""
+def _read(row: str, names: Mapping[str, Any]) -> Parsed:
+    found = LINE.fullmatch(row)
+    if found is None or not found["expr"]:
+        raise ValueError(f"this is no line of mathematics: {row!r}")
+    local = {name: getattr(sympy, name) for name in KNOWN.split()} | dict(names)
+    try:
+        written, expr = (parse_expr(found["expr"], local, evaluate=evaluate) for evaluate in (False, True))
+    except (SyntaxError, TypeError, AttributeError, ValueError, sympy.SympifyError) as error:
+        raise ValueError(f"{found['expr']} can't be read as mathematics: {error}") from None
+    if new := sorted(str(one) for one in expr.free_symbols if str(one) not in local and one.is_Symbol):
+        raise ValueError(f"{', '.join(new)} in {found['expr']}: what is that? Make it a symbol first")
+    using = [name.strip() for name in (found["using"] or "").split(",") if name.strip()]
+    return Parsed(found["expr"], written, expr, found["relation"], found["because"] or "", using)
 
 
 def _rows(text: str) -> list[str]:
@@ -133,19 +109,19 @@ def _rows(text: str) -> list[str]:
 def load_ipython_extension(shell: Any) -> None:
     """Make `%%derive THEORY -> NAME` known to IPython."""
 
-    def derive(line: str, text: str) -> None:
-        theory, _, name = (part.strip() for part in line.partition("->"))
-        cell = Cell(shell.user_ns[theory], text, known(shell.user_ns))
+    def magic(line: str, text: str) -> None:
         from IPython.display import display
 
-        display(cell)
-        for verdict in cell.verdicts:
-            if verdict.message:
-                print(verdict.message)
-        if name:
-            shell.user_ns[name] = cell.derivation
+        if (head := HEAD.fullmatch(line.strip())) is None:
+            raise ValueError(f"%%derive theory -> name, then up to x, or by induction over t; not {line!r}")
+        names = known(shell.user_ns)
+        up_to, over = (head[part] and _read(head[part], names).expr for part in ("up_to", "over"))
+        derivation = derive(names[head["theory"]], text, names, up_to, over)
+        display(derivation)
+        if head["name"]:
+            shell.user_ns[head["name"]] = derivation
 
-    shell.register_magic_function(derive, "cell", "derive")
+    shell.register_magic_function(magic, "cell", "derive")
 
 
 def known(user: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a refusal says: both lines, the case in which they differ, and where to look."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -16,19 +17,41 @@ if TYPE_CHECKING:
 WORDS = {"=": "equals", "<=": "is at most", ">=": "is at least"}
 
 
-def complaint(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Interpreter", a: mpf, b: mpf) -> str:
-    """The message of a WrongStep."""
+@dataclass(frozen=True)
+class Refusal:
+    """Why a step is wrong: both lines, their `values` in a `world`, and a `hint` or nothing; str() is the message."""
+
+    before: Expr
+    here: Expr
+    relation: str
+    world: str
+    values: tuple[str, str]
+    hint: str
+
+    def __str__(self) -> str:
+        return (
+            f"it is not true that the line before {WORDS[self.relation]} this one\n"
+            f"  before:   {self.before}\n"
+            f"  here:     {self.here}\n"
+            f"  {self.world}\n"
+            f"  values:   {self.values[0]} before, {self.values[1]} here\n"
+            + (f"  look at:  {self.hint}" if self.hint else "")
+        ).rstrip()
+
+
+def refusal(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Interpreter", a: mpf, b: mpf) -> Refusal:
+    """What to say of two lines that are a and b in a world."""
     case = {**there.world.indices, **there.leaves}
     named = {name: value if isinstance(value, int) else mpmath.nstr(value, 4) for name, value in case.items()}
     world = ", ".join(f"{name} = {value}" for name, value in sorted(named.items(), key=_order(there)))
-    look = hints.hint(theory, old, new, relation)
-    return (
-        f"it is not true that the line before {WORDS[relation]} this one\n"
-        f"  before:   {old}\n"
-        f"  here:     {new}\n"
-        f"  world {there.world.number}:  {world or 'no symbols'}\n"
-        f"  values:   {mpmath.nstr(a, 8)} before, {mpmath.nstr(b, 8)} here\n" + (f"  look at:  {look}" if look else "")
-    ).rstrip()
+    return Refusal(
+        old,
+        new,
+        relation,
+        f"world {there.world.number}:  {world or 'no symbols'}",
+        (mpmath.nstr(a, 8), mpmath.nstr(b, 8)),
+        hints.hint(theory, old, new, relation),
+    )
 
 
 def _order(there: "Interpreter") -> Callable[[tuple[str, object]], tuple[bool, str]]:

@@ -5,49 +5,69 @@ from typing import NamedTuple
 
 from sympy import Expr, Float, N, Rational, sympify
 
-from mini_ddpm.symbolic.printing import aligned, escaped, tex
+from mini_ddpm.symbolic import display
+from mini_ddpm.symbolic.complaints import Refusal
+from mini_ddpm.symbolic.constants import change
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
-MARKS = {"proved": r"\;\blacksquare", "checked": r"\;\square", "": ""}
-LONG = 100  # characters of LaTeX
-SIGNS = {"=": "=", "<=": r"\le", ">=": r"\ge"}
+ACCEPTED = ("proved", "checked", "")
+RELATIONS = ("=", "<=", ">=", "~")
 
 
 class Fact:
     """An equation that other derivations of its theory may use, compared in every world first; displayed with its mark.
 
-    Its mark is the weakest of its own and of those it was made from.
+    Its mark is the weakest of its own and of those it was made from. It is not known for other values of the indices
+    in `fixed`: those of an induction's hypothesis.
 
     Raises:
         WrongStep: the two sides differ.
         Unchecked: a side has no value.
     """
 
+    fixed: frozenset = frozenset()
+
     def __init__(self, theory: Theory, lhs: Expr, rhs: Expr, because: str = "", using: Sequence["Fact"] = ()) -> None:
-        lhs, rhs = _expression(lhs), _expression(rhs)
+        lhs, rhs = expression(lhs), expression(rhs)
         self._enter(theory, lhs, rhs, because, _mark(theory, lhs, rhs, "=", using))
 
     def _enter(self, theory: Theory, lhs: Expr, rhs: Expr, because: str, mark: str) -> "Fact":
         self.lhs, self.rhs, self.because, self.mark = lhs, rhs, because, mark
-        theory.register[id(self)] = lhs, rhs, mark
+        theory.register[id(self)] = lhs, rhs, mark, self.fixed
         theory.kept.append(self)  # or another object might get its id
         return self
 
     def _repr_latex_(self) -> str:
-        return aligned([_row(tex(self.lhs), Line("=", self.rhs, self.because, self.mark))])
+        return display.latex([display.Row("", self.lhs), display.Row("=", self.rhs, self.because, self.mark)])
 
     def __repr__(self) -> str:
         return f"{self.lhs} = {self.rhs}  [{self.mark}] {self.because}".rstrip()
 
 
 class Line(NamedTuple):
-    """One line: its `relation` to the line before, the `expr`, the reason, and "proved", "checked" or ""."""
+    """One line: its `relation` to the line before, the `expr`, the reason, and its mark.
+
+    A mark is "proved", "checked", "refused" (it is false), "unchecked" (it can't be compared), or "" for the first
+    line. `written` is the line as its author wrote it, and `source` as text; `error` says why it was not accepted.
+    """
 
     relation: str
     expr: Expr
     because: str
     mark: str
+    written: Expr
+    source: str
+    error: WrongStep | Unchecked | None = None
+
+
+class Verdict(NamedTuple):
+    """What is said of a line: the line, its mark, the author's reason, and where to look if it was not accepted."""
+
+    line: str
+    mark: str
+    because: str
+    hint: str
 
 
 class Derivation:
@@ -57,7 +77,8 @@ class Derivation:
         Derivation(theory, lhs, first_line, because="why").step(...)
 
     With two expressions, the first line claims `lhs = first_line`, which is compared too. A filled box marks
-    a line that was proved from the facts it uses, an empty one a line that holds in every world tried.
+    a line that was proved from the facts it uses, an empty one a line that holds in every world tried. After "~" a line
+    equals the one before but for what does not depend on the variable `up_to`.
 
     Raises (here and in `step`):
         WrongStep: the line differs from the one before, repeats it, or follows a refused one.
@@ -65,30 +86,79 @@ class Derivation:
     """
 
     def __init__(
-        self, theory: Theory, lhs: Expr, first: Expr | None = None, because: str = "", using: Sequence[Fact] = ()
+        self,
+        theory: Theory,
+        lhs: Expr,
+        first: Expr | None = None,
+        because: str = "",
+        using: Sequence[Fact] = (),
+        up_to: Expr | None = None,
     ) -> None:
-        self.theory, self.lhs, self.refused = theory, _expression(lhs), False
-        self.lines = [Line("=", self.lhs, because if first is None else "", "")]
+        self.theory, self.lhs, self.up_to, self.refused = theory, expression(lhs), up_to, False
+        self.lines = [Line("=", self.lhs, because if first is None else "", "", self.lhs, str(self.lhs))]
         if first is not None:
             self.step(first, because, using)
 
     def step(self, new: Expr, because: str = "", using: Sequence[Fact] = (), relation: str = "=") -> "Derivation":
-        """Add a line; `relation` is "=", "<=" or ">=". Returns the derivation, for the next step."""
-        new, old = _expression(new), self.lines[-1].expr
+        """Add a line; `relation` is "=", "<=", ">=" or "~". Returns the derivation, for the next step."""
         if self.refused:
             raise WrongStep("the step before this one was refused: start the derivation again and mend that step first")
-        if relation not in SIGNS:
-            raise ValueError(f"the relation must be one of {', '.join(SIGNS)}, not {relation!r}")
+        self.try_step(new, because, using, relation)
+        if (error := self.lines[-1].error) is not None:
+            self.lines.pop()
+            raise error
+        return self
+
+    def try_step(
+        self,
+        new: Expr,
+        because: str = "",
+        using: Sequence[Fact] = (),
+        relation: str = "=",
+        written: tuple[Expr, str] | None = None,
+    ) -> "Derivation":
+        """Add a line even if it is refused; the next one is compared with it, so that a grader can go on."""
+        new, old = expression(new), self.lines[-1].expr
+        self._check_relation(relation)
+        error: WrongStep | Unchecked | None = None
+        try:
+            mark = "proved" if new == old else _mark(self.theory, old, new, relation, using, self.up_to)
+            because = f"{because} (the same to SymPy)".strip() if new == old else because
+        except (WrongStep, Unchecked) as refused:
+            self.refused, error = True, refused
+            mark = "refused" if isinstance(refused, WrongStep) else "unchecked"
+        self.lines.append(Line(relation, new, because, mark, *(written or (new, str(new))), error))
+        return self
+
+    def _check_relation(self, relation: str) -> None:
+        if relation not in RELATIONS:
+            raise ValueError(f"the relation must be one of {', '.join(RELATIONS)}, not {relation!r}")
+        if relation == "~" and self.up_to is None:
+            raise ValueError("up to what? Derivation(theory, line, up_to=x), or %%derive theory -> name up to x")
         if {relation, *(line.relation for line in self.lines)} >= {"<=", ">="}:
             raise ValueError("a chain goes up or down, not both: <= after >= says nothing of its two ends")
+
+    def answer(
+        self,
+        new: Expr,
+        because: str = "",
+        using: Sequence[Fact] = (),
+        without: Sequence = (),
+        only: Sequence | None = None,
+    ) -> "Derivation":
+        """Add the last line of an exercise, which must be worked out, and have the form that `check_form` describes.
+
+        Raises:
+            Unfinished: it is true, but has another form.
+        """
+        from mini_ddpm.symbolic.answers import check_form
+
+        self.step(new, because, using)
         try:
-            same = new == old
-            because = f"{because} (the same to SymPy)".strip() if same else because
-            mark = "proved" if same else _mark(self.theory, old, new, relation, using)
-        except (WrongStep, Unchecked):
+            check_form(self.lhs, self.last, without, only)
+        except WrongStep:
             self.refused = True
             raise
-        self.lines.append(Line(relation, new, because, mark))
         return self
 
     @property
@@ -96,25 +166,34 @@ class Derivation:
         """The expression on the last line."""
         return self.lines[-1].expr
 
+    def verdicts(self) -> list[Verdict]:
+        """What is said of every line after the first, as data."""
+        return [Verdict(line.source, line.mark, line.because, _hint(line.error)) for line in self.lines[1:]]
+
     def fact(self) -> Fact:
         """first = last, for other derivations to use; only if every line is an equality."""
         if any(line.relation != "=" for line in self.lines):
-            raise ValueError("a chain with an inequality is not an equation")
+            raise ValueError("a chain with an inequality, or with constants left out, is not an equation")
         if self.refused or len(self.lines) < 2:
             raise ValueError("there is no fact yet: the derivation has no line after its first, or one was refused")
-        marks = {line.mark for line in self.lines[1:]}
-        mark = "checked" if "checked" in marks else "proved"
-        return Fact.__new__(Fact)._enter(self.theory, self.lhs, self.last, "derived above", mark)
+        return Fact.__new__(Fact)._enter(self.theory, self.lhs, self.last, "derived above", self._weakest())
+
+    def _weakest(self) -> str:
+        return "checked" if any(line.mark == "checked" for line in self.lines) else "proved"
+
+    def rows(self) -> list[display.Row]:
+        """The lines, to be shown."""
+        first, *rest = self.lines
+        given = [display.Row("assuming", one) for one in self.theory.assumed]
+        shown = [display.Row(line.relation, line.written, line.because, line.mark, line.error) for line in rest]
+        return [*given, display.Row("", first.written, first.because), *shown]
 
     def _repr_latex_(self) -> str:
-        first, *rest = self.lines
-        if not rest:
-            return f"$${tex(first.expr)}$$"
-        left = tex(self.lhs)
-        given = [rf"&\text{{assuming }}{', '.join(map(tex, self.theory.assumed))}"] if self.theory.assumed else []
-        if len(left) > LONG:  # on a line of its own
-            return aligned([*given, f"&{left}", *(_row("", line) for line in rest)])
-        return aligned([*given, _row(left, rest[0]), *(_row("", line) for line in rest[1:])])
+        return display.latex(self.rows())
+
+    def _repr_html_(self) -> str | None:
+        """Only where a line was refused, to fold its case away; otherwise LaTeX will do."""
+        return display.html(self.rows()) if any(line.error for line in self.lines) else None
 
     def __repr__(self) -> str:
         rows = [f"  {line.relation:2} {line.expr}  [{line.mark}] {line.because}".rstrip() for line in self.lines[1:]]
@@ -125,29 +204,39 @@ class Derivation:
 def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = ()) -> None:
     """Print whether `after` may follow `before`: for exercises, and to see what the checker says to a mistake."""
     try:
-        if _expression(before) == _expression(after):
-            print(f"accepted: to SymPy both lines are {after}")
-            return
         derivation = Derivation(theory, before).step(after, using=using)
     except (WrongStep, Unchecked) as error:
         print(f"refused, {type(error).__name__}: {error}")
-    else:
-        print(f"accepted, {derivation.lines[-1].mark}: {before} = {after}")
+        return
+    same = derivation.last == derivation.lhs
+    print(
+        f"accepted: to SymPy both lines are {after}"
+        if same
+        else f"accepted, {derivation.lines[-1].mark}: {before} = {after}"
+    )
 
 
-def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact]) -> str:
+def _hint(error: WrongStep | Unchecked | None) -> str:
+    if error is None:
+        return ""
+    refusal = error.args[0]
+    return refusal.hint if isinstance(refusal, Refusal) else str(refusal)
+
+
+def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact], up_to: Expr | None = None) -> str:
     if isinstance(using, Fact) or not all(isinstance(fact, Fact) for fact in using):
         raise TypeError("using takes a list of facts: Fact(theory, lhs, rhs), or the fact() of a derivation")
     theory.check_facts(using)
-    return theory.mark(old, new, relation, using)
+    if relation != "~":
+        return theory.mark(old, new, relation, using)
+    try:
+        return theory.mark(change(theory, old, up_to), change(theory, new, up_to), "=", using)
+    except WrongStep as error:
+        raise WrongStep(f"the two lines differ by something that depends on {up_to}: {error}") from None
 
 
-def _row(lhs: str, line: Line) -> str:
-    reason = rf" &&\text{{{escaped(line.because)}}}" if line.because else " &&"
-    return f"{lhs} &{SIGNS[line.relation]} {tex(line.expr)}{reason} {MARKS[line.mark]}"
-
-
-def _expression(line: Expr) -> Expr:
+def expression(line: Expr) -> Expr:
+    """A line, with exact numbers."""
     if isinstance(line, str):
         raise TypeError(f"a line is an expression, not a string: a string {line!r} cannot be compared with anything")
     line = sympify(line)

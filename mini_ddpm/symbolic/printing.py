@@ -19,8 +19,9 @@ class _Printer(LatexPrinter):
 
 
 def tex(expr: Expr) -> str:
-    """LaTeX source of an expression."""
-    return _Printer({"order": "none", "ln_notation": False}).doprint(expr)
+    """LaTeX source of an expression; 1/x is a fraction where SymPy, asked not to evaluate, keeps 1 times 1/x."""
+    found = _Printer({"order": "none", "ln_notation": False}).doprint(expr)
+    return re.sub(r"(?<![\d}])1 (?=\\frac\{1\})", "", found)
 
 
 def escaped(text: str) -> str:

@@ -1,6 +1,5 @@
 """Whether one line follows from another by normal forms; no time limits, so always the same answer."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -36,9 +35,7 @@ def _cases(theory: "Theory", old: Expr, new: Expr) -> Iterator[tuple[dict, "Theo
     for index in sorted(indices, key=str):
         least = theory.conditions.least(index)
         if least.is_Integer:
-            rest = copy.copy(theory)
-            rest.conditions = theory.conditions.with_(index >= least + 1)
-            yield {index: least}, rest
+            yield {index: least}, theory.where(index >= least + 1)
 
 
 def _views(theory: "Theory", old: Expr, new: Expr, facts: Sequence) -> Iterator[tuple[Expr, Expr]]:
@@ -46,6 +43,8 @@ def _views(theory: "Theory", old: Expr, new: Expr, facts: Sequence) -> Iterator[
     yield old, new
     if facts:
         old, new = replaced(theory, old, facts), replaced(theory, new, facts)
+        yield old, new
+        old, new = replaced(theory, theory.unfold(old), facts), replaced(theory, theory.unfold(new), facts)
         yield old, new
     unfolded = theory.unfold_some(old), theory.unfold_some(new)
     if unfolded != (old, new):

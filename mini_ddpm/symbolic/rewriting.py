@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
 
+Pairs = list[tuple[Expr, Expr, frozenset[Symbol]]]  # left and right sides, and indices for which alone it is known
+
+
 def replaced(theory: "Theory", expr: Expr, facts: Sequence) -> Expr:
     """The expression with the facts used once, from the outside in."""
-    return _inside(theory, expr, [(fact.lhs, fact.rhs) for fact in facts], ())
+    return _inside(theory, expr, [(fact.lhs, fact.rhs, fact.fixed) for fact in facts], ())
 
 
-def _inside(theory: "Theory", expr: Basic, pairs: list[tuple[Expr, Expr]], forms: tuple[Expr, ...]) -> Basic:
-    for lhs, rhs in pairs:
+def _inside(theory: "Theory", expr: Basic, pairs: Pairs, forms: tuple[Expr, ...]) -> Basic:
+    for lhs, rhs, _ in pairs:
         if expr == lhs:
             return rhs
         alike = (expr.is_Add and lhs.is_Add) or (expr.is_Mul and lhs.is_Mul)
@@ -31,17 +34,17 @@ def _inside(theory: "Theory", expr: Basic, pairs: list[tuple[Expr, Expr]], forms
     return expr.func(*(_inside(theory, part, pairs, forms) for part in expr.args))
 
 
-def _bound(theory: "Theory", expr: ExprWithLimits, pairs: list[tuple[Expr, Expr]], forms: tuple[Expr, ...]) -> Expr:
+def _bound(theory: "Theory", expr: ExprWithLimits, pairs: Pairs, forms: tuple[Expr, ...]) -> Expr:
     """Under a sum over t, a fact about t is used if it holds for every t of the sum."""
     names = {v: Dummy(v.name, integer=v.is_integer, positive=v.is_positive) for v in expr.variables}
     for v, *ends in expr.limits:
         if v.is_integer and len(ends) == 2:
             forms += (names[v] - ends[0].xreplace(names), ends[1].xreplace(names) - names[v])
     usable = []
-    for lhs, rhs in pairs:
+    for lhs, rhs, fixed in pairs:
         used = (lhs - rhs).free_symbols & names.keys()
-        if all(_holds_for(theory, lhs - rhs, v, names, forms) for v in used):
-            usable.append((lhs.xreplace(names), rhs.xreplace(names)))
+        if not used & fixed and all(_holds_for(theory, lhs - rhs, v, names, forms) for v in used):
+            usable.append((lhs.xreplace(names), rhs.xreplace(names), fixed))
     f = _inside(theory, expr.function.xreplace(names), usable, forms)
     return expr.func(f.xreplace({dummy: v for v, dummy in names.items()}), *expr.limits)
 

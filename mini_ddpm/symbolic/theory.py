@@ -1,5 +1,6 @@
 """A theory: definitions, assumptions, and the comparison of two lines under them."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
@@ -8,18 +9,14 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic import prover
-from mini_ddpm.symbolic.agreement import DIGITS, holds, pair
-from mini_ddpm.symbolic.complaints import complaint, same_outcome
+from mini_ddpm.symbolic.agreement import DIGITS
+from mini_ddpm.symbolic.comparison import compare
+from mini_ddpm.symbolic.complaints import refusal, same_outcome
 from mini_ddpm.symbolic.conditions import Conditions
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.gaussian import Expectation
-from mini_ddpm.symbolic.interpreter import Interpreter
-from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
-
-INEQUALITY = 60  # worlds in which an inequality is tried
-MISSING = 6  # worlds without a value, after which a line is given up unless others had one
-WORK, FEWEST = 8_000, 5  # evaluations of what is summed or integrated, after which so many worlds are enough
-
+from mini_ddpm.symbolic.interpreter import NOTHING, Interpreter
+from mini_ddpm.symbolic.worlds import MOST, Unchecked, World, WrongStep, worlds
 
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
@@ -38,7 +35,7 @@ class Theory:
         self.definitions: list[Definition] = []
         self.conditions = Conditions()
         self.assumed: tuple[Relational, ...] = ()  # to be shown
-        self.register: dict[int, tuple[Expr, Expr, str]] = {}  # the facts of this theory, as they were checked
+        self.register: dict[int, tuple] = {}  # the facts of this theory, as they were checked
         self.kept: list = []
         self.usable: set[int] | None = None  # of a locked theory: the facts that may be used
         self._reach: dict[Expr, frozenset[str]] = {}
@@ -77,6 +74,12 @@ class Theory:
         self.conditions = self.conditions.with_(*conditions)
         self.assumed += conditions
 
+    def where(self, *conditions: Relational) -> "Theory":
+        """This theory where more is assumed: a case of a proof."""
+        rest = copy.copy(self)
+        rest.conditions = self.conditions.with_(*conditions)
+        return rest
+
     def lock(self, using: Sequence = ()) -> None:
         """Allow no more definitions and assumptions, and no facts but those in `using`: for exercises."""
         self.usable = {id(fact) for fact in using}
@@ -92,7 +95,7 @@ class Theory:
             ValueError: one is not.
         """
         for fact in facts:
-            if self.register.get(id(fact)) != (fact.lhs, fact.rhs, fact.mark):
+            if self.register.get(id(fact)) != (fact.lhs, fact.rhs, fact.mark, fact.fixed):
                 raise ValueError(f"{fact.lhs} = {fact.rhs} was not checked in this theory: make it a Fact of this one")
             if self.usable is not None and id(fact) not in self.usable:
                 raise ValueError(f"{fact.lhs} = {fact.rhs} may not be used here: the theory is locked")
@@ -169,7 +172,7 @@ class Theory:
         for world in worlds(indices, self.conditions, self.given, most):
             for salt in range(200):
                 there = Interpreter(self, World(world.number, world.indices, _regime(world.regime, salt), salt))
-                if all(there.truth(condition, {}) for condition in asked):
+                if all(there.truth(condition, NOTHING) for condition in asked):
                     yield there
                     break
 
@@ -185,36 +188,14 @@ class Theory:
             WrongStep: it fails in one.
             Unchecked: a side has no value.
         """
-        tried, failed = self._compare(old, new, relation, most)
+        tried, failed = compare(self, old, new, relation, most)
         if failed is not None:
-            raise WrongStep(complaint(self, old, new, relation, *failed))
+            raise WrongStep(refusal(self, old, new, relation, *failed))
         return tried
 
     def disagreement(self, old: Expr, new: Expr, relation: str = "=", most: int | None = None) -> bool:
         """Whether `old relation new` fails in some world."""
-        return self._compare(old, new, relation, most)[1] is not None
-
-    def _compare(self, old: Expr, new: Expr, relation: str, most: int | None) -> tuple[list[Interpreter], tuple | None]:
-        """The worlds tried, and the first in which the step fails, with both values."""
-        tried: list[Interpreter] = []
-        skipped, work, last = 0, 0, ""
-        for there in self.interpreters([old, new], most or (MOST if relation == "=" else INEQUALITY)):
-            try:
-                a, b, slack = pair(there, old, new)
-            except NoValue as error:
-                skipped, last = skipped + 1, str(error)
-                if skipped > MISSING + 2 * len(tried):
-                    break
-                continue
-            if not holds(a, b, slack, relation):
-                return tried, (there, a, b)
-            tried.append(there)
-            work += there.terms
-            if work > WORK and len(tried) >= FEWEST:  # means of means: fewer worlds must do
-                break
-        if len(tried) < 3 or skipped > 2 * len(tried):
-            raise Unchecked(last or f"the assumptions leave too few cases: {self.conditions}")
-        return tried, None
+        return compare(self, old, new, relation, most)[1] is not None
 
     def mark(self, old: Expr, new: Expr, relation: str, facts: Sequence) -> str:
         """Refute a step or mark it: "proved" from facts that are proved, or "checked".
