@@ -5,10 +5,10 @@ from html import escape
 from itertools import groupby
 from typing import NamedTuple
 
-from sympy import Add, Expr, pretty
+from sympy import Add, Expr
 
 from mini_ddpm.symbolic.complaints import Refusal
-from mini_ddpm.symbolic.printing import aligned, escaped, tex
+from mini_ddpm.symbolic.printing import aligned, columns, escaped, tex
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 MARKS = {"proved": r"\blacksquare", "checked": r"\square", "refused": r"\times", "unchecked": "?", "": ""}
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 def latex(rows: Sequence[Row]) -> str:
     """An aligned chain. Reasons stand in a column of their own if all lines leave room for it, else under the lines."""
     longest = max(len(row.because) for row in rows)
-    beside = longest + max(width(row.expr) for row in rows) <= WIDEST
+    beside = longest + max(columns(tex(row.expr)) for row in rows) <= WIDEST
     shown = list(_begun(rows, beside))
     if any(row.relation == "~" for row in rows):
         shown.append(r"&\scriptsize\text{(≃: equal up to what does not depend on the variable)}")
@@ -42,7 +42,7 @@ def _begun(rows: Sequence[Row], beside: bool) -> Iterator[str]:
     left = ""
     for k, row in enumerate(rows):
         joined = k + 1 < len(rows) and not row.because and rows[k + 1].relation in ("=", "<=", ">=")
-        if not row.relation and joined and width(row.expr) <= SHORT:
+        if not row.relation and joined and columns(tex(row.expr)) <= SHORT:
             left = tex(row.expr) + " "
             continue
         yield from _lines(row, left, beside)
@@ -69,16 +69,14 @@ def _wrapped(words: str) -> list[str]:
     return lines
 
 
-def width(expr: Expr) -> int:
-    """Columns of an expression in plain text."""
-    return max(map(len, pretty(expr, wrap_line=False, order="none").split("\n")))
-
-
 def broken(expr: Expr) -> list[str]:
     """LaTeX of an expression, of a wide sum in several lines."""
+    whole = tex(expr)
+    if columns(whole) <= WIDEST or not isinstance(expr, Add):
+        return [whole]
     groups: list[list[Expr]] = [[]]
-    for term in expr.args if isinstance(expr, Add) and width(expr) > WIDEST else (expr,):
-        if groups[-1] and sum(width(one) + 3 for one in (*groups[-1], term)) > WIDEST:
+    for term in expr.args:
+        if groups[-1] and sum(columns(tex(one)) + 2 for one in (*groups[-1], term)) > WIDEST:
             groups.append([])
         groups[-1].append(term)
     shown = [tex(group[0] if len(group) == 1 else Add(*group, evaluate=False)) for group in groups]

@@ -24,6 +24,38 @@ def tex(expr: Expr) -> str:
     return re.sub(r"(?<![\d}])1 (?=\\frac\{1\})", "", found)
 
 
+BLANK = ("left", "right", "displaystyle", "limits", ",", ";", "!", " ")
+
+
+def columns(latex: str) -> float:
+    """About how wide an expression is on a page, in letters: a fraction is as wide as its wider part."""
+    width, rest = 0.0, latex
+    while rest:
+        sign, rest = _taken(rest)
+        if sign == r"\frac":
+            (above, rest), (below, rest) = (found := _taken(rest)), _taken(found[1])
+            width += max(columns(above), columns(below))
+        elif sign in ("_", "^"):
+            small, rest = _taken(rest)
+            width += 0.6 * columns(small)
+        elif len(sign) > 1 and sign[0] != "\\":
+            width += columns(sign)
+        elif sign.strip("\\") not in BLANK:
+            width += 2 if sign in "+-=" else 1
+    return width
+
+
+def _taken(latex: str) -> tuple[str, str]:
+    """The first sign, command or group (a blank for its braces), and the rest."""
+    latex = latex.lstrip()
+    if not latex.startswith("{"):
+        sign = re.findall(r"\\[a-zA-Z]+|\\.|.|$", latex, re.DOTALL)[0]
+        return sign, latex[len(sign) :]
+    ends = (k for k in range(len(latex)) if latex[: k + 1].count("{") == latex[: k + 1].count("}"))
+    end = next(ends, len(latex))
+    return " " + latex[1:end], latex[end + 1 :]
+
+
 def escaped(text: str) -> str:
     """Words, for LaTeX's text: with its signs as they are."""
     return re.sub(r"([%&_#$])", r"\\\1", text)
