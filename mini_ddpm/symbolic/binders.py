@@ -18,6 +18,7 @@ from sympy import (
     Tuple,
     exp,
     expand,
+    factorial,
     factorial2,
     oo,
     pi,
@@ -151,13 +152,18 @@ def _at_point(node: Derivative) -> Expr:
 
 
 def substituted(normal: "Normal", expr: Subs, scope: "Scope") -> Expr:
-    """The derivative of an unknown function at a point."""
-    if isinstance(expr.expr, Subs) and expr.expr.point == expr.variables:  # SymPy's own place for it
-        expr = Subs(expr.expr.expr, expr.expr.variables, expr.point)
-    if len(expr.variables) != 1 or not isinstance(expr.expr, Derivative):
+    """The derivative of an unknown function at a point, to which SymPy may go in two steps."""
+    at = dict(zip(expr.variables, expr.point, strict=True))
+    if not isinstance(expr.expr, Derivative) or expr.expr.variables[0] not in at:
         return normal.of(expr.doit(), scope)
-    inner = expr.expr.xreplace({expr.variables[0]: Symbol("_xi", real=True)})
-    return normal.generators.name(("at", inner, normal.key(expr.point[0], scope)), expr)
+    place = expr.expr.variables[0]
+    point = at.pop(place)
+    while point in at:
+        point = at.pop(point)
+    if at:
+        return normal.of(expr.doit(), scope)
+    inner = expr.expr.xreplace({place: Symbol("_xi", real=True)})
+    return normal.generators.name(("at", inner, normal.key(point, scope)), expr)
 
 
 def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
@@ -185,7 +191,7 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
 
 
 def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:
-    """Of a polynomial times a Gaussian over the real line, by its moments; of a polynomial between ends."""
+    """Of a polynomial times a Gaussian over the line, or times exp(-r x) from 0 on; of a polynomial between ends."""
     if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
         raise NoForm
     x, *ends = expr.limits[0]
@@ -193,6 +199,10 @@ def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:
     check_seen(normal, f, x, scope)
     if ends == [-oo, oo]:
         return Add(*(_gaussian_integral(normal, term, x, scope) for term in Add.make_args(expand(f, power_exp=False))))
+    if ends == [0, oo]:
+        return Add(
+            *(_exponential_integral(normal, term, x, scope) for term in Add.make_args(expand(f, power_exp=False)))
+        )
     if not f.is_polynomial(x) or any(end.is_infinite for end in ends):
         raise NoForm
     found = Poly(f, x).integrate().as_expr()
@@ -213,3 +223,15 @@ def _gaussian_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Ex
         raise NoForm
     weight = sqrt(pi / a) * exp(c + b**2 / (4 * a))
     return normal.of(weight, scope) * normal.of(Expectation(rest, x, b / (2 * a), 1 / (2 * a)), scope)
+
+
+def _exponential_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Expr:
+    """The integral of g(x) exp(-r x + c) from 0 on: k! / r^(k + 1) for x^k."""
+    powers = [part for part in Mul.make_args(f) if isinstance(part, exp)]
+    exponent = Poly(expand(Add(*(part.args[0] for part in powers))), x)
+    rest = Mul(*(part for part in Mul.make_args(f) if part not in powers))
+    rate = -exponent.coeff_monomial(x)
+    if exponent.degree() != 1 or not rest.is_polynomial(x) or normal.sign(rate, scope) != (1, True):
+        raise NoForm
+    weight = exp(exponent.coeff_monomial(1))
+    return normal.of(weight * Add(*(c * factorial(k) / rate ** (k + 1) for (k,), c in Poly(rest, x).terms())), scope)

@@ -98,7 +98,7 @@ def _divided(normal: "Normal", expr: Expr, k: Symbol) -> tuple[Expr, Expr]:
 
 def _factors(normal: "Normal", g: Expr) -> list[tuple[Expr, Expr]]:
     """Powers, and factors."""
-    return [(Integer(power), base) for base, power in normal.factors(g)]
+    return [(Integer(power), base) for base, power in normal.signed(g)]
 
 
 def _part(

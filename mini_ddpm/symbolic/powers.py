@@ -24,7 +24,7 @@ class Powers:
         if power.is_positive and self.generators.is_zero(base):
             return Integer(0)
         result, rest = Integer(1), Integer(1)
-        for factor, k in self._signed(base) if whole else self.factors(base):
+        for factor, k in self.signed(base) if whole else self.factors(base):
             if (found := self.generators.weak_sign(factor)) is not None and not (whole and found[0] < 0):
                 rest *= Integer(found[0]) ** k
                 result *= self.power_of(found[0] * factor, k * power) if found[0] * factor != 1 else 1
@@ -36,7 +36,7 @@ class Powers:
                 rest *= factor**k
         return result * (1 if rest == 1 else self._root(rest, power))
 
-    def _signed(self, base: Expr) -> list[tuple[Expr, int]]:
+    def signed(self, base: Expr) -> list[tuple[Expr, int]]:
         """The factors, with the sign drawn into one whose own is not known: (1 - b)**n is no (-1)**n (b - 1)**n."""
         found = self.factors(base)
         if found and found[0][0] == -1:
@@ -120,10 +120,10 @@ class Powers:
         if factor in self.generators.relations:
             n, base = self.generators.relations[factor]
             return Add(*(k * self.log_of(part) for part, k in self.factors(base) if part != -1)) / n
-        if factor.could_extract_minus_sign():
-            factor = -factor
-        origin = self.generators.meaning(factor)
-        positive = self.generators.sign(factor) == 1
+        sign = self.generators.sign(factor)
+        if sign == -1 or (sign is None and factor.could_extract_minus_sign()):
+            factor, sign = -factor, sign and -sign
+        origin, positive = self.generators.meaning(factor), sign == 1
         g = self.generators.name(("log", factor), sympy.log(origin if positive else Abs(origin)))
         self.logs[g] = factor
         return g
