@@ -7,7 +7,6 @@ can't hide a difference between them.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import count
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -73,6 +72,7 @@ class Interpreter:
         self.outcomes: dict[str, set] = {}
         self.approximate = False
         self.known: dict[tuple[Expr | str, int], mpf] = {}  # with so many bits: what depends on nothing bound
+        self.drawn: dict[str, list[mpf]] = {}
         self.terms = 0
         self.depth = 0
 
@@ -164,7 +164,7 @@ class Interpreter:
             rhs, bound = found
             return self._follow(rhs, env.binding(bound))
         name = expr.func.__name__
-        numbers = (_hashes(f"{name}#{k}", self.world.number, self.world.salt)[0] * 4 - 2 for k in count())
+        numbers = iter(self._numbers(name, 4 + 5 * len(places)))
         total, mixed = next(numbers), next(numbers)
         for place in places:
             total += next(numbers) * place + next(numbers) * mp.sin(next(numbers) * place + next(numbers))
@@ -176,11 +176,20 @@ class Interpreter:
             raise Unchecked(f"{expr} has no value: make it Function('{name}', real=True), or define it")
         return total
 
+    def _numbers(self, name: str, count: int) -> list[mpf]:
+        """Between -2 and 2, another list for every name and world."""
+        if name not in self.drawn or len(self.drawn[name]) < count:
+            found = (_hashes(f"{name}#{k}", self.world.number, self.world.salt)[0] for k in range(count))
+            self.drawn[name] = [share * 4 - 2 for share in found]
+        return self.drawn[name]
+
     # --- operations
 
     def integer(self, expr: Expr, env: Env) -> int:
         """The integer that an index or a limit is."""
         value = self(expr, env)
+        if value == (whole := int(value)):
+            return whole
         if abs(value - mpmath.nint(value)) > mpf(10) ** -20:
             raise Unchecked(
                 f"{expr} is {mpmath.nstr(value, 6)} in a world, but an index and the ends of a sum must be integers: "
