@@ -187,7 +187,7 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
             forms += tuple(form for w, *ends in bound[v] if len(ends) == 2 for form in (w - ends[0], ends[1] - w))
         pairs = zip(other.indices, x.indices, strict=False)
         if not any(normal.conditions.apart(a, b, forms) for a, b in pairs):
-            raise NoForm
+            raise NoForm(other)
 
 
 def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:

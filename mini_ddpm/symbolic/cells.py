@@ -67,7 +67,8 @@ def derive(
         if row.relation is None:
             raise ValueError(f"a line begins with =, <=, >= or ~: {row.expr}")
         using = [_fact(facts, name) for name in row.using]
-        derivation.try_step(row.expr, row.because, using, row.relation, (row.written, row.source))
+        because = row.because or ", ".join(row.using)
+        derivation.try_step(row.expr, because, using, row.relation, (row.written, row.source))
     return derivation
 
 

@@ -28,8 +28,9 @@ def change(theory: "Theory", f: Expr, x: Expr) -> Expr:
     bound = {v for node in f.atoms(ExprWithLimits) for v in node.variables}
     try:
         check_seen(Normal(theory, Products({})), f, x, EVERYWHERE)
-    except NoForm:
-        raise Unchecked(f"something in {f} may be {x} under another name: write it as {x}, or give its index") from None
+    except NoForm as error:
+        other = error.args[0] if error.args else f
+        raise Unchecked(f"{other} may be, or have, {x} in some case: theory.assume(...) that it is not") from None
     if bound & x.free_symbols:
         raise Unchecked(f"{x} has the name of an index of a sum in {f}: rename that")
     return f - f.xreplace({x: _other(x)})

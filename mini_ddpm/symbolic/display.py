@@ -13,7 +13,8 @@ from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 MARKS = {"proved": r"\blacksquare", "checked": r"\square", "refused": r"\times", "unchecked": "?", "": ""}
 SIGNS = {"=": "=", "<=": r"\le", ">=": r"\ge", "~": r"\simeq", "": "", "assuming": r"\text{assuming }"}
-WIDEST = 90  # columns of text
+WIDEST = 66  # letters of mathematics, which take the room of 90 columns of text
+TEXT = 90
 SHORT = 24  # what stands before the first = of a chain
 
 
@@ -29,7 +30,7 @@ class Row(NamedTuple):
 
 def latex(rows: Sequence[Row]) -> str:
     """An aligned chain. Reasons stand in a column of their own if all lines leave room for it, else under the lines."""
-    longest = max(len(row.because) for row in rows)
+    longest = max(len(row.because) for row in rows) * WIDEST / TEXT
     beside = longest + max(columns(tex(row.expr)) for row in rows) <= WIDEST
     shown = list(_begun(rows, beside))
     if any(row.relation == "~" for row in rows):
@@ -65,7 +66,7 @@ def _lines(row: Row, left: str, beside: bool) -> Iterator[str]:
 def _wrapped(words: str) -> list[str]:
     lines = [""]
     for word in words.split():
-        lines = [*lines, word] if len(lines[-1]) + len(word) >= WIDEST else [*lines[:-1], f"{lines[-1]} {word}".strip()]
+        lines = [*lines, word] if len(lines[-1]) + len(word) >= TEXT else [*lines[:-1], f"{lines[-1]} {word}".strip()]
     return lines
 
 
@@ -97,7 +98,7 @@ def html(rows: Sequence[Row]) -> str:
 def _explained(why: object, yours: Expr) -> str:
     if not isinstance(why, Refusal):
         return f"<p>{escape(str(why))}</p>"
-    lines = f"given ${tex(why.before)}$<br>yours ${tex(yours)}$"
+    lines = rf"given $\displaystyle {tex(why.before)}$<br>yours $\displaystyle {tex(yours)}$"
     values = f"<br>in one case {why.values[0]} given, {why.values[1]} yours"
     hint = f"<br><b>look at:</b> {escape(why.hint)}" if why.hint else ""
     case = f"<details><summary>the case</summary>{escape(why.world)}</details>"

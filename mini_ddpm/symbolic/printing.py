@@ -2,7 +2,7 @@
 
 import re
 
-from sympy import Add, Expr, Indexed
+from sympy import Add, Basic, Expr, Function, Indexed, Mul, Pow, S
 from sympy.printing.latex import LatexPrinter
 
 NAMES = {"alpha_bar": r"\bar{\alpha}"}
@@ -19,9 +19,20 @@ class _Printer(LatexPrinter):
 
 
 def tex(expr: Expr) -> str:
-    """LaTeX source of an expression; 1/x is a fraction where SymPy, asked not to evaluate, keeps 1 times 1/x."""
-    found = _Printer({"order": "none", "ln_notation": False}).doprint(expr)
-    return re.sub(r"(?<![\d}])1 (?=\\frac\{1\})", "", found)
+    """LaTeX source of an expression."""
+    return _Printer({"order": "none", "ln_notation": False}).doprint(_flat(expr))
+
+
+def _flat(expr: Basic) -> Basic:
+    """Products in products as one: what SymPy keeps as 1 * (1/x), asked not to evaluate, is a fraction to a reader."""
+    if not isinstance(expr, (Add, Mul, Pow, Function)):
+        return expr
+    parts = [_flat(part) for part in expr.args]
+    if isinstance(expr, Mul):
+        parts = [one for part in parts for one in (part.args if isinstance(part, Mul) else (part,)) if one != 1] or [
+            S.One
+        ]
+    return expr.func(*parts, evaluate=False) if len(parts) > 1 or not isinstance(expr, Mul) else parts[0]
 
 
 BLANK = ("left", "right", "displaystyle", "limits", ",", ";", "!", " ")
@@ -58,7 +69,7 @@ def _taken(latex: str) -> tuple[str, str]:
 
 def escaped(text: str) -> str:
     """Words, for LaTeX's text: with its signs as they are."""
-    return re.sub(r"([%&_#$])", r"\\\1", text)
+    return re.sub(r"([%&_#${}])", r"\\\1", text)
 
 
 def aligned(rows: list[str]) -> str:
