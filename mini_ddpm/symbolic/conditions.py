@@ -4,6 +4,7 @@ The conventions of the course: 1 <= t <= T, 1 <= s < t, 1 <= i <= d. A theory ma
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from sympy import Dummy, Expr, MatrixSymbol, Symbol, oo
 from sympy.assumptions import AppliedPredicate
@@ -11,7 +12,7 @@ from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic.linear import minimum
 
-Assumption = Relational | AppliedPredicate
+Assumption: TypeAlias = Relational | AppliedPredicate
 IMPLIED = {  # what may be assumed of a matrix, and what follows from it; a covariance is symmetric
     "symmetric": {"symmetric"},
     "positive_definite": {"positive_definite", "symmetric", "invertible"},
@@ -39,11 +40,11 @@ class Conditions:
         found = Conditions([*self.assumed, *more])
         for one in more:
             if isinstance(one, AppliedPredicate) and found.kinds(one.arg) > IMPLIED["orthogonal"]:
-                raise ValueError(f"{one.arg} is orthogonal, and can't be assumed to be {one.function.name} too")
+                raise ValueError(f"{one.arg} is orthogonal: nothing else can be assumed of it")
         return found
 
     def kinds(self, matrix: MatrixSymbol) -> frozenset[str]:
-        """What is assumed of a matrix, and what follows."""
+        """What is assumed of a matrix of this name, of any size, and what follows."""
         named = [one for one in self.assumed if isinstance(one, AppliedPredicate) and one.arg.name == matrix.name]
         return frozenset().union(*(IMPLIED[one.function.name] for one in named))
 

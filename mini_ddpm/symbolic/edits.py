@@ -26,7 +26,8 @@ def nodes(node: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     yield path, node
     for k, argument in enumerate(node.args):
         bound = (isinstance(node, (Sum, Product)) and k > 0) or (isinstance(node, Expectation) and k == 1)
-        if not bound and not (isinstance(node, Indexed) and k == 0) and isinstance(argument, Expr) and not argument.is_Matrix:
+        inside = isinstance(argument, Expr) and not argument.is_Matrix
+        if inside and not bound and not (isinstance(node, Indexed) and k == 0):
             yield from nodes(argument, (*path, k))
 
 

@@ -44,8 +44,8 @@ def log_density(x: Expr, mean: Expr, variance: Expr) -> Expr:
 class Expectation(Expr):
     """The mean of f(x) for x ~ N(mean, variance), f a polynomial in x; `doit` is exact, by Gaussian moments.
 
-    The k-th central moment is variance^(k/2) (k - 1)!! for even k, and 0 for odd k. Of a vector x = MatrixSymbol("x", d, 1)
-    the mean is a vector, and the variance a covariance matrix.
+    The k-th central moment is variance^(k/2) (k - 1)!! for even k, and 0 for odd k. For x = MatrixSymbol("x", d, 1),
+    the mean is a vector and the variance a covariance matrix.
     """
 
     is_extended_real = True

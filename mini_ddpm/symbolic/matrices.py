@@ -1,7 +1,7 @@
 """Matrices as numbers: entries from hashes of their names, as other quantities have, and what is assumed of each kept.
 
-A matrix of which nothing is assumed is any matrix; some worlds make it zero or singular. Means over Gaussian vectors are
-exact: by Gauss-Hermite nodes, three in every dimension, which is enough for polynomials up to degree 5.
+A matrix of which nothing is assumed is any matrix; some worlds make it zero or singular. Means over Gaussian vectors
+are exact: by Gauss-Hermite nodes, three in every dimension, which is enough for polynomials up to degree 5.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,6 @@ from mpmath import mp, mpf
 from sympy import (
     Basic,
     Determinant,
-    Expr,
     Identity,
     ImmutableDenseMatrix,
     MatAdd,
@@ -41,7 +40,11 @@ ANY, POSITIVE = Symbol("_entry", real=True), Symbol("_scale", positive=True)
 
 def sizes(expr: Basic) -> set[Symbol]:
     """The symbols in the shapes of an expression's matrices, which SymPy does not count as free."""
-    return {symbol for one in expr.atoms(MatrixSymbol) for n in one.shape for symbol in n.free_symbols}
+    shapes: dict[str, tuple] = {}
+    for one in expr.atoms(MatrixSymbol):
+        if shapes.setdefault(one.name, one.shape) != one.shape:
+            raise Unchecked(f"{one.name} has two shapes, {one.shape} and {shapes[one.name]}: rename one of the matrices")
+    return {symbol for shape in shapes.values() for n in shape for symbol in n.free_symbols}
 
 
 def matrix(there: "Interpreter", expr: MatrixExpr, env: "Env") -> mpmath.matrix:
@@ -74,6 +77,8 @@ def _letter(there: "Interpreter", expr: MatrixSymbol, env: "Env") -> mpmath.matr
     if bound := sizes(expr) & env.keys():
         raise Unchecked(f"{bound.pop()} is the size of {expr}, and can't be the variable of a sum: write another one")
     rows, columns = (there.integer(n, env) for n in expr.shape)
+    if min(rows, columns) < 1:
+        raise NoValue(f"{expr} has no entries in world {there.world.number}")
     names = {(k, m): f"{expr.name}[{k}, {m}]" for k in range(rows) for m in range(columns)}
     found, nowhere = mpmath.matrix(rows, columns), not there.world.value(ANY, expr.name)
     for place, name in names.items():
@@ -194,10 +199,14 @@ def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
         there.terms += 1
         return there(f, env.binding({x: m + root * mpmath.matrix(z)}))
 
-    line = [_on_grid(lambda s: value([s[0] / k for k in range(1, m.rows + 1)]), 1, nodes()) for nodes in (_three, _four)]
-    if abs(line[0] - line[1]) > mpf(10) ** (12 - mp.dps) * abs(line[1]) + mpf(10) ** (6 - mp.dps):
+    def along(s: Sequence[mpf]) -> mpf:
+        return value([s[0] / k for k in range(1, m.rows + 1)])
+
+    rough, fine = (_on_grid(along, 1, nodes) for nodes in (_three(), _four()))
+    size = mpmath.fsum(map(abs, fine))
+    if abs(mpmath.fsum(rough) - mpmath.fsum(fine)) > mpf(10) ** (12 - mp.dps) * size:
         raise Unchecked(f"no exact mean of {f} over {x}: it is no polynomial of degree 5 or less in {x}")
-    return _on_grid(value, m.rows, _three())
+    return mpmath.fsum(_on_grid(value, m.rows, _three()))
 
 
 def _three() -> dict[mpf, mpf]:
@@ -211,9 +220,9 @@ def _four() -> dict[mpf, mpf]:
     return {s * mp.sqrt(3 + turn * root): (3 - turn * root) / 12 for s in (1, -1) for turn in (1, -1)}
 
 
-def _on_grid(value: Callable, n: int, nodes: dict[mpf, mpf]) -> mpf:
-    """The weighted sum over all points of a grid."""
-    return mpmath.fsum(mpmath.fprod(nodes[z] for z in point) * value(point) for point in product(nodes, repeat=n))
+def _on_grid(value: Callable, n: int, nodes: dict[mpf, mpf]) -> list[mpf]:
+    """What is to be added up over all points of a grid."""
+    return [mpmath.fprod(nodes[z] for z in point) * value(point) for point in product(nodes, repeat=n)]
 
 
 def _root(there: "Interpreter", s: mpmath.matrix, covariance: MatrixExpr) -> mpmath.matrix:

@@ -46,7 +46,7 @@ def polynomial(normal: "Normal", expr: MatrixExpr, scope: "Scope") -> Polynomial
 
 
 def _symbol(normal: "Normal", expr: MatrixSymbol, scope: "Scope") -> Polynomial:
-    return _sized(normal, expr, scope, {(normal.letters.tidy(normal.letters.of(expr)),): Integer(1)})
+    return _sized(normal, expr, scope, {(normal.letters.of(expr),): Integer(1)})
 
 
 def _sized(normal: "Normal", expr: MatrixExpr, scope: "Scope", words: dict[Word, Expr]) -> Polynomial:
@@ -55,7 +55,7 @@ def _sized(normal: "Normal", expr: MatrixExpr, scope: "Scope", words: dict[Word,
         bound = any(symbol.name.startswith("_") for symbol in n.free_symbols)
         if bound or not normal.conditions.at_least(n, Integer(1), scope.forms):
             raise NoForm
-    return Polynomial(*expr.shape, words)
+    return Polynomial(expr.rows, expr.cols, words)
 
 
 def _sum(normal: "Normal", expr: MatAdd, scope: "Scope") -> Polynomial:

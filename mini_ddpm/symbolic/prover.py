@@ -22,11 +22,15 @@ def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: st
     try:
         return _follows(theory, old, new, facts, relation) or any(
             _follows(rest, old, new, facts, relation)
-            and _follows(theory, *(theory.unfold_some(line).subs(first) for line in (old, new)), facts, relation)
+            and _follows(theory, _at(theory, old, first), _at(theory, new, first), facts, relation)
             for first, rest in _cases(theory, old, new)
         )
     except IndexError:  # SymPy's word for an entry outside of a matrix
         return False
+
+
+def _at(theory: "Theory", line: Expr, first: dict) -> Expr:
+    return theory.unfold_some(line).subs(first)
 
 
 def _follows(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str) -> bool:

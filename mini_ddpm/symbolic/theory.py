@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Symbol
+from sympy import Derivative, Expr, Symbol, Tuple
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic import prover
@@ -160,7 +160,7 @@ class Theory:
         asked = self.conditions.of_quantities()
         inside = [*lines, *asked]
         inside += [self.unfold_some(line) for line in inside]  # an index may hide in a definition
-        sized = set().union(*map(sizes, inside))
+        sized = sizes(Tuple(*inside, *self.conditions.assumed))
         symbols = sized.union(*(line.free_symbols for line in inside))
         for node in set().union(*(line.atoms(Derivative) for line in inside)):
             symbols |= set().union(*(variable.free_symbols for variable in node.variables))

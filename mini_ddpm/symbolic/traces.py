@@ -1,9 +1,10 @@
 """Traces and determinants in normal form.
 
-The trace is linear, and a word in it is taken up to rotation and transposition; where a boundary of dimension 1 cuts it,
-as in x^T A x, the pieces are numbers. Determinants multiply over square letters.
+The trace is linear, and a word in it is taken up to rotation and transposition; where a boundary of dimension 1 cuts
+it, as in x^T A x, the pieces are numbers. Determinants multiply over square letters.
 """
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sympy import Determinant, Expr, Integer, MatrixExpr, MatrixSymbol, Mul, Trace
@@ -41,7 +42,7 @@ def word_trace(normal: "Normal", word: Word, n: Expr, scope: "Scope") -> Expr:
     if not cuts:
         return _generator(normal, min(letters.rotations(word) + letters.rotations(letters.transposed(word))))
     word, ends = word[cuts[0] :] + word[: cuts[0]], [k - cuts[0] for k in cuts] + [len(word)]
-    pieces = [word[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    pieces = [word[a:b] for a, b in pairwise(ends)]
     return Mul(*(_number(normal, min(letters.reduced(piece), letters.transposed(piece))) for piece in pieces))
 
 

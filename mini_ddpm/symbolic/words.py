@@ -41,7 +41,7 @@ class Letters:
         """The letter of a matrix; another shape under the same name is another letter."""
         label = f"{symbol.name} {symbol.shape}"
         self.meaning[label], self.known[label] = symbol, self.conditions.kinds(symbol)
-        return Letter(label)
+        return self.tidy(Letter(label))
 
     def tidy(self, letter: Letter) -> Letter:
         """The same letter in one form."""
