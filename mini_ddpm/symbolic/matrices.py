@@ -43,17 +43,14 @@ def sizes(expr: Basic) -> set[Symbol]:
     shapes: dict[str, tuple] = {}
     for one in expr.atoms(MatrixSymbol):
         if shapes.setdefault(one.name, one.shape) != one.shape:
-            raise Unchecked(f"{one.name} has two shapes, {one.shape} and {shapes[one.name]}: rename one of the matrices")
+            raise Unchecked(
+                f"{one.name} has two shapes, {one.shape} and {shapes[one.name]}: rename one of the matrices"
+            )
     return {symbol for shape in shapes.values() for n in shape for symbol in n.free_symbols}
 
 
 def matrix(there: "Interpreter", expr: MatrixExpr, env: "Env") -> mpmath.matrix:
-    """The value of a matrix; one that depends on nothing bound is computed once.
-
-    Raises:
-        NoValue: an inverse does not exist.
-        Unchecked: it has none.
-    """
+    """The value of a matrix; one that depends on nothing bound is computed once."""
     if there.touched(expr, env):
         return _computed(there, expr, env)
     if (key := (expr, mp.prec)) not in there.known:
@@ -80,9 +77,9 @@ def _letter(there: "Interpreter", expr: MatrixSymbol, env: "Env") -> mpmath.matr
     if min(rows, columns) < 1:
         raise NoValue(f"{expr} has no entries in world {there.world.number}")
     names = {(k, m): f"{expr.name}[{k}, {m}]" for k in range(rows) for m in range(columns)}
-    found, nowhere = mpmath.matrix(rows, columns), not there.world.value(ANY, expr.name)
-    for place, name in names.items():
-        found[place] = mpf(0) if nowhere else there.world.value(ANY, name)
+    found = mpmath.matrix(rows, columns)
+    for place, name in names.items() if there.world.value(ANY, expr.name) else ():  # or it is zero
+        found[place] = there.world.value(ANY, name)
     if kinds := there.theory.conditions.kinds(expr):
         turned = there.world.value(ANY, f"{expr.name}#") < 0
         found = _kept(found, kinds, there.world.value(POSITIVE, f"{expr.name}+"), turned)
@@ -95,25 +92,37 @@ def _kept(a: mpmath.matrix, kinds: frozenset[str], scale: mpf, turned: bool) -> 
     one = mpmath.eye(a.rows)
     if "orthogonal" in kinds:  # Cayley's way to rotations, and a reflection
         mirror = mpmath.diag([-1 if turned and not k else 1 for k in range(a.rows)])
-        return mirror * (one - (a - a.T)) * (one + (a - a.T)) ** -1
+        return mirror * (one - (a - a.T)) * _solved(one + (a - a.T))[1]
     if "diagonal" in kinds:
         a = mpmath.diag([a[k, k] for k in range(a.rows)])
     if "positive_definite" in kinds:
         return a * a.T + scale * one
     if "symmetric" in kinds:
         a = (a + a.T) / 2
-    while "invertible" in kinds and not _determinant(a):
+    while "invertible" in kinds and _solved(a)[1] is None:
         a = a + scale * one
     return a
 
 
-def _determinant(a: mpmath.matrix) -> mpf:
-    """The determinant; 0 where it is only rounding."""
+def _solved(a: mpmath.matrix) -> tuple[mpf, mpmath.matrix | None]:
+    """The determinant and the inverse, by Gauss and Jordan; 0 and None where only rounding is left of the first."""
     if a.rows != a.cols:
         raise ValueError
-    most = mpmath.fprod(mpmath.norm(a[k, :], 2) for k in range(a.rows))
-    found = mpmath.det(a) if most else mpf(0)
-    return found if abs(found) > mpf(10) ** (8 - mp.dps) * most else mpf(0)
+    n, found = a.rows, mpf(1)
+    rows = [[*a[k, :], *mpmath.eye(n)[k, :]] for k in range(n)]
+    for k in range(n):
+        best = max(range(k, n), key=lambda j: abs(rows[j][k]))
+        if not (pivot := rows[best][k]):
+            return mpf(0), None
+        found *= pivot if best == k else -pivot
+        rows[k], rows[best] = rows[best], rows[k]
+        rows[k] = [entry / pivot for entry in rows[k]]
+        for j in {*range(n)} - {k}:
+            rows[j] = [entry - rows[j][k] * above for entry, above in zip(rows[j], rows[k], strict=True)]
+    most = mpmath.fprod(mpmath.norm(a[k, :], 2) for k in range(n))
+    if abs(found) <= mpf(10) ** (8 - mp.dps) * most:
+        return mpf(0), None
+    return found, mpmath.matrix([row[n:] for row in rows])
 
 
 def _power(there: "Interpreter", expr: MatPow, env: "Env") -> mpmath.matrix:
@@ -122,9 +131,11 @@ def _power(there: "Interpreter", expr: MatPow, env: "Env") -> mpmath.matrix:
         raise Unchecked(f"a power of a matrix needs a whole number: {expr}")
     if base.rows != base.cols:
         raise ValueError
-    if expr.exp < 0 and not _determinant(base):
+    if expr.exp < 0:
+        base = _solved(base)[1]
+    if base is None:
         raise NoValue(f"{expr.base} has no inverse in world {there.world.number}")
-    return base ** int(expr.exp)
+    return base ** abs(int(expr.exp))
 
 
 def _product(there: "Interpreter", expr: MatMul, env: "Env") -> mpmath.matrix:
@@ -169,7 +180,7 @@ def trace(there: "Interpreter", expr: Trace, env: "Env") -> mpf:
 def determinant(there: "Interpreter", expr: Determinant, env: "Env") -> mpf:
     """The determinant."""
     try:
-        return _determinant(matrix(there, expr.arg, env))
+        return _solved(matrix(there, expr.arg, env))[0]
     except ValueError:
         raise Unchecked(f"only a square matrix has a determinant: {expr.arg}") from None
 
@@ -202,22 +213,21 @@ def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
     def along(s: Sequence[mpf]) -> mpf:
         return value([s[0] / k for k in range(1, m.rows + 1)])
 
-    rough, fine = (_on_grid(along, 1, nodes) for nodes in (_three(), _four()))
+    three, four = _nodes()
+    rough, fine = _on_grid(along, 1, three), _on_grid(along, 1, four)
     size = mpmath.fsum(map(abs, fine))
-    if abs(mpmath.fsum(rough) - mpmath.fsum(fine)) > mpf(10) ** (12 - mp.dps) * size:
+    if abs(mpmath.fsum(rough) - mpmath.fsum(fine)) > mpf(10) ** (20 - mp.dps) * size:
         raise Unchecked(f"no exact mean of {f} over {x}: it is no polynomial of degree 5 or less in {x}")
-    return mpmath.fsum(_on_grid(value, m.rows, _three()))
+    return mpmath.fsum(_on_grid(value, m.rows, three))
 
 
-def _three() -> dict[mpf, mpf]:
-    """Nodes and weights, exact up to degree 5."""
-    return {mpf(0): mpf(2) / 3, mp.sqrt(3): mpf(1) / 6, -mp.sqrt(3): mpf(1) / 6}
-
-
-def _four() -> dict[mpf, mpf]:
-    """Nodes and weights, exact up to degree 7: along a line, three agree only on such a polynomial."""
-    root = mp.sqrt(6)
-    return {s * mp.sqrt(3 + turn * root): (3 - turn * root) / 12 for s in (1, -1) for turn in (1, -1)}
+def _nodes() -> tuple[dict[mpf, mpf], dict[mpf, mpf]]:
+    """Nodes with weights: three, exact up to degree 5, and four, which agree with them along a line only up to there."""
+    three, six = mp.sqrt(3), mp.sqrt(6)
+    return (
+        {mpf(0): mpf(2) / 3, three: mpf(1) / 6, -three: mpf(1) / 6},
+        {s * mp.sqrt(3 + turn * six): (3 - turn * six) / 12 for s in (1, -1) for turn in (1, -1)},
+    )
 
 
 def _on_grid(value: Callable, n: int, nodes: dict[mpf, mpf]) -> list[mpf]:

@@ -207,9 +207,7 @@ STEPS: list[Step] = [
     step("trace", Trace((A + B).I), Trace(A.I + B.I), "the inverse of a sum: A=B=1, d=1: 1/2 and 2", invertible),
     step("trace", Trace(A * B * A.I), Trace(A), "the other matrix is left: A=1, B=2", invertible),
     step("trace", Trace(A * B * A.T), Trace(B), "A is not orthogonal: A=2, B=1"),
-    step(
-        "trace", Trace(U * A * U), Trace(A), "U twice is no rotation back: U=diag(1, i) no; U a quarter turn", rotation
-    ),
+    step("trace", Trace(U * A * U), Trace(A), "U a quarter turn: d=2, A=1: -2 before, 2 here", rotation),
     step("trace", Trace(U), d, "a rotation is not the identity: a half turn", rotation),
     step("trace", Trace(D * A * B), Trace(D * B * A), "one diagonal matrix does not let all commute", diagonal),
     step("trace", Trace(c * one), c, "d times: d=2"),
@@ -307,7 +305,21 @@ STEPS: list[Step] = [
     step("bound", Determinant(A.T * B), 0, "A=1, B=-1, d=1", relation=">="),
     step("bound", log(Determinant(S)), 0, "S=1/2", covariance, ">="),
     step("bound", log(Determinant(S)), Trace(S), "log x <= x - 1, not >= x: S=1", covariance, ">="),
-    step("bound", Trace(A * B), Trace(A) * Trace(B), "A=B=-1... A=1, B=-1, d=2: -2 and -4", two, "<="),
+    step("bound", Trace(A * B), Trace(A) * Trace(B), "A=1, B=-1, d=2: -2 before, -4 here", two, "<="),
 ]
 
-EDITS: dict[int, str] = {}
+# What was planted: the index of a step, and the symbol, number or term whose repair makes its line true.
+EDITS: dict[int, str] = {
+    0: "d",
+    2: "sign",
+    10: "factor 1/2",
+    11: "factor 2",
+    17: "sign",
+    22: "factor 2",
+    25: "sign",
+    26: "factor 1/2",
+    63: "reciprocal",
+    74: "sign",
+    77: "sign",
+    92: "sign",
+}
