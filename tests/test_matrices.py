@@ -3,13 +3,17 @@
 import pytest
 from derivations.matrices import S1, S2, A, B, D, S, U, W, c, density, divergence, m, m1, m2, one, square, x, y
 from sympy import (
+    Derivative,
     Determinant,
+    HadamardProduct,
     Inverse,
+    MatAdd,
     Matrix,
     MatrixSymbol,
     Q,
     Rational,
     Sum,
+    Symbol,
     Trace,
     ZeroMatrix,
     log,
@@ -19,6 +23,7 @@ from sympy import (
 from mini_ddpm.symbolic import Derivation, Expectation, Theory, Unchecked, WrongStep, d
 from mini_ddpm.symbolic.cells import Cell, known
 
+n = Symbol("n", integer=True, positive=True)
 P, X = MatrixSymbol("P", 1, 1), MatrixSymbol("X", 2, 2)
 definite = Q.positive_definite(S)
 
@@ -42,6 +47,9 @@ TWINS = [
     ((), square(x + y, A), square(x, A) + Trace(x.T * (A + A.T) * y) + square(y, A), square(x, A) + square(y, A)),
     ((), Trace(x * y.T) ** 2, Trace(y * x.T * y * x.T), Trace(x * x.T) * Trace(y * y.T)),
     ((), Trace(P**2), Determinant(P) * Trace(P), None),
+    ((), Trace(P.I), 1 / Trace(P), Trace(P)),
+    ((), Trace(Inverse(2 * A).T), Trace(A.I) / 2, Trace(A.I) * 2),
+    ((), Expectation(c * Trace(y.T * x) * Trace(x.T * A * m), x), c * Trace(y.T * A * m), c * Trace(y.T * m)),
     ((), Trace(A**2), Trace((A.T) ** 2), Trace(A) ** 2),
     ((), Trace(W.T * W), Trace(W * W.T), Trace(W.T * W) + 3 - d),
     ((), Determinant(-c * A), (-c) ** d * Determinant(A), -c * Determinant(A)),
@@ -148,6 +156,43 @@ def test_what_has_no_value_says_why_and_is_not_proved(line, words):
         Derivation(Theory(), line).step(2 * line)
 
 
+NO_FORM = [
+    Trace(A + x),
+    Trace(A * x.T),
+    Trace(x),
+    Determinant(x),
+    Trace(Inverse(x)),
+    Trace(A**d),
+    Trace(HadamardProduct(A, B)),
+    Trace(Inverse(MatAdd(A, -A.T, A.T, -A))),
+    Trace(MatrixSymbol("N", d - 1, d - 1)),
+    A.I[0, 1],
+    Sum(Trace(A), (d, 1, n)),
+    Derivative(Determinant(c * A), c),
+    Expectation(square(x) ** 2, x),
+    Expectation(1 / square(x), x),
+    Expectation(log(1 + square(x)), x),
+    Expectation(Trace(Inverse(one + x * x.T) * x * x.T), x),
+    Expectation(square(x), x, m, A),
+]
+
+
+@pytest.mark.parametrize("line", NO_FORM, ids=str)
+def test_nothing_is_proved_of_what_is_not_understood(line):
+    assert not theory().prove(line, line)
+
+
+def test_matrices_without_entries_are_left_out():
+    small = MatrixSymbol("N", d - 1, d - 1)
+    assert Derivation(Theory(), Trace(small)).step(Trace(small.T)).lines[-1].mark == "checked"
+
+
+def test_many_dimensions_are_too_many_for_a_grid():
+    many = Theory(indices={"d": (5, 6)})
+    with pytest.raises(Unchecked, match="more than 4 entries"):
+        Derivation(many, Expectation(square(x), x)).step(d)
+
+
 REFUSED = [
     (lambda: theory(Q.symmetric(x)), TypeError, "what is assumed of a square matrix"),
     (lambda: theory(Q.fullrank(A)), TypeError, "Q.positive_definite"),
@@ -162,6 +207,12 @@ REFUSED = [
 def test_what_can_not_be_is_refused(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_an_invertible_matrix_has_an_inverse_in_every_world():
+    given = theory(Q.invertible(A), Q.symmetric(A))
+    assert len(given.refute(Trace(A.I * B * A), Trace(B))) == len(list(given.interpreters([Trace(A * B)])))
+    assert len(theory().refute(Trace(A.I * B * A), Trace(B))) < len(list(theory().interpreters([Trace(A * B)])))
 
 
 def test_entries_outside_of_the_smallest_matrix_do_not_stop_the_prover():

@@ -222,7 +222,7 @@ def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
 
 
 def _nodes() -> tuple[dict[mpf, mpf], dict[mpf, mpf]]:
-    """Nodes with weights: three, exact up to degree 5, and four, which agree with them along a line only up to there."""
+    """Nodes with weights: three, exact up to degree 5, and four, which agree with them only up to there."""
     three, six = mp.sqrt(3), mp.sqrt(6)
     return (
         {mpf(0): mpf(2) / 3, three: mpf(1) / 6, -three: mpf(1) / 6},

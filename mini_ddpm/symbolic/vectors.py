@@ -17,9 +17,28 @@ if TYPE_CHECKING:
 
 def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     """E f(m + z), where every term of f is of degree 0 or 2 in z, or of odd degree."""
-    f, x, m, covariance = expr.args
+    _, x, m, covariance = expr.args
     if not x.is_Matrix:
         return binders.mean(normal, expr, scope)
+    f, z = _function(normal, expr, scope)
+    spread = polynomial(normal, covariance, scope)
+    if spread != transposed(normal, spread):
+        raise NoForm
+    numerator, denominator = normal.generators.ratio(normal.of(f.xreplace({x: m + z}), scope))
+    if any(normal.generators.depends(g, [z]) for g in denominator.free_symbols):
+        raise NoForm
+    found = [g for g in numerator.free_symbols if normal.generators.depends(g, [z])]
+    words = [_word(normal, g, z) for g in found]
+    result = Integer(0)
+    for powers, c in Poly(numerator, *found).terms() if found else [((), numerator)]:
+        pieces = [word for word, k in zip(words, powers, strict=True) for _ in range(k)]
+        result += c * _moment(normal, pieces, z, spread, scope)
+    return result / denominator
+
+
+def _function(normal: "Normal", expr: Expectation, scope: "Scope") -> tuple[Expr, MatrixSymbol]:
+    """What the mean is of, with nothing in it that may hide x, and a new name for x - E[x]."""
+    f, x, m, covariance = expr.args
     f = normal.theory.unfold_some(f)
     binders.check_seen(normal, f, x, scope)
     z = MatrixSymbol(f"_z{len(normal.letters.centred)}", *x.shape)
@@ -27,19 +46,7 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     if x in inner or z in expr.atoms(MatrixSymbol) or inner & (m.free_symbols | covariance.free_symbols):
         raise NoForm  # a name that is taken
     normal.letters.centred.append(z)
-    spread = polynomial(normal, covariance, scope)
-    if spread != transposed(normal, spread):
-        raise NoForm
-    numerator, denominator = normal.generators.ratio(normal.of(f.xreplace({x: m + z}), scope))
-    found = [g for g in numerator.free_symbols if normal.generators.depends(g, [z])]
-    if any(normal.generators.depends(g, [z]) for g in denominator.free_symbols):
-        raise NoForm
-    words = [_word(normal, g, z) for g in found]
-    result = Integer(0)
-    for powers, c in Poly(numerator, *found).terms() if found else [((), numerator)]:
-        pieces = [word for word, k in zip(words, powers, strict=True) for _ in range(k)]
-        result += c * _moment(normal, pieces, z, spread, scope)
-    return result / denominator
+    return f, z
 
 
 def _word(normal: "Normal", g: Expr, z: MatrixSymbol) -> Word:
