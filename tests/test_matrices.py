@@ -62,6 +62,19 @@ TWINS = [
     ((), Expectation(square(x), x, m, A * A.T), square(m) + Trace(A.T * A), square(m) + Trace(A**2)),
     ((definite,), Expectation(Trace(y.T * (x - m)) * square(x - m), x, m, S), 0, Trace(y.T * m)),
     ((definite,), Expectation(Trace(y.T * x) ** 2, x, m, S), Trace(y.T * m) ** 2 + square(y, S), square(y, S)),
+    (
+        (definite,),
+        Expectation(square(x - m, A) * square(x - m, B), x, m, S),
+        Trace(A * S) * Trace(B * S) + Trace(A * S * (B + B.T) * S),
+        Trace(A * S) * Trace(B * S) + 2 * Trace(A * S * B * S),
+    ),
+    (
+        (definite,),
+        Expectation(Trace(y.T * (x - m)) ** 2 * square(x - m), x, m, S),
+        square(y, S) * Trace(S) + 2 * square(S * y),
+        square(y, S) * Trace(S) + 2 * square(y, S),
+    ),
+    ((), Expectation(Trace(y.T * x) ** 4, x), 3 * square(y) ** 2, square(y) ** 2),
     ((definite,), log(density(x, m, S)), log(density(m, x, S)), log(density(x, -m, S))),
 ]
 TWINS = [(assumed, *(None if line is None else sympify(line) for line in lines)) for assumed, *lines in TWINS]
@@ -169,7 +182,7 @@ NO_FORM = [
     A.I[0, 1],
     Sum(Trace(A), (d, 1, n)),
     Derivative(Determinant(c * A), c),
-    Expectation(square(x) ** 2, x),
+    Expectation(square(x) ** 5, x),
     Expectation(1 / square(x), x),
     Expectation(log(1 + square(x)), x),
     Expectation(Trace(Inverse(one + x * x.T) * x * x.T), x),

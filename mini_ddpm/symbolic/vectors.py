@@ -1,4 +1,4 @@
-"""Means over Gaussian vectors in normal form: x = m + z, E[z] = 0 and E[z^T A z] = tr(A S)."""
+"""Means over Gaussian vectors in normal form: x = m + z with E[z] = 0, E[z z^T] = S, and all higher moments from S."""
 
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from mini_ddpm.symbolic.words import Word
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.normal import Normal, Scope
 
+MOST = 8  # degree in z
+
 
 def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
-    """E f(m + z), where every term of f is of degree 0 or 2 in z, or of odd degree."""
+    """E f(m + z) for z ~ N(0, S), term by term."""
     _, x, m, covariance = expr.args
     if not x.is_Matrix:
         return binders.mean(normal, expr, scope)
@@ -29,10 +31,10 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
         raise NoForm
     found = [g for g in numerator.free_symbols if normal.generators.depends(g, [z])]
     words = [_word(normal, g, z) for g in found]
-    result = Integer(0)
+    pairs, result = Pairs(normal, z, spread, scope), Integer(0)
     for powers, c in Poly(numerator, *found).terms() if found else [((), numerator)]:
         pieces = [word for word, k in zip(words, powers, strict=True) for _ in range(k)]
-        result += c * _moment(normal, pieces, z, spread, scope)
+        result += c * pairs.moment(pieces)
     return result / denominator
 
 
@@ -61,24 +63,53 @@ def _has(normal: "Normal", label: str, z: MatrixSymbol) -> bool:
     return z in normal.letters.meaning[label].atoms(MatrixSymbol)
 
 
-def _moment(normal: "Normal", pieces: list[Word], z: MatrixSymbol, spread: Polynomial, scope: "Scope") -> Expr:
-    """The mean of a product of numbers z^T A z and v z."""
-    degree = sum(_has(normal, letter.label, z) for piece in pieces for letter in piece)
-    if degree % 2:
-        return Integer(0)
-    if degree == 0:
-        return Integer(1)
-    if degree != 2:
-        raise NoForm
-    if len(pieces) == 1:
-        inside = Polynomial(z.rows, z.rows, {pieces[0][1:-1]: Integer(1)})
-        return trace_of(normal, times(normal, inside, spread), scope)
-    first, second = (Polynomial(Integer(1), z.rows, {_before(normal, piece, z): Integer(1)}) for piece in pieces)
-    return trace_of(normal, times(normal, times(normal, first, spread), transposed(normal, second)), scope)
+class Pairs:
+    """Means of products of numbers v z and z^T A z, for z ~ N(0, S): every z is paired with every other (Isserlis)."""
 
+    def __init__(self, normal: "Normal", z: MatrixSymbol, spread: Polynomial, scope: "Scope") -> None:
+        self.normal, self.z, self.spread, self.scope = normal, z, spread, scope
 
-def _before(normal: "Normal", piece: Word, z: MatrixSymbol) -> Word:
-    """v of v z."""
-    if not _has(normal, piece[-1].label, z):
-        piece = normal.letters.transposed(piece)
-    return piece[:-1]
+    def moment(self, pieces: list[Word]) -> Expr:
+        """The mean of the product of 1x1 words."""
+        degrees = [sum(_has(self.normal, letter.label, self.z) for letter in piece) for piece in pieces]
+        if sum(degrees) % 2:
+            return Integer(0)
+        if sum(degrees) > MOST:
+            raise NoForm
+        rows = [self._row(piece) for piece, degree in zip(pieces, degrees, strict=True) if degree == 1]
+        words = [piece[1:-1] for piece, degree in zip(pieces, degrees, strict=True) if degree == 2]
+        n = self.z.rows
+        return self._of(rows, [Polynomial(n, n, {word: Integer(1)}) for word in words])
+
+    def _row(self, piece: Word) -> Polynomial:
+        """v of v z."""
+        if not _has(self.normal, piece[-1].label, self.z):
+            piece = self.normal.letters.transposed(piece)
+        return Polynomial(Integer(1), self.z.rows, {piece[:-1]: Integer(1)})
+
+    def _of(self, rows: list[Polynomial], squares: list[Polynomial]) -> Expr:
+        if rows:
+            return self._first_row(rows[0], rows[1:], squares)
+        return self._first_square(squares[0], squares[1:]) if squares else Integer(1)
+
+    def _first_row(self, first: Polynomial, rows: list[Polynomial], squares: list[Polynomial]) -> Expr:
+        """v z with another w z is v S w^T; with z^T A z it is a row again, v S A z or v S A^T z."""
+        through, result = times(self.normal, first, self.spread), Integer(0)
+        for k, row in enumerate(rows):
+            joined = times(self.normal, through, transposed(self.normal, row))
+            result += trace_of(self.normal, joined, self.scope) * self._of(rows[:k] + rows[k + 1 :], squares)
+        for k, square in enumerate(squares):
+            for inner in (square, transposed(self.normal, square)):
+                joined = times(self.normal, through, inner)
+                result += self._of([joined, *rows], squares[:k] + squares[k + 1 :])
+        return result
+
+    def _first_square(self, first: Polynomial, squares: list[Polynomial]) -> Expr:
+        """z^T A z with itself is tr(A S); with z^T B z it is a square again, z^T A^T S B z or z^T A^T S B^T z."""
+        result = trace_of(self.normal, times(self.normal, first, self.spread), self.scope) * self._of([], squares)
+        through = times(self.normal, transposed(self.normal, first), self.spread)
+        for k, square in enumerate(squares):
+            for inner in (square, transposed(self.normal, square)):
+                joined = times(self.normal, through, inner)
+                result += self._of([], [joined, *squares[:k], *squares[k + 1 :]])
+        return result
