@@ -153,6 +153,7 @@ NO_VALUE = [
     (Determinant(x), "only a square matrix has a determinant"),
     (Trace(Inverse(A - A.T)), "has no inverse"),
     (Trace(A**d), "needs a whole number"),
+    (Trace(HadamardProduct(A, B)), "HadamardProduct can't be evaluated"),
     (A[7, 0], "is outside of its matrix"),
     (Sum(Trace(A), (d, 1, 3)), "d is the size of A"),
     (Trace(A * MatrixSymbol("A", d, 1) * x.T), "A has two shapes"),
@@ -170,6 +171,7 @@ def test_what_has_no_value_says_why_and_is_not_proved(line, words):
 
 
 NO_FORM = [
+    A,
     Trace(A + x),
     Trace(A * x.T),
     Trace(x),
