@@ -11,6 +11,7 @@ from sympy import (
     Indexed,
     Integer,
     Integral,
+    MatrixExpr,
     Mul,
     Poly,
     Subs,
@@ -140,6 +141,8 @@ def _means(f: Expr) -> list[Expectation]:
 
 def _differentiated(normal: "Normal", node: Derivative, scope: "Scope") -> Expr:
     """A derivative worked out; of an unknown function, one that stands at a point."""
+    if node.atoms(MatrixExpr):
+        raise NoForm
     for variable in node.variables:
         check_seen(normal, node.expr, variable, scope)
     return node.doit().replace(lambda inner: isinstance(inner, Derivative), _at_point)

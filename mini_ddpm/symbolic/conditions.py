@@ -4,34 +4,57 @@ The conventions of the course: 1 <= t <= T, 1 <= s < t, 1 <= i <= d. A theory ma
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
-from sympy import Dummy, Expr, Symbol, oo
+from sympy import Dummy, Expr, MatrixSymbol, Symbol, oo
+from sympy.assumptions import AppliedPredicate
 from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic.linear import minimum
 
+Assumption: TypeAlias = Relational | AppliedPredicate
+IMPLIED = {  # what may be assumed of a matrix, and what follows from it; a covariance is symmetric
+    "symmetric": {"symmetric"},
+    "positive_definite": {"positive_definite", "symmetric", "invertible"},
+    "invertible": {"invertible"},
+    "orthogonal": {"orthogonal", "invertible"},
+    "diagonal": {"diagonal", "symmetric"},
+}
+
 
 class Conditions:
-    """Inequalities `expr >= 0` between indices (linear, used to prove) and between quantities."""
+    """Inequalities `expr >= 0` between indices (linear, used to prove) and between quantities; what matrices are."""
 
-    def __init__(self, assumed: Iterable[Relational] = ()) -> None:
+    def __init__(self, assumed: Iterable[Assumption] = ()) -> None:
         self.assumed = tuple(assumed)
+        self.relations = [one for one in self.assumed if isinstance(one, Relational)]
         self._least: dict[tuple[Expr, tuple[Expr, ...]], Expr] = {}
 
-    def with_(self, *more: Relational) -> "Conditions":
+    def with_(self, *more: Assumption) -> "Conditions":
         """These conditions and more of them."""
         for condition in more:
-            if not isinstance(condition, Relational) or condition.rel_op in ("!=",):
+            if isinstance(condition, AppliedPredicate):
+                _check_of_matrix(condition)
+            elif not isinstance(condition, Relational) or condition.rel_op in ("!=",):
                 raise TypeError(f"an assumption is an inequality, as T >= 2, not {condition!r}")
-        return Conditions([*self.assumed, *more])
+        found = Conditions([*self.assumed, *more])
+        for one in more:
+            if isinstance(one, AppliedPredicate) and found.kinds(one.arg) > IMPLIED["orthogonal"]:
+                raise ValueError(f"{one.arg} is orthogonal: nothing else can be assumed of it")
+        return found
+
+    def kinds(self, matrix: MatrixSymbol) -> frozenset[str]:
+        """What is assumed of a matrix of this name, of any size, and what follows."""
+        named = [one for one in self.assumed if isinstance(one, AppliedPredicate) and one.arg.name == matrix.name]
+        return frozenset().union(*(IMPLIED[one.function.name] for one in named))
 
     def of_indices(self) -> list[Expr]:
         """Assumed linear forms of indices that are not negative."""
-        return [form for condition in self.assumed for form in _forms(condition) if _is_index_form(form)]
+        return [form for condition in self.relations for form in _forms(condition) if _is_index_form(form)]
 
     def of_quantities(self) -> list[Relational]:
         """The other assumptions."""
-        return [condition for condition in self.assumed if not all(map(_is_index_form, _forms(condition)))]
+        return [condition for condition in self.relations if not all(map(_is_index_form, _forms(condition)))]
 
     def least(self, form: Expr, also: tuple[Expr, ...] = ()) -> Expr:
         """A lower bound of a linear form of indices under all conditions, and under `also` (forms >= 0); -oo if none.
@@ -58,6 +81,13 @@ class Conditions:
 
     def __repr__(self) -> str:
         return ", ".join(map(str, self.assumed))
+
+
+def _check_of_matrix(condition: AppliedPredicate) -> None:
+    matrix = condition.arg
+    if condition.function.name not in IMPLIED or not isinstance(matrix, MatrixSymbol) or matrix.rows != matrix.cols:
+        known = ", ".join(f"Q.{name}" for name in IMPLIED)
+        raise TypeError(f"what is assumed of a square matrix is one of {known}, not {condition!r}")
 
 
 def rules(symbols: set[Symbol]) -> list[Expr]:

@@ -22,11 +22,12 @@ def edits(line: Expr) -> Iterator[tuple[str, Expr]]:
 
 
 def nodes(node: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
-    """Every sub-expression with the way to it, but for bases of indices and what is bound."""
+    """Every sub-expression with the way to it, but for bases of indices, matrices and what is bound."""
     yield path, node
     for k, argument in enumerate(node.args):
         bound = (isinstance(node, (Sum, Product)) and k > 0) or (isinstance(node, Expectation) and k == 1)
-        if not bound and not (isinstance(node, Indexed) and k == 0) and isinstance(argument, Expr):
+        inside = isinstance(argument, Expr) and not argument.is_Matrix
+        if inside and not bound and not (isinstance(node, Indexed) and k == 0):
             yield from nodes(argument, (*path, k))
 
 

@@ -8,10 +8,13 @@ from sympy import (
     Basic,
     Dummy,
     Expr,
+    Identity,
     Integral,
+    MatrixSymbol,
     Poly,
     PolynomialError,
     Symbol,
+    ZeroMatrix,
     cancel,
     exp,
     expand,
@@ -41,7 +44,8 @@ def log_density(x: Expr, mean: Expr, variance: Expr) -> Expr:
 class Expectation(Expr):
     """The mean of f(x) for x ~ N(mean, variance), f a polynomial in x; `doit` is exact, by Gaussian moments.
 
-    The k-th central moment is variance^(k/2) (k - 1)!! for even k, and 0 for odd k.
+    The k-th central moment is variance^(k/2) (k - 1)!! for even k, and 0 for odd k. For x = MatrixSymbol("x", d, 1),
+    the mean is a vector and the variance a covariance matrix.
     """
 
     is_extended_real = True
@@ -50,6 +54,8 @@ class Expectation(Expr):
         if not isinstance(x, Basic):
             raise TypeError(f"a mean is taken over a symbol or an indexed quantity, not {x!r}")
         f, mean, variance = map(sympify, (f, mean, variance))
+        if isinstance(x, MatrixSymbol):
+            mean, variance = _of_vector(x, mean, variance)
         if x.is_Symbol and any(other != x and other.name == x.name for other in f.atoms(Symbol)):
             raise ValueError(f"{f} has another {x}, with other assumptions: define the symbol once")
         return Expr.__new__(cls, f, x, mean, variance)
@@ -61,6 +67,8 @@ class Expectation(Expr):
             Unchecked: f is not a polynomial in x.
         """
         f, x, mean, variance = self.args
+        if x.is_Matrix:
+            raise Unchecked(f"no exact mean of {f} over the vector {x}: write it out, and let the step be checked")
         z = Dummy("z", real=True)
         centred = expand(expand_log(f.doit(**hints)).xreplace({x: mean + z}))
         try:
@@ -84,6 +92,15 @@ class Expectation(Expr):
     def _latex(self, printer: LatexPrinter) -> str:
         f, x, mean, variance = map(printer._print, self.args)
         return rf"\mathbb{{E}}_{{{x} \sim \mathcal{{N}}({mean},\, {variance})}}\left[{f}\right]"
+
+
+def _of_vector(x: MatrixSymbol, mean: Expr, variance: Expr) -> tuple[Expr, Expr]:
+    """The mean and covariance of a vector, 0 and the identity where they are left out; their shapes must fit."""
+    mean = ZeroMatrix(*x.shape) if mean == 0 else mean
+    variance = Identity(x.rows) if variance == 1 else variance
+    if x.cols != 1 or getattr(mean, "shape", None) != x.shape or getattr(variance, "shape", None) != (x.rows, x.rows):
+        raise ValueError(f"N({mean}, {variance}) is no Gaussian over {x}: it needs a vector, and a matrix of its size")
+    return mean, variance
 
 
 def complete_square(exponent: Expr, x: Expr) -> tuple[Expr, Expr, Expr]:

@@ -15,22 +15,26 @@ from mpmath import mp, mpf
 from sympy import (
     Basic,
     Derivative,
+    Determinant,
     Expr,
     Indexed,
     IndexedBase,
     Integral,
+    MatrixExpr,
     Piecewise,
     Pow,
     Product,
     Subs,
     Sum,
     Symbol,
+    Trace,
 )
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
+from sympy.matrices.expressions.matexpr import MatrixElement
 
-from mini_ddpm.symbolic import totals
+from mini_ddpm.symbolic import matrices, totals
 from mini_ddpm.symbolic.functions import FUNCTIONS, is_kinked
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
@@ -53,7 +57,7 @@ class Env(dict):
 
 @lru_cache(10_000)
 def _name(key: object) -> str:
-    return key.name if isinstance(key, Symbol) else str(key).split("[")[0]
+    return str(key) if isinstance(key, Symbol) else str(key).split("[")[0]
 
 
 NOTHING = Env()
@@ -271,4 +275,8 @@ METHODS: dict[type, Callable] = {
     Integral: totals.integral,
     Derivative: totals.derivative,
     Subs: totals.substituted,
+    Trace: matrices.trace,
+    Determinant: matrices.determinant,
+    MatrixElement: matrices.element,
+    MatrixExpr: matrices.no_number,
 }

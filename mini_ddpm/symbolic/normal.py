@@ -13,25 +13,30 @@ from sympy import (
     Add,
     Basic,
     Derivative,
+    Determinant,
     Expr,
     Indexed,
     Integer,
     Integral,
+    MatrixExpr,
     Mul,
     Piecewise,
     Pow,
     Product,
     Sum,
     Symbol,
+    Trace,
 )
 from sympy.core.function import Function, Subs
+from sympy.matrices.expressions.matexpr import MatrixElement
 
-from mini_ddpm.symbolic import binders, cases, indefinite
+from mini_ddpm.symbolic import binders, cases, indefinite, traces, vectors
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.powers import Powers
 from mini_ddpm.symbolic.products import Products
 from mini_ddpm.symbolic.ranges import Ranges
+from mini_ddpm.symbolic.words import Letters
 from mini_ddpm.symbolic.worlds import is_fraction
 
 if TYPE_CHECKING:
@@ -60,6 +65,7 @@ class Normal(Powers):
         super().__init__()
         self.theory, self.conditions = theory, theory.conditions
         self.sums, self.products = indefinite.Table(), products
+        self.letters = Letters(theory.conditions)
         self.ranges = Ranges(theory.conditions.of_quantities())
         for form in self.ranges.others:
             self.generators.not_negative += self._unknown_part(form)
@@ -201,8 +207,12 @@ RULES = {
     Sum: indefinite.total,
     Product: indefinite.product,
     indefinite.Indefinite: indefinite.at,
-    Expectation: binders.mean,
+    Expectation: vectors.mean,
     Derivative: binders.derivative,
     Integral: binders.integral,
     Subs: binders.substituted,
+    Trace: traces.trace,
+    Determinant: traces.determinant,
+    MatrixElement: traces.element,
+    MatrixExpr: traces.no_number,
 }

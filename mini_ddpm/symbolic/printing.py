@@ -3,6 +3,7 @@
 import re
 
 from sympy import Add, Basic, Expr, Function, Indexed, Mul, Pow, S
+from sympy.assumptions import AppliedPredicate
 from sympy.printing.latex import LatexPrinter
 
 NAMES = {"alpha_bar": r"\bar{\alpha}"}
@@ -16,6 +17,9 @@ class _Printer(LatexPrinter):
 
     def _print_Add(self, expr: Add, order: str | None = None) -> str:
         return super()._print_Add(expr, order="lex" if expr.is_integer else order)  # t - 1, not -1 + t
+
+    def _print_AppliedPredicate(self, expr: AppliedPredicate) -> str:
+        return rf"{self._print(expr.arg)} \text{{ {expr.function.name.replace('_', ' ')}}}"  # S positive definite
 
 
 def tex(expr: Expr) -> str:

@@ -18,11 +18,18 @@ ROUNDS = 4  # in which the ends of products are found
 
 def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str = "=") -> bool:
     """True if `old relation new` follows; False says nothing."""
-    return _follows(theory, old, new, facts, relation) or any(
-        _follows(rest, old, new, facts, relation)
-        and _follows(theory, theory.unfold_some(old).subs(first), theory.unfold_some(new).subs(first), facts, relation)
-        for first, rest in _cases(theory, old, new)
-    )
+    try:
+        return _follows(theory, old, new, facts, relation) or any(
+            _follows(rest, old, new, facts, relation)
+            and _follows(theory, _at(theory, old, first), _at(theory, new, first), facts, relation)
+            for first, rest in _cases(theory, old, new)
+        )
+    except IndexError:  # SymPy's word for an entry outside of a matrix
+        return False
+
+
+def _at(theory: "Theory", line: Expr, first: dict) -> Expr:
+    return theory.unfold_some(line).subs(first)
 
 
 def _follows(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str) -> bool:

@@ -4,18 +4,18 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Symbol
+from sympy import Derivative, Expr, Symbol, Tuple
 from sympy.concrete.expr_with_limits import ExprWithLimits
-from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic import prover
 from mini_ddpm.symbolic.agreement import DIGITS
 from mini_ddpm.symbolic.comparison import compare
 from mini_ddpm.symbolic.complaints import refusal, same_outcome
-from mini_ddpm.symbolic.conditions import Conditions
+from mini_ddpm.symbolic.conditions import Assumption, Conditions
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import NOTHING, Interpreter
+from mini_ddpm.symbolic.matrices import SIZES, sizes
 from mini_ddpm.symbolic.worlds import MOST, Unchecked, World, WrongStep, worlds
 
 Rules = dict[type, Callable]  # kind of expression -> its normal form
@@ -34,7 +34,7 @@ class Theory:
     def __init__(self, indices: dict[str, Sequence[int]] | None = None) -> None:
         self.definitions: list[Definition] = []
         self.conditions = Conditions()
-        self.assumed: tuple[Relational, ...] = ()  # to be shown
+        self.assumed: tuple[Assumption, ...] = ()  # to be shown
         self.register: dict[int, tuple] = {}  # the facts of this theory, as they were checked
         self.kept: list = []
         self.usable: set[int] | None = None  # of a locked theory: the facts that may be used
@@ -68,13 +68,13 @@ class Theory:
         self.definitions.sort(key=lambda one: sum(place.is_Symbol for place in one.places))  # f(0) before f(t)
         return new
 
-    def assume(self, *conditions: Relational) -> None:
-        """Take inequalities for granted, as T >= 2 or rho < 1; they are shown with every derivation."""
+    def assume(self, *conditions: Assumption) -> None:
+        """Take for granted, and show, T >= 2 or rho < 1, or what a matrix is, as Q.positive_definite(S)."""
         self._open("assumptions")
         self.conditions = self.conditions.with_(*conditions)
         self.assumed += conditions
 
-    def where(self, *conditions: Relational) -> "Theory":
+    def where(self, *conditions: Assumption) -> "Theory":
         """This theory where more is assumed: a case of a proof."""
         rest = copy.copy(self)
         rest.conditions = self.conditions.with_(*conditions)
@@ -152,7 +152,7 @@ class Theory:
             found: set[str] = set()
             new = {expr}
             while new:
-                names = {str(family(node)) for e in new for node in e.free_symbols | composite(e)}
+                names = {str(family(node)) for e in new for node in e.free_symbols | sizes(e) | composite(e)}
                 new = {one.rhs for one in self.definitions if str(family(one.lhs)) in names - found}
                 found |= names
             self._reach[expr] = frozenset(found)
@@ -165,11 +165,13 @@ class Theory:
         asked = self.conditions.of_quantities()
         inside = [*lines, *asked]
         inside += [self.unfold_some(line) for line in inside]  # an index may hide in a definition
-        symbols = set().union(*(line.free_symbols for line in inside))
+        sized = sizes(Tuple(*inside, *self.conditions.assumed))
+        symbols = sized.union(*(line.free_symbols for line in inside))
         for node in set().union(*(line.atoms(Derivative) for line in inside)):
             symbols |= set().union(*(variable.free_symbols for variable in node.variables))
         indices = {s for s in symbols if isinstance(s, Symbol) and s.is_integer and self.meaning(s) is None}
-        for world in worlds(indices, self.conditions, self.given, most):
+        given = dict.fromkeys((size.name for size in sized), SIZES) | self.given
+        for world in worlds(indices, self.conditions, given, most):
             for salt in range(200):
                 there = Interpreter(self, World(world.number, world.indices, _regime(world.regime, salt), salt))
                 if all(there.truth(condition, NOTHING) for condition in asked):

@@ -9,7 +9,7 @@ from sympy import Derivative, Expr, Indexed, Integral, Pow, Subs, Sum, Tuple, ex
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Application
 
-from mini_ddpm.symbolic import quadrature
+from mini_ddpm.symbolic import matrices, quadrature
 from mini_ddpm.symbolic.functions import is_kinked, turning
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked
@@ -60,6 +60,8 @@ def along(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadratu
 def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
     """The mean over a Gaussian."""
     f, variable, center, variance = expr.args
+    if variable.is_Matrix:
+        return matrices.mean(there, expr, env)
     center, square = there(center, env), there(variance, env)
     if square < 0:
         number = there.world.number
