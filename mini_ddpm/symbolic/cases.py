@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def size(normal: "Normal", expr: Expr, scope: "Scope") -> Expr:
     """|f|, factor by factor."""
     inside = normal.of(expr.args[0], scope)
-    if inside == 0:
-        return inside
+    if normal.generators.is_zero(inside):
+        return Integer(0)
     found = [(factor, k, normal.generators.weak_sign(factor)) for factor, k in normal.factors(inside)]
     return Mul(*((factor * sign[0] if sign else normal.size(factor)) ** k for factor, k, sign in found))
 

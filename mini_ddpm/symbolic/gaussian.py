@@ -5,9 +5,9 @@ Every Gaussian takes its mean and its *variance*. sigma is never an argument; si
 
 from sympy import (
     Add,
-    Basic,
     Dummy,
     Expr,
+    Indexed,
     Integral,
     Poly,
     PolynomialError,
@@ -47,7 +47,7 @@ class Expectation(Expr):
     is_extended_real = True
 
     def __new__(cls, f: Expr, x: Expr, mean: Expr = 0, variance: Expr = 1) -> "Expectation":
-        if not isinstance(x, Basic):
+        if not isinstance(x, (Symbol, Indexed)):
             raise TypeError(f"a mean is taken over a symbol or an indexed quantity, not {x!r}")
         f, mean, variance = map(sympify, (f, mean, variance))
         if x.is_Symbol and any(other != x and other.name == x.name for other in f.atoms(Symbol)):

@@ -29,7 +29,7 @@ from sympy import (
 )
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import BooleanFunction
+from sympy.logic.boolalg import And, Not, Or
 
 from mini_ddpm.symbolic import totals
 from mini_ddpm.symbolic.functions import FUNCTIONS, is_kinked
@@ -112,7 +112,7 @@ class Interpreter:
         return mpf(expr.p) / expr.q
 
     def _constant(self, expr: Expr, env: Env) -> mpf:
-        return {"Pi": mp.pi, "Exp1": mp.e, "EulerGamma": mp.euler}[type(expr).__name__] + 0
+        return mpf(expr.n(mp.dps + 5)) + 0
 
     def _symbol(self, expr: Symbol, env: Env) -> mpf:
         if expr in env:
@@ -232,7 +232,7 @@ class Interpreter:
         """Whether a condition holds."""
         if condition in (sympy.true, sympy.false):
             return bool(condition)
-        if isinstance(condition, BooleanFunction):
+        if isinstance(condition, (And, Or, Not)):
             parts = [self.truth(part, env) for part in condition.args]
             return {"And": all, "Or": any, "Not": lambda x: not x[0]}[type(condition).__name__](parts)
         if not isinstance(condition, Relational):

@@ -29,9 +29,11 @@ class Ranges:
         low, high = self.lower.get(leaf), self.upper.get(leaf)
         if low is None and leaf.is_nonnegative:
             low = Integer(0), bool(leaf.is_positive)
-        if high is not None or (low is not None and low[0] != 0):
-            strict = all(end[1] for end in (low, high) if end is not None)
-            generators.between(g, low[0] if low else None, high[0] if high else None, strict)
+        if high is not None:
+            closed = low is not None and not low[1]
+            generators.between(g, low[0] if low else None, high[0], high[1], closed)
+        elif low is not None and (low[0] != 0 or not leaf.is_nonnegative):
+            generators.between(g, low[0], None, low[1])
 
 
 def _sides(condition: Relational) -> tuple[Expr, Expr, bool]:
