@@ -48,8 +48,6 @@ class Generators:
 
     def root(self, base: Expr, n: int, origin: Expr, positive: bool | None = None) -> Expr:
         """The n-th root of an expression in generators."""
-        if base in (0, 1):
-            return base
         g = self.name(("root", base, n), origin, nonnegative=True, positive=positive)
         self.relations[g] = n, base
         return g

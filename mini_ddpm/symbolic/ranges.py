@@ -16,6 +16,9 @@ class Ranges:
         self.upper: dict[Expr, tuple[Expr, bool]] = {}
         self.others: list[Expr] = []  # not negative
         for condition in conditions:
+            if condition.rel_op == "==":
+                self.others += [condition.lhs - condition.rhs, condition.rhs - condition.lhs]
+                continue
             small, large, strict = _sides(condition)
             if _is_leaf(large) and small.is_Rational:
                 self.lower[large] = max(self.lower.get(large, (small, strict)), (small, strict))
