@@ -25,6 +25,7 @@ from sympy import (
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from mini_ddpm.symbolic.conditions import bound_in
 from mini_ddpm.symbolic.gaussian import Expectation, normal_density
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.worlds import Unchecked
@@ -176,15 +177,12 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
             raise NoForm
     if not isinstance(x, Indexed):
         return
-    bound = {v: node.limits for node in f.atoms(ExprWithLimits) for v in node.variables}
+    names, forms = bound_in(f)
     for other in f.atoms(Indexed):
         if other.base != x.base or other == x:
             continue
-        forms = scope.forms
-        for v in other.free_symbols & bound.keys():
-            forms += tuple(form for w, *ends in bound[v] if len(ends) == 2 for form in (w - ends[0], ends[1] - w))
         pairs = zip(other.indices, x.indices, strict=False)
-        if not any(normal.conditions.apart(a, b, forms) for a, b in pairs):
+        if not any(normal.conditions.apart(a.xreplace(names), b, scope.forms + forms) for a, b in pairs):
             raise NoForm
 
 

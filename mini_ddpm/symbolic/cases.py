@@ -67,6 +67,8 @@ def _kink(normal: "Normal", cases: list, scope: "Scope") -> Expr | None:
     first, second = normal.of(a, scope), normal.of(b, scope)
     if normal.generators.is_zero(g) or (found := normal.generators.weak_sign((first - second) / g)) is None:
         return None
+    if not normal.generators.sign(normal.generators.ratio((first - second) / g)[1]):  # where g is 0, a must be b
+        return None
     return (first + second + found[0] * normal.of(Abs(a - b), scope)) / 2
 
 

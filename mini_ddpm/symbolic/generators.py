@@ -36,7 +36,7 @@ class Generators:
         return self.named[key]
 
     def between(self, g: Expr, low: Expr | None, high: Expr | None, strict: bool, closed: bool = False) -> None:
-        """Note that low <= g <= high, or < if `strict`. One of the ends may be None; if none is, low < g or `closed`."""
+        """Note that low <= g <= high, or < if `strict`; between two ends low < g, unless it is `closed` there."""
         if g in self.visible:
             return
         u = self.name(("range", g), g, nonnegative=True, positive=strict or None)

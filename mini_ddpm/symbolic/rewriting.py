@@ -44,7 +44,7 @@ def _assumed_of(theory: "Theory", expr: Expr) -> bool:
 
 def _bound(theory: "Theory", expr: ExprWithLimits, pairs: list[tuple[Expr, Expr]], forms: tuple[Expr, ...]) -> Expr:
     """Under a sum over t, a fact about t is used if it holds for every t of the sum."""
-    names = {v: Dummy(v.name, integer=v.is_integer, positive=v.is_positive) for v in expr.variables}
+    names = {v: Dummy(v.name, integer=v.is_integer) for v in expr.variables}
     for v, *ends in expr.limits:
         if v.is_integer and len(ends) == 2:
             forms += (names[v] - ends[0].xreplace(names), ends[1].xreplace(names) - names[v])

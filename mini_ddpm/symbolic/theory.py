@@ -1,25 +1,25 @@
 """A theory: definitions, assumptions, and the comparison of two lines under them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Symbol
+from sympy import Derivative, Expr, Integer, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic import prover
 from mini_ddpm.symbolic.agreement import DIGITS, holds, pair
 from mini_ddpm.symbolic.complaints import complaint, same_outcome
-from mini_ddpm.symbolic.conditions import Conditions
+from mini_ddpm.symbolic.conditions import Conditions, bound_in
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.gaussian import Expectation
-from mini_ddpm.symbolic.interpreter import Interpreter
+from mini_ddpm.symbolic.interpreter import NOTHING, Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
 
 INEQUALITY = 60  # worlds in which an inequality is tried
 MISSING = 6  # worlds without a value, after which a line is given up unless others had one
 WORK, FEWEST = 8_000, 5  # evaluations of what is summed or integrated, after which so many worlds are enough
-
 
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
@@ -113,8 +113,6 @@ class Theory:
         if any(one.unfold(variable, lambda place: True) is not None for one in self.definitions):
             raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum, mean or derivative")
 
-    # --- unfolding
-
     def unfold(self, expr: Expr, also: tuple[Expr, ...] = ()) -> Expr:
         """Replace what is defined, once; where an index must be 1 or more, only if it is for certain."""
         if not any(one.stands_in(expr) for one in self.definitions):
@@ -123,14 +121,16 @@ class Theory:
             for variable in node.args[1:2] if isinstance(node, Expectation) else node.variables:
                 self.check_free(variable)
         for one in self.definitions:
+            names, forms = bound_in(expr)
+            sure = partial(self._positive, names=names, also=also + forms)
             expr = expr.replace(
-                lambda node, one=one: one.unfold(node, lambda i: self._positive(i, also)) is not None,
+                lambda node, one=one, sure=sure: one.unfold(node, sure) is not None,
                 lambda node, one=one: one.unfold(node, lambda i: True),
             )
         return expr
 
-    def _positive(self, index: Expr, also: tuple[Expr, ...]) -> bool:
-        return self.conditions.at_least(index, 1, also) if not index.is_number else bool(index >= 1)
+    def _positive(self, index: Expr, names: dict, also: tuple[Expr, ...]) -> bool:
+        return self.conditions.at_least(index.xreplace(names), Integer(1), also)
 
     def unfold_some(self, expr: Expr, rounds: int = 12) -> Expr:
         """Replace definitions until none applies, or often enough (a recursion has no end)."""
@@ -169,7 +169,7 @@ class Theory:
         for world in worlds(indices, self.conditions, self.given, most):
             for salt in range(200):
                 there = Interpreter(self, World(world.number, world.indices, _regime(world.regime, salt), salt))
-                if all(there.truth(condition, {}) for condition in asked):
+                if all(there.truth(condition, NOTHING) for condition in asked):
                     yield there
                     break
 
