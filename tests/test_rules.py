@@ -564,7 +564,6 @@ def defined_to_be_its_own_slope():
     [
         (lambda: under(Ne(y, 0)), TypeError, "an assumption is an inequality, as T >= 2"),
         (lambda: under(y), TypeError, "an assumption is an inequality"),
-        (lambda: under(t**2 < T).refute(x[t], x[T]), Unchecked, r"too few cases: T > t..2"),
         (lambda: under(t >= 100).refute(x[t], x[t]), Unchecked, "no case to try: t >= 100 can't hold for small"),
         (lambda: under(y > 1, y < 0).refute(y, y + 1), Unchecked, "too few cases: y > 1, y < 0"),
         (lambda: no_chain(), Unchecked, "no chain of one to four steps keeps to the assumptions: t >= 2, T >= 9"),
@@ -663,7 +662,7 @@ NAMES = known({"y": y, "z": z, "u": u, "h": h})
     ("text", "marks", "message"),
     [
         (
-            "(y + z)**2\n= y**2 + 2*y*z + z**2  # expand\n= y**2 - 2*y*z + z**2",
+            "(y + z)**2\n= y**2 + 2*y*z + z**2\n= y**2 - 2*y*z + z**2",
             ["proved", "refused"],
             "look at:  the sign",
         ),
