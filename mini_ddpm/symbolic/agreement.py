@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from mpmath import mp, mpf
 from sympy import Expr
 
+from mini_ddpm.symbolic.worlds import NoValue
+
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.interpreter import Interpreter
 
@@ -21,6 +23,8 @@ def pair(there: "Interpreter", old: Expr, new: Expr) -> tuple[mpf, mpf, mpf]:
     with mp.workdps(DIGITS + MORE):
         finer = there(old), there(new)
         slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 5) * max(abs(a), abs(b))
+        if slack > max(1, abs(a), abs(b)) / 10**6:
+            raise NoValue(f"too few digits are known in world {there.world.number}: does a side divide by zero?")
     return a, b, slack
 
 

@@ -27,6 +27,7 @@ from sympy import (
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from mini_ddpm.symbolic.conditions import bound_in
 from mini_ddpm.symbolic.gaussian import Expectation, normal_density
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.worlds import Unchecked
@@ -41,6 +42,8 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     f = normal.theory.unfold_some(f)
     check_seen(normal, f, x, scope)
     f = f.replace(lambda node: isinstance(node, Derivative), lambda node: _differentiated(normal, node, scope))
+    if any(x in node.variables for node in f.atoms(Derivative)):
+        raise NoForm
     if (sign := normal.sign(v, scope)) is None or sign[0] < 0:
         raise NoForm
     if any(power.args[0].is_polynomial(x) and Poly(power.args[0], x).degree() > 1 for power in f.atoms(exp)):
@@ -151,7 +154,9 @@ def _differentiated(normal: "Normal", node: Derivative, scope: "Scope") -> Expr:
 def _at_point(node: Derivative) -> Expr:
     """f'(y) as the derivative of f(_xi) at _xi = y."""
     x, place = node.variables[0], Symbol("_xi", real=True)
-    return Subs(node.xreplace({x: place}), place, x) if x.is_Symbol and {*node.variables} == {x} else node
+    if isinstance(x, Dummy) or not x.is_Symbol or {*node.variables} != {x}:  # SymPy's own stand at a point already
+        return node
+    return Subs(node.xreplace({x: place}), place, x)
 
 
 def substituted(normal: "Normal", expr: Subs, scope: "Scope") -> Expr:
@@ -177,19 +182,18 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
     """
     if any(one.unfold(node, lambda i: True) is not None for one in normal.theory.definitions for node in f.atoms()):
         raise NoForm  # definitions that have no end
-    if not isinstance(x, Indexed):
-        if f.atoms(ExprWithLimits) and any(x in node.variables for node in f.atoms(ExprWithLimits)):
+    for node in f.atoms(ExprWithLimits, Expectation, Subs):  # inside of these, x may be another one
+        inner = node.args[1:2] if isinstance(node, Expectation) else node.variables
+        if node.has(x) and x.free_symbols & {*inner}:
             raise NoForm
+    if not isinstance(x, Indexed):
         return
-    bound = {v: node.limits for node in f.atoms(ExprWithLimits) for v in node.variables}
+    names, forms = bound_in(f)
     for other in f.atoms(Indexed):
         if other.base != x.base or other == x:
             continue
-        forms = scope.forms
-        for v in other.free_symbols & bound.keys():
-            forms += tuple(form for w, *ends in bound[v] if len(ends) == 2 for form in (w - ends[0], ends[1] - w))
         pairs = zip(other.indices, x.indices, strict=False)
-        if not any(normal.conditions.apart(a, b, forms) for a, b in pairs):
+        if not any(normal.conditions.apart(a.xreplace(names), b, scope.forms + forms) for a, b in pairs):
             raise NoForm(other)
 
 

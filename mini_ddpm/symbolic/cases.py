@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def size(normal: "Normal", expr: Expr, scope: "Scope") -> Expr:
     """|f|, factor by factor."""
     inside = normal.of(expr.args[0], scope)
-    if inside == 0:
-        return inside
+    if normal.generators.is_zero(inside):
+        return Integer(0)
     found = [(factor, k, normal.generators.weak_sign(factor)) for factor, k in normal.factors(inside)]
     return Mul(*((factor * sign[0] if sign else normal.size(factor)) ** k for factor, k, sign in found))
 
@@ -66,6 +66,8 @@ def _kink(normal: "Normal", cases: list, scope: "Scope") -> Expr | None:
     g = normal.of(condition.gts - condition.lts, scope)
     first, second = normal.of(a, scope), normal.of(b, scope)
     if normal.generators.is_zero(g) or (found := normal.generators.weak_sign((first - second) / g)) is None:
+        return None
+    if not normal.generators.sign(normal.generators.ratio((first - second) / g)[1]):  # where g is 0, a must be b
         return None
     return (first + second + found[0] * normal.of(Abs(a - b), scope)) / 2
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from sympy import Dummy, Expr, MatrixSymbol, Symbol, oo
 from sympy.assumptions import AppliedPredicate
+from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.relational import Relational
 
 from mini_ddpm.symbolic.linear import minimum
@@ -88,6 +89,17 @@ def _check_of_matrix(condition: AppliedPredicate) -> None:
     if condition.function.name not in IMPLIED or not isinstance(matrix, MatrixSymbol) or matrix.rows != matrix.cols:
         known = ", ".join(f"Q.{name}" for name in IMPLIED)
         raise TypeError(f"what is assumed of a square matrix is one of {known}, not {condition!r}")
+
+
+def bound_in(expr: Expr) -> tuple[dict[Symbol, Symbol], tuple[Expr, ...]]:
+    """New names for what is bound in an expression, of which no convention holds, and what their limits say of them."""
+    limits = {limit for node in expr.atoms(ExprWithLimits) for limit in node.limits if limit[0].is_integer}
+    order = [v for v, *_ in limits]
+    names = {v: Symbol(f"_{v.name}", integer=True) for v in order}
+    sure = [limit for limit in limits if len(limit) == 3 and order.count(limit[0]) == 1]
+    sure = [limit for limit in sure if limit[0] not in expr.free_symbols]  # or it is bound here and free there
+    forms = [form.xreplace(names) for v, a, b in sorted(sure, key=str) for form in (v - a, b - v)]
+    return names, tuple(forms)
 
 
 def rules(symbols: set[Symbol]) -> list[Expr]:

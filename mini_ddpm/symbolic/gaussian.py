@@ -5,10 +5,10 @@ Every Gaussian takes its mean and its *variance*. sigma is never an argument; si
 
 from sympy import (
     Add,
-    Basic,
     Dummy,
     Expr,
     Identity,
+    Indexed,
     Integral,
     MatrixSymbol,
     Poly,
@@ -51,7 +51,7 @@ class Expectation(Expr):
     is_extended_real = True
 
     def __new__(cls, f: Expr, x: Expr, mean: Expr = 0, variance: Expr = 1) -> "Expectation":
-        if not isinstance(x, Basic):
+        if not isinstance(x, (Symbol, Indexed, MatrixSymbol)):
             raise TypeError(f"a mean is taken over a symbol or an indexed quantity, not {x!r}")
         f, mean, variance = map(sympify, (f, mean, variance))
         if isinstance(x, MatrixSymbol):

@@ -35,20 +35,19 @@ class Generators:
             self.origin[self.named[key]] = origin
         return self.named[key]
 
-    def between(self, g: Expr, low: Expr | None, high: Expr | None, strict: bool) -> Expr:
-        """Note that low <= g <= high, or < if `strict`; one of the ends may be None."""
-        if g not in self.visible:
-            u = self.name(("range", g), g, nonnegative=True, positive=strict or None)
-            if low is not None:
-                self.visible[g] = low + (u if high is None else (high - low) / (1 + u))
-            elif high is not None:
-                self.visible[g] = high - u
-        return g
+    def between(self, g: Expr, low: Expr | None, high: Expr | None, strict: bool, closed: bool = False) -> None:
+        """Note that low <= g <= high, or < if `strict`; between two ends low < g, unless it is `closed` there."""
+        if g in self.visible:
+            return
+        u = self.name(("range", g), g, nonnegative=True, positive=strict or None)
+        if low is None or high is None:
+            self.visible[g] = high - u if low is None else low + u
+        else:
+            part = self.name(("part", g), g, nonnegative=True) if closed else Integer(1)  # 0 at the lower end
+            self.visible[g] = low + (high - low) * part / (part + u)
 
     def root(self, base: Expr, n: int, origin: Expr, positive: bool | None = None) -> Expr:
         """The n-th root of an expression in generators."""
-        if base in (0, 1):
-            return base
         g = self.name(("root", base, n), origin, nonnegative=True, positive=positive)
         self.relations[g] = n, base
         return g

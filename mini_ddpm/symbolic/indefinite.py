@@ -136,8 +136,10 @@ def _opaque(normal: "Normal", f: Expr, limits: tuple[Symbol, Expr, Expr], multip
     """A sum that may be empty, taken as it is."""
     k, first, last = limits
     kind = Product if multiplied else Sum
-    f = f.xreplace({k: PLACE})
-    return normal.generators.name((kind, f, first, last), kind(f, (PLACE, first, last)))
+    depth = sum(symbol.name.startswith("_in") for symbol in f.atoms(Symbol))  # f may have such sums inside
+    place = Symbol(f"_in{depth}", integer=True)
+    f = f.xreplace({k: place})
+    return normal.generators.name((kind, f, first, last), kind(f, (place, first, last)))
 
 
 def at(normal: "Normal", expr: Indefinite, scope: "Scope") -> Expr:

@@ -31,7 +31,7 @@ from sympy import (
 )
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import BooleanFunction
+from sympy.logic.boolalg import And, Not, Or
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from mini_ddpm.symbolic import matrices, totals
@@ -116,7 +116,7 @@ class Interpreter:
         return mpf(expr.p) / expr.q
 
     def _constant(self, expr: Expr, env: Env) -> mpf:
-        return {"Pi": mp.pi, "Exp1": mp.e, "EulerGamma": mp.euler}[type(expr).__name__] + 0
+        return mpf(expr.n(mp.dps + 5)) + 0
 
     def _symbol(self, expr: Symbol, env: Env) -> mpf:
         if expr in env:
@@ -245,7 +245,7 @@ class Interpreter:
         """Whether a condition holds."""
         if condition in (sympy.true, sympy.false):
             return bool(condition)
-        if isinstance(condition, BooleanFunction):
+        if isinstance(condition, (And, Or, Not)):
             parts = [self.truth(part, env) for part in condition.args]
             return {"And": all, "Or": any, "Not": lambda x: not x[0]}[type(condition).__name__](parts)
         if not isinstance(condition, Relational):

@@ -83,8 +83,6 @@ class Normal(Powers):
 
     def key(self, part: Basic, scope: Scope) -> Basic:
         """The same for equal expressions."""
-        if isinstance(part, sympy.Tuple):
-            return sympy.Tuple(*(self.key(each, scope) for each in part))
         return self.generators.canonical(self.of(part, scope)) if isinstance(part, Expr) else part
 
     def sign(self, expr: Expr, scope: Scope) -> tuple[int, bool] | None:

@@ -48,12 +48,10 @@ class Powers:
     def whole_power(self, base: Expr, power: Expr) -> Expr:
         """base**n for a whole symbolic n, whatever the sign of the base: base**(n + 1) is base**n base."""
         numerator, denominator = self.generators.ratio(power)
-        if not denominator.is_Integer:
-            raise NoForm
         result = Integer(1)
         for term in Add.make_args(numerator.expand()):
             number, monomial = (term / denominator).as_coeff_Mul()
-            if not number.is_Integer:
+            if not (number.is_Integer and denominator.is_Integer):
                 raise NoForm
             key = ("whole power", base, monomial)
             origin = self.generators.meaning(base) ** self.generators.meaning(monomial)

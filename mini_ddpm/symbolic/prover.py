@@ -1,6 +1,7 @@
 """Whether one line follows from another by normal forms; no time limits, so always the same answer."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sympy import Expr, PolynomialError, Symbol
@@ -64,17 +65,14 @@ def _holds(theory: "Theory", old: Expr, new: Expr, relation: str) -> bool:
     plan: dict = {}
     for _ in range(ROUNDS):
         normal = Normal(theory, Products(plan))
-        try:
+        with suppress(NoForm, PolynomialError, RecursionError):
             difference = normal.of(old) - normal.of(new)
             if relation == "=" and normal.generators.is_zero(difference):
                 return True
             if relation != "=" and normal.products.complete:
                 sign = normal.generators.weak_sign(difference)
                 return sign is not None and sign[0] in (0, 1 if relation == ">=" else -1)
-        except (NoForm, PolynomialError, RecursionError):
-            if normal.products.complete:
-                return False
         if normal.products.complete:
-            return False
+            break
         plan = normal.products.next_plan(normal)
     return False

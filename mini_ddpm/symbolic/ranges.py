@@ -16,6 +16,9 @@ class Ranges:
         self.upper: dict[Expr, tuple[Expr, bool]] = {}
         self.others: list[Expr] = []  # not negative
         for condition in conditions:
+            if condition.rel_op == "==":
+                self.others += [condition.lhs - condition.rhs, condition.rhs - condition.lhs]
+                continue
             small, large, strict = _sides(condition)
             if _is_leaf(large) and small.is_Rational:
                 self.lower[large] = max(self.lower.get(large, (small, strict)), (small, strict))
@@ -29,9 +32,11 @@ class Ranges:
         low, high = self.lower.get(leaf), self.upper.get(leaf)
         if low is None and leaf.is_nonnegative:
             low = Integer(0), bool(leaf.is_positive)
-        if high is not None or (low is not None and low[0] != 0):
-            strict = all(end[1] for end in (low, high) if end is not None)
-            generators.between(g, low[0] if low else None, high[0] if high else None, strict)
+        if high is not None:
+            closed = low is not None and not low[1]
+            generators.between(g, low[0] if low else None, high[0], high[1], closed)
+        elif low is not None and (low[0] != 0 or not leaf.is_nonnegative):
+            generators.between(g, low[0], None, low[1])
 
 
 def _sides(condition: Relational) -> tuple[Expr, Expr, bool]:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sympy import Basic, Dummy, Expr, Symbol
+from sympy import Basic, Derivative, Dummy, Expr, Subs, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.conditions import rules
+from mini_ddpm.symbolic.definitions import family
+from mini_ddpm.symbolic.gaussian import Expectation
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
@@ -25,18 +27,27 @@ def _inside(theory: "Theory", expr: Basic, pairs: Pairs, forms: tuple[Expr, ...]
         if expr == lhs:
             return rhs
         alike = (expr.is_Add and lhs.is_Add) or (expr.is_Mul and lhs.is_Mul)
-        if alike and not expr.has(ExprWithLimits):
+        if alike and not expr.has(ExprWithLimits, Expectation, Derivative, Subs):
             expr = expr.subs(lhs, rhs)
     if not expr.args:
         return expr
     if isinstance(expr, ExprWithLimits):
         return _bound(theory, expr, pairs, forms)
+    if isinstance(expr, (Expectation, Derivative, Subs)) and _assumed_of(theory, expr):
+        return expr
     return expr.func(*(_inside(theory, part, pairs, forms) for part in expr.args))
+
+
+def _assumed_of(theory: "Theory", expr: Expr) -> bool:
+    """Whether something is assumed of the variable, so that a fact may not hold for all of its values."""
+    variables = expr.args[1:2] if isinstance(expr, Expectation) else expr.variables
+    assumed = frozenset().union(*map(theory.reach, theory.conditions.of_quantities()))
+    return not assumed.isdisjoint(str(family(variable)) for variable in variables)
 
 
 def _bound(theory: "Theory", expr: ExprWithLimits, pairs: Pairs, forms: tuple[Expr, ...]) -> Expr:
     """Under a sum over t, a fact about t is used if it holds for every t of the sum."""
-    names = {v: Dummy(v.name, integer=v.is_integer, positive=v.is_positive) for v in expr.variables}
+    names = {v: Dummy(v.name, integer=v.is_integer) for v in expr.variables}
     for v, *ends in expr.limits:
         if v.is_integer and len(ends) == 2:
             forms += (names[v] - ends[0].xreplace(names), ends[1].xreplace(names) - names[v])
@@ -55,4 +66,6 @@ def _holds_for(theory: "Theory", fact: Expr, v: Symbol, names: dict, forms: tupl
     needed = [form for form in [*rules(indices), *theory.conditions.of_indices()] if v in form.free_symbols]
     if v.is_positive:
         needed.append(v - 1)
-    return v.is_integer and all(bool(theory.conditions.least(form.xreplace(names), forms) >= 0) for form in needed)
+    if not v.is_integer or any(v in condition.free_symbols for condition in theory.conditions.of_quantities()):
+        return False
+    return all(bool(theory.conditions.least(form.xreplace(names), forms) >= 0) for form in needed)

@@ -2,16 +2,17 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Symbol, Tuple
+from sympy import Derivative, Expr, Integer, Symbol, Tuple
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic import prover
 from mini_ddpm.symbolic.agreement import DIGITS
 from mini_ddpm.symbolic.comparison import compare
 from mini_ddpm.symbolic.complaints import refusal, same_outcome
-from mini_ddpm.symbolic.conditions import Assumption, Conditions
+from mini_ddpm.symbolic.conditions import Assumption, Conditions, bound_in
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import NOTHING, Interpreter
@@ -116,8 +117,6 @@ class Theory:
         if any(one.unfold(variable, lambda place: True) is not None for one in self.definitions):
             raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum, mean or derivative")
 
-    # --- unfolding
-
     def unfold(self, expr: Expr, also: tuple[Expr, ...] = ()) -> Expr:
         """Replace what is defined, once; where an index must be 1 or more, only if it is for certain."""
         if not any(one.stands_in(expr) for one in self.definitions):
@@ -126,14 +125,16 @@ class Theory:
             for variable in node.args[1:2] if isinstance(node, Expectation) else node.variables:
                 self.check_free(variable)
         for one in self.definitions:
+            names, forms = bound_in(expr)
+            sure = partial(self._positive, names=names, also=also + forms)
             expr = expr.replace(
-                lambda node, one=one: one.unfold(node, lambda i: self._positive(i, also)) is not None,
+                lambda node, one=one, sure=sure: one.unfold(node, sure) is not None,
                 lambda node, one=one: one.unfold(node, lambda i: True),
             )
         return expr
 
-    def _positive(self, index: Expr, also: tuple[Expr, ...]) -> bool:
-        return self.conditions.at_least(index, 1, also) if not index.is_number else bool(index >= 1)
+    def _positive(self, index: Expr, names: dict, also: tuple[Expr, ...]) -> bool:
+        return self.conditions.at_least(index.xreplace(names), Integer(1), also)
 
     def unfold_some(self, expr: Expr, rounds: int = 12) -> Expr:
         """Replace definitions until none applies, or often enough (a recursion has no end)."""
