@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sympy import Expr, PolynomialError, Symbol
+from sympy import Expr, Integer, PolynomialError, Product, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.normal import Normal
@@ -22,7 +23,7 @@ def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: st
     """True if `old relation new` follows; False says nothing."""
     return _follows(theory, old, new, facts, relation) or any(
         _follows(rest, old, new, facts, relation)
-        and _follows(theory, theory.unfold_some(old).subs(first), theory.unfold_some(new).subs(first), facts, relation)
+        and _follows(theory, _at(theory, old, first), _at(theory, new, first), facts, relation)
         for first, rest in _cases(theory, old, new)
     )
 
@@ -40,6 +41,20 @@ def _cases(theory: "Theory", old: Expr, new: Expr) -> Iterator[tuple[dict, "Theo
             rest = copy.copy(theory)
             rest.conditions = theory.conditions.with_(index >= least + 1)
             yield {index: least}, rest
+
+
+def _at(theory: "Theory", line: Expr, case: dict) -> Expr:
+    """A line at an index; products that are empty there become 1 first, as SymPy may take an empty one for 0."""
+
+    def empty(node: Expr) -> bool:
+        ends = [end.subs(case) for _, *limits in getattr(node, "limits", ()) for end in limits]
+        free = node.free_symbols >= case.keys()  # not an index that is bound around it
+        return isinstance(node, Product) and free and len(ends) == 2 and bool((ends[1] - ends[0]).is_negative)
+
+    line = theory.unfold_some(line)
+    if any(case.keys() & {*node.variables} for node in line.atoms(ExprWithLimits)):
+        return line.subs(case)
+    return line.replace(empty, lambda node: Integer(1)).subs(case)
 
 
 def _views(theory: "Theory", old: Expr, new: Expr, facts: Sequence) -> Iterator[tuple[Expr, Expr]]:
