@@ -21,7 +21,7 @@ from sympy import (
 )
 
 from mini_ddpm.symbolic import Derivation, Expectation, Theory, Unchecked, WrongStep, d
-from mini_ddpm.symbolic.cells import Cell, known
+from mini_ddpm.symbolic.cells import derive, known
 
 n = Symbol("n", integer=True, positive=True)
 P, X = MatrixSymbol("P", 1, 1), MatrixSymbol("X", 2, 2)
@@ -246,5 +246,5 @@ def test_the_mean_of_a_mean_keeps_its_names_apart():
 def test_matrices_are_shown_in_derivations_and_cells():
     shown = Derivation(theory(definite), log(Determinant(S.I))).step(-log(Determinant(S)))._repr_latex_()
     assert r"S \text{ positive definite}" in shown
-    cell = Cell(theory(definite), "Trace(S*x*x.T)\n= Trace(x.T*S*x)\n= Trace(x.T*x)", known({"S": S, "x": x}))
-    assert [verdict.mark for verdict in cell.verdicts] == ["proved", "refused"]
+    cell = derive(theory(definite), "Trace(S*x*x.T)\n= Trace(x.T*S*x)\n= Trace(x.T*x)", known({"S": S, "x": x}))
+    assert [verdict.mark for verdict in cell.verdicts()] == ["proved", "refused"]

@@ -28,6 +28,7 @@ from sympy import (
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.conditions import bound_in
+from mini_ddpm.symbolic.definitions import composite, family
 from mini_ddpm.symbolic.gaussian import Expectation, normal_density
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.worlds import Unchecked
@@ -180,8 +181,8 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
     Raises:
         NoForm: that is not certain.
     """
-    if any(one.unfold(node, lambda i: True) is not None for one in normal.theory.definitions for node in f.atoms()):
-        raise NoForm  # definitions that have no end
+    if any(str(family(x)) in normal.theory.reach(node) for node in _left_to_unfold(normal, f)):
+        raise NoForm
     for node in f.atoms(ExprWithLimits, Expectation, Subs):  # inside of these, x may be another one
         inner = node.args[1:2] if isinstance(node, Expectation) else node.variables
         if node.has(x) and x.free_symbols & {*inner}:
@@ -195,6 +196,15 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
         pairs = zip(other.indices, x.indices, strict=False)
         if not any(normal.conditions.apart(a.xreplace(names), b, scope.forms + forms) for a, b in pairs):
             raise NoForm(other)
+
+
+def _left_to_unfold(normal: "Normal", f: Expr) -> list[Expr]:
+    """What is still defined by something else, as its definition has no end."""
+
+    def defined(node: Expr) -> bool:
+        return any(one.unfold(node, lambda i: not i.is_nonpositive) is not None for one in normal.theory.definitions)
+
+    return [node for node in composite(f) | f.atoms(Symbol) if defined(node)]
 
 
 def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:

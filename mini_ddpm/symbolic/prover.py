@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sympy import Expr, PolynomialError, Symbol
+from sympy import Expr, Integer, PolynomialError, Product, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.normal import Normal
@@ -29,10 +30,6 @@ def proves(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: st
         return False
 
 
-def _at(theory: "Theory", line: Expr, first: dict) -> Expr:
-    return theory.unfold_some(line).subs(first)
-
-
 def _follows(theory: "Theory", old: Expr, new: Expr, facts: Sequence, relation: str) -> bool:
     return any(_holds(theory, first, second, relation) for first, second in _views(theory, old, new, facts))
 
@@ -44,6 +41,20 @@ def _cases(theory: "Theory", old: Expr, new: Expr) -> Iterator[tuple[dict, "Theo
         least = theory.conditions.least(index)
         if least.is_Integer:
             yield {index: least}, theory.where(index >= least + 1)
+
+
+def _at(theory: "Theory", line: Expr, case: dict) -> Expr:
+    """A line at an index; products that are empty there become 1 first, as SymPy may take an empty one for 0."""
+
+    def empty(node: Expr) -> bool:
+        ends = [end.subs(case) for _, *limits in getattr(node, "limits", ()) for end in limits]
+        free = node.free_symbols >= case.keys()  # not an index that is bound around it
+        return isinstance(node, Product) and free and len(ends) == 2 and bool((ends[1] - ends[0]).is_negative)
+
+    line = theory.unfold_some(line)
+    if any(case.keys() & {*node.variables} for node in line.atoms(ExprWithLimits)):
+        return line.subs(case)
+    return line.replace(empty, lambda node: Integer(1)).subs(case)
 
 
 def _views(theory: "Theory", old: Expr, new: Expr, facts: Sequence) -> Iterator[tuple[Expr, Expr]]:

@@ -98,9 +98,9 @@ def pieces(g: Function, ends: list[mpf]) -> mpf:
         if error > AGREE * max(abs(value), 1):  # not smooth up to its ends
             value, error = mpmath.quad(g, [first, last], error=True, maxdegree=6)
         parts.append(value)
-        if not mpmath.isfinite(value) or isinstance(value, mpmath.mpc):
-            raise Diverges
-        if error >= 1 or error > KNOWN * max(abs(value), 1):  # an error of 1 stands for any above it
+        if (
+            not mpmath.isfinite(value) or error >= 1 or error > KNOWN * max(abs(value), 1)
+        ):  # an error of 1 stands for any above it
             raise Diverges
     return mpmath.fsum(parts)
 
