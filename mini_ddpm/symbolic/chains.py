@@ -12,6 +12,7 @@ from sympy import Basic, Expr, Function, Symbol, sympify
 from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.conditions import Conditions
+from mini_ddpm.symbolic.edits import Edit
 from mini_ddpm.symbolic.notation import t, x
 from mini_ddpm.symbolic.theory import Rules, Theory
 from mini_ddpm.symbolic.worlds import MOST
@@ -82,6 +83,12 @@ class ChainTheory(Theory):
         if loose and not any(map(depends_on_path, outermost(old))):
             return f"{loose[0]} stands outside of a mean, so it differs from path to path: is an E_q missing?"
         return ""
+
+    def edits(self, node: Expr) -> Iterator[Edit]:
+        """Means and densities too."""
+        from mini_ddpm.symbolic.chain_edits import edits
+
+        return edits(node)
 
     @property
     def rules(self) -> Rules:

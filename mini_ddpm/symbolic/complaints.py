@@ -21,7 +21,7 @@ def complaint(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Int
     case = {**there.world.indices, **there.leaves}
     named = {name: value if isinstance(value, int) else mpmath.nstr(value, 4) for name, value in case.items()}
     world = ", ".join(f"{name} = {value}" for name, value in sorted(named.items(), key=_order(there)))
-    look = hints.hint(theory, old, new, relation)
+    look = hints.hint(theory, old, new, relation).words
     return (
         f"it is not true that the line before {WORDS[relation]} this one\n"
         f"  before:   {old}\n"

@@ -1,6 +1,6 @@
 """A theory: definitions, assumptions, and the comparison of two lines under them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mpmath import mp, mpf
 from sympy import Derivative, Expr, Symbol
@@ -12,6 +12,7 @@ from mini_ddpm.symbolic.agreement import DIGITS, holds, pair
 from mini_ddpm.symbolic.complaints import complaint, same_outcome
 from mini_ddpm.symbolic.conditions import Conditions
 from mini_ddpm.symbolic.definitions import Definition, composite, family
+from mini_ddpm.symbolic.edits import Edit
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
@@ -56,6 +57,10 @@ class Theory:
     def hint(self, old: Expr, new: Expr) -> str:
         """What this kind of theory knows of usual mistakes; nothing here."""
         return ""
+
+    def edits(self, node: Expr) -> Iterable[Edit]:
+        """Slips of this kind of theory, undone at a sub-expression; none here."""
+        return ()
 
     # --- what holds
 

@@ -1,0 +1,101 @@
+"""Whether a hint names the mistake that was planted: in false steps of the corpus, and in true lines of notebooks."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import derivations
+import planted
+from sympy import Expr, expand, sympify
+
+from mini_ddpm.symbolic import Theory, Unchecked, WrongStep, hints
+
+
+class Case(NamedTuple):
+    """A false line, what was done to it, and the words of which a hint must have one; `right` if it is known."""
+
+    kind: str
+    what: str
+    theory: Theory
+    old: Expr
+    new: Expr
+    right: Expr | None
+    words: tuple[str, ...]
+
+
+KINDS = {
+    "sign": ("sign",),
+    "square": ("square", "root", "power", "**2", "sqrt"),
+    "root": ("square", "root", "power", "**2", "sqrt"),
+    "reciprocal": ("upside down", "power", "1/", "**(-1)"),
+    "index": ("index", "limits", "argument"),
+    "cross term": ("term",),
+    "swapped": ("swapped",),
+    "Sum for Product": ("Sum",),
+    "Product for Sum": ("Product",),
+}
+
+
+def corpus() -> Iterator[Case]:
+    """The false steps whose slip is one small edit."""
+    for path in sorted(Path(derivations.__file__).parent.glob("false_*.py")):
+        module = import_module(f"derivations.{path.stem}")
+        for number, what in getattr(module, "EDITS", {}).items():
+            step = module.STEPS[number]
+            if step.relation == "=":
+                kind, words = needed(what, vars(module))
+                yield Case(kind, f"{path.stem} {number}: {what}", step.given()[0], step.before, step.after, None, words)
+
+
+def needed(what: str, names: dict) -> tuple[str, tuple[str, ...]]:
+    """The kind of a slip, and the words of which its hint must have one."""
+    if (kind := next((kind for kind in KINDS if what.startswith(kind)), None)) is not None:
+        return kind, KINDS[kind]
+    if what.startswith("factor"):
+        value = read(what.removeprefix("factor ").split(" in ")[0], names)
+        return "factor", (f"factor {value}", f"before = {1 / value}", f"before = {value}", f"factor {1 / value}", f"{value} makes", f"number {1/value}", f"number {value}:", f"number {-value}:")
+    value = read(re.sub(r" \(.*|.* -> |^index of |.* of (?=\w+$)| inside of .*|index \w of", "", what), names)
+    return "expression", tuple(dict.fromkeys([what, str(value)]))
+
+
+def read(text: str, names: dict) -> object:
+    try:
+        return eval(text, dict(names), {"sqrt": __import__("sympy").sqrt, "pi": __import__("sympy").pi}) if "/" not in text or not text.replace("/", "").isdigit() else sympify(text)
+    except (NameError, SyntaxError, TypeError):
+        return text
+
+
+def planted_in(steps: list) -> Iterator[Case]:
+    """Every mistake that fits into the true equalities."""
+    seen = set()
+    for theory, old, new, relation in steps:
+        for kind, mutant, was, became in planted.changes(new) if relation == "=" else ():
+            if (old, mutant) not in seen and mutant != old:
+                seen.add((old, mutant))
+                words = [str(part) for part in (was, became) if part not in (0, 1)]
+                words += [str(leaf) for leaf in was.atoms(*LEAVES)] + list(SIGNS.get(kind, ()))
+                yield Case(kind, f"{was} -> {became}", theory, old, mutant, new, tuple(words))
+
+
+LEAVES = (planted.Symbol, planted.Indexed)
+SIGNS = {"sign": ("sign",), "log inverted": ("sign",), "factor 2": ("factor",), "constant inverted": ("factor",)}
+
+
+def judge(case: Case) -> tuple[str, str]:
+    """"named", "other" (an edit elsewhere, or other words), "symbols" (no edit), "silent"; and the words."""
+    try:
+        if not case.theory.disagreement(case.old, case.new):
+            return "true", ""
+    except (WrongStep, Unchecked) as error:
+        return "true", str(error)
+    hint = hints.hint(case.theory, case.old, case.new, "=")
+    if not hint.words:
+        return "silent", ""
+    if hint.repaired is None:
+        listed = hint.words.split(":")[0].split(", ")
+        right = all(any(one in word for word in case.words) for one in listed)
+        return ("symbols named" if right else "symbols"), hint.words
+    mended = case.right is None or hint.repaired == case.right or expand(hint.repaired - case.right) == 0
+    return ("named" if mended and any(word in hint.words for word in case.words) else "other"), hint.words
