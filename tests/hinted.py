@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import derivations
 import planted
-from sympy import Expr, expand, sympify
+from sympy import Expr, expand, pi, sqrt, sympify
 
 from mini_ddpm.symbolic import Theory, Unchecked, WrongStep, hints
 
@@ -29,10 +29,11 @@ KINDS = {
     "sign": ("sign",),
     "square": ("square", "root", "power", "**2", "sqrt"),
     "root": ("square", "root", "power", "**2", "sqrt"),
-    "reciprocal": ("upside down", "power", "1/", "**(-1)"),
+    "reciprocal": ("upside down", "power", "1/", "swapped"),
     "index": ("index", "limits", "argument"),
     "cross term": ("term",),
-    "swapped": ("swapped",),
+    "swapped": ("swapped", "signs", "upside down"),
+    "log inside": ("inside",),
     "Sum for Product": ("Sum",),
     "Product for Sum": ("Product",),
 }
@@ -61,8 +62,9 @@ def needed(what: str, names: dict) -> tuple[str, tuple[str, ...]]:
 
 
 def read(text: str, names: dict) -> object:
+    """An expression in the words of EDITS, and the words themselves where they are none."""
     try:
-        return eval(text, dict(names), {"sqrt": __import__("sympy").sqrt, "pi": __import__("sympy").pi}) if "/" not in text or not text.replace("/", "").isdigit() else sympify(text)
+        return sympify(text) if text.replace("/", "").isdigit() else sympify(eval(text, {"sqrt": sqrt, "pi": pi, **names}))
     except (NameError, SyntaxError, TypeError):
         return text
 
@@ -74,13 +76,24 @@ def planted_in(steps: list) -> Iterator[Case]:
         for kind, mutant, was, became in planted.changes(new) if relation == "=" else ():
             if (old, mutant) not in seen and mutant != old:
                 seen.add((old, mutant))
-                words = [str(part) for part in (was, became) if part not in (0, 1)]
-                words += [str(leaf) for leaf in was.atoms(*LEAVES)] + list(SIGNS.get(kind, ()))
+                differ = new.atoms(*LEAVES) ^ mutant.atoms(*LEAVES)
+                words = [str(was), *(str(leaf) for leaf in was.atoms(*LEAVES) | differ), *SIGNS.get(kind, ())]
+                words += [str(became)] if became not in (0, 1) else []
                 yield Case(kind, f"{was} -> {became}", theory, old, mutant, new, tuple(words))
 
 
 LEAVES = (planted.Symbol, planted.Indexed)
 SIGNS = {"sign": ("sign",), "log inverted": ("sign",), "factor 2": ("factor",), "constant inverted": ("factor",)}
+
+
+def same_form(line: Expr, right: Expr) -> bool:
+    """Whether two lines are the same by algebra alone, without the definitions."""
+    if line == right or expand(line - right) == 0:
+        return True
+    try:
+        return not Theory().disagreement(line, right)
+    except (WrongStep, Unchecked, AttributeError):  # the last for densities
+        return False
 
 
 def judge(case: Case) -> tuple[str, str]:
@@ -97,5 +110,5 @@ def judge(case: Case) -> tuple[str, str]:
         listed = hint.words.split(":")[0].split(", ")
         right = all(any(one in word for word in case.words) for one in listed)
         return ("symbols named" if right else "symbols"), hint.words
-    mended = case.right is None or hint.repaired == case.right or expand(hint.repaired - case.right) == 0
+    mended = case.right is None or same_form(hint.repaired, case.right)
     return ("named" if mended and any(word in hint.words for word in case.words) else "other"), hint.words

@@ -90,6 +90,12 @@ class ChainTheory(Theory):
 
         return edits(node)
 
+    def vocabulary(self, *lines: Expr) -> list[Expr]:
+        """The densities of the chain, their logarithms and the terms of the bound."""
+        from mini_ddpm.symbolic.chain_edits import vocabulary
+
+        return vocabulary(any(line.has(t) for line in lines))
+
     @property
     def rules(self) -> Rules:
         """What the prover knows of Markov chains."""

@@ -47,7 +47,8 @@ def nodes(node: Expr, way: Way = ()) -> Iterator[tuple[Way, Expr]]:
     yield way, node
     for k, argument in enumerate(node.args):
         bound = (isinstance(node, (Sum, Product, Integral)) and k > 0) or (isinstance(node, Expectation) and k == 1)
-        if not bound and not isinstance(node, Indexed) and isinstance(argument, Expr):
+        known = isinstance(node, Indexed) or (isinstance(node, Pow) and k and argument.is_Rational)  # edited from above
+        if not bound and not known and isinstance(argument, Expr):
             yield from nodes(argument, (*way, k))
 
 
@@ -67,7 +68,19 @@ def edits(node: Expr, others: list[Expr]) -> Iterator[Edit]:
     if isinstance(node, (Symbol, Indexed)) and not node.is_integer:
         for other in others:
             if other != node:
-                yield Edit(1.5, f"{node}: {other} makes the line true", other)
+                index = isinstance(other, Indexed) and isinstance(node, Indexed) and other.base == node.base
+                yield Edit(1.5, f"{'the index of ' * index}{node}: {other} makes the line true", other)
+
+
+def everywhere(line: Expr, others: list[Expr]) -> Iterator[Edit]:
+    """A quantity for another one, wherever it stands."""
+    for one in others:
+        if line.has(one):
+            for new in (1 - one, 1 + one, *others):
+                try:
+                    yield Edit(2.2, f"{one} everywhere: {new} makes the line true", line.xreplace({one: new}))
+                except ValueError:
+                    continue  # a variable of a derivative
 
 
 def _signs(node: Expr) -> Iterator[Edit]:
@@ -75,7 +88,7 @@ def _signs(node: Expr) -> Iterator[Edit]:
         for term in node.args:
             yield Edit(0, f"the sign of {term}", node - 2 * term)
             yield Edit(2.5, f"the term {term}: without it the line is true", node - term)
-    elif not node.is_number and node.is_extended_real:
+    elif not node.is_number and real(node):
         yield Edit(0.5, f"the sign of {node}", -node)
     if isinstance(node, Mul):
         for factor in node.args:
@@ -103,22 +116,31 @@ def _leaves(node: Expr) -> Iterator[Edit]:
 def _powers(node: Expr) -> Iterator[Edit]:
     if isinstance(node, Pow) and node.exp.is_Rational and not node.base.is_number:
         e = node.exp
-        for k, exponent in enumerate((2 * e, e / 2, -e, e + 1, e - 1)):
-            new = node.base**exponent
-            yield Edit(1 if k < 3 else 2, f"the power of {node.base}: {new} makes the line true", new)
+        for k, exponent in enumerate((2 * e, e / 2, -e, e + 1, e - 1, 4 * e, e / 4)):
+            if exponent:
+                new = node.base**exponent
+                yield Edit(1 if k < 3 else 2, f"the power of {node.base}: {new} makes the line true", new)
+        if e == 2 and isinstance(node.base, Add):
+            words = f"the square of {node.base}: without its cross terms the line is true"
+            yield Edit(1.5, words, Add(*(term**2 for term in node.base.args)))
 
 
 def _missing(node: Expr) -> Iterator[Edit]:
-    if node.is_number or node.is_integer or not node.is_extended_real:
+    if node.is_number or node.is_integer or not real(node):
         return
     rank = 1 if isinstance(node, (Symbol, Indexed)) else 1.5
-    yield Edit(rank, f"a square of {node} is missing", node**2)
-    yield Edit(rank, f"a root of {node} is missing", sqrt(node))
+    if not isinstance(node, exp):
+        yield from _roots(node, rank)
     yield Edit(2, f"{node} is upside down: 1 over it makes the line true", 1 / node)
     yield Edit(2, f"a log of {node} is missing", log(node))
     yield Edit(2, f"an absolute value of {node} is missing", Abs(node))
     if isinstance(node, (log, exp, Abs)):
         yield Edit(2, f"{node}: {node.args[0]} makes the line true", node.args[0])
+
+
+def _roots(node: Expr, rank: float) -> Iterator[Edit]:
+    yield Edit(rank, f"a square of {node} is missing", node**2)
+    yield Edit(rank, f"a root of {node} is missing", sqrt(node))
 
 
 def _numbers(node: Expr) -> Iterator[Edit]:
@@ -163,9 +185,19 @@ def _nested(node: Expr) -> Iterator[Edit]:
 
 
 def _swapped(node: Expr) -> Iterator[Edit]:
-    if isinstance(node, (Add, Mul)):
-        leaves = sorted(
-            {leaf for leaf in node.atoms(Symbol, Indexed) if not leaf.is_integer and leaf.is_extended_real}, key=str
-        )
-        for a, b in combinations(leaves[:5], 2):
-            yield Edit(2, f"{a} and {b} are swapped in {node}", node.xreplace({a: b, b: a}))
+    if not isinstance(node, (Add, Mul)):
+        return
+    found = {leaf for leaf in node.atoms(Symbol, Indexed) if not leaf.is_integer and leaf.is_extended_real}
+    free = [leaf for leaf in sorted(found, key=str) if {s for s in leaf.free_symbols if s.is_integer} <= node.free_symbols]
+    for a, b in combinations(free, 2) if len(free) < 9 else ():
+        yield Edit(2, f"{a} and {b} are swapped in {node}", node.xreplace({a: b, b: a}))
+    for a, b in combinations(node.args, 2) if 2 < len(node.args) < 7 else ():
+        if isinstance(node, Add):
+            yield Edit(2.3, f"the signs of {a} and {b}", node - 2 * a - 2 * b)
+        else:
+            yield Edit(2.3, f"{a * b} is upside down in {node}", node / (a * b) ** 2)
+
+
+def real(node: Expr) -> bool:
+    """Whether it may stand for a number; SymPy does not know it of a fraction."""
+    return node.is_extended_real is not False

@@ -92,22 +92,21 @@ def _neat(number: mpf) -> Expr | None:
 
 
 def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
-    """Which quantities does one line have, and the other not?"""
+    """Which quantity does one line have, and the other not, not even through definitions?"""
     mine, theirs = _quantities(new), _quantities(old)
-    reached = {str(leaf) for leaf in theirs} | {str(leaf) for leaf in _quantities(theory.unfold_some(old))}
-    fresh = [str(leaf) for leaf in mine if not _reached(theory, leaf, reached)]
-    lost = [str(leaf) for leaf in theirs if leaf not in mine]
-    if fresh:
-        return f"{', '.join(fresh)}: in this line only. Undefined, or a wrong index?"
-    if lost:
-        return f"{', '.join(lost)}: in the line before only"
+    fresh = [leaf for leaf in mine if leaf not in theirs and _unknown(theory, leaf, old)]
+    lost = [leaf for leaf in theirs if leaf not in mine and _unknown(theory, leaf, new)]
+    if len(fresh) == 1:
+        return f"{fresh[0]}: in this line only. Undefined, or a wrong index?"
+    if 0 < len(lost) < 3 and not fresh and new.free_symbols:
+        return f"{', '.join(map(str, lost))}: in the line before only"
     return ""
 
 
-def _reached(theory: "Theory", leaf: Expr, reached: set[str]) -> bool:
-    """Whether a quantity, or all that it is defined by, stands in the line before."""
-    meaning = {str(part) for part in _quantities(theory.unfold(leaf))}
-    return str(leaf) in reached or (theory.unfold(leaf) != leaf and meaning <= reached)
+def _unknown(theory: "Theory", leaf: Expr, line: Expr) -> bool:
+    """Whether nothing in a line has to do with a quantity, through definitions or as another of its family."""
+    indices = {str(s) for s in leaf.free_symbols | line.free_symbols if s.is_integer}
+    return not (theory.reach(leaf) & theory.reach(line)) - indices
 
 
 def _quantities(expr: Basic) -> list[Expr]:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import mpmath
 from mpmath import mpf
-from sympy import Abs, Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, Sum, Symbol, expand, log, pi, sqrt
+from sympy import Abs, Add, Derivative, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, Sum, Symbol, expand, log, pi, sqrt
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from mini_ddpm.symbolic.edits import FAMILY, Edit, Way, edits, nodes, put
+from mini_ddpm.symbolic.edits import FAMILY, Edit, Way, edits, everywhere, nodes, put, real
 from mini_ddpm.symbolic.wanted import wanted
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
 DEEP = 400  # edits tried inside of sums, means and functions
-WORK = 6_000  # evaluations of what is integrated
+WORK = 4_000  # evaluations of what is integrated
 FULL = 12  # edits tried in all worlds
 ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError)
 
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 def same(a: mpf, b: mpf) -> bool:
     """Whether two numbers agree, as far as quadrature can tell."""
-    return abs(a - b) <= mpf(10) ** -14 * max(abs(a), abs(b))
+    return abs(a - b) <= mpf(10) ** -14 * max(abs(a), abs(b)) + mpf(10) ** -22
 
 
 def repair(worlds: "Sequence[Interpreter]", before: list[mpf], old: Expr, new: Expr, limit: float) -> tuple[str, Expr] | None:
@@ -65,13 +65,14 @@ class Search:
         self.table = dict(self._table())
         self.others = [leaf for leaf in _leaves(old, new) if not leaf.is_integer and leaf.is_extended_real][:12]
         self.wholes = _wholes(old)
+        self.sums = [one for one in pool(there, old, new) if isinstance(one, Add)]
 
     def found(self) -> Iterator[Found]:
         deep, at = [], dict(nodes(self.new))
         for way, node in at.items():
             inside = isinstance(at.get(way[:-1]) if way else None, (log, Abs))
-            for edit in self._of_node(node):
-                if inside:  # a factor of the log is likelier
+            for edit in self._of_node(node, way):
+                if inside and isinstance(edit.new, Pow):  # a factor of the log is likelier
                     edit = edit._replace(rank=edit.rank + 1.5)
                 if way not in self.should:
                     deep.append(Found(edit, way))
@@ -93,16 +94,31 @@ class Search:
             if self.there.terms - begin > WORK:
                 break
 
-    def _of_node(self, node: Expr) -> Iterator[Edit]:
+    def _of_node(self, node: Expr, way: Way) -> Iterator[Edit]:
         yield from edits(node, self.others)
         yield from self.there.theory.edits(node)
+        if node == self.new:
+            yield from everywhere(node, self.others)
+        for part in self.sums if isinstance(node, Add) else ():
+            if set(part.args) < set(node.args):
+                for value in self.should.get(way, ()):
+                    ratio = (value - self.there(node)) / self.there(part) + 1 if self.value(part) else None
+                    if ratio and (hit := self.table.get(_key(ratio))) is not None and hit[1] != 1:
+                        words = f"a factor {hit[1]} is missing in {part}"
+                        yield Edit(2.8 + hit[0] / 20, words, node + (hit[1] - 1) * part)
         for whole in self.wholes.get(node, ()):
             missing = whole - node if isinstance(whole, Add) else whole / node
             kind = "term" if isinstance(whole, Add) else "factor"
             yield Edit(1.8, f"a {kind} {missing} is missing in {node}", whole)
 
+    def is_base(self, way: Way) -> bool:
+        node = self.new
+        for k in way[:-1]:
+            node = node.args[k]
+        return bool(way) and isinstance(node, Pow)
+
     def _factors(self, node: Expr) -> Iterator[Edit]:
-        if node.is_number or node.is_integer or not node.is_extended_real or isinstance(node, Sum):
+        if node.is_number or node.is_integer or not real(node) or isinstance(node, Sum):
             return
         for one in (Integer(2), Rational(1, 2)):
             yield Edit(2, f"a factor {one} is missing in {node}", one * node)
@@ -121,10 +137,10 @@ class Search:
     def _table(self) -> Iterator[tuple[str, tuple[float, Expr]]]:
         """Numbers of what may be missing, with the simplest expression for each."""
         found: dict[str, tuple[float, Expr]] = {}
-        for one in pool(self.old, self.new):
+        for one in pool(self.there, self.old, self.new):
             for expr in (one, sqrt(one), one**2, one / 2, 2 * one):
                 if (value := self.value(expr)) is not None and value:
-                    cost = float(expr.count_ops()) + 1
+                    cost = 1 + (0.0 if expr.is_Rational else float(expr.count_ops()))
                     key = _key(value)
                     if key not in found or found[key][0] > cost:
                         found[key] = cost, expr
@@ -132,19 +148,20 @@ class Search:
 
     def _of_table(self, node: Expr, target: mpf, way: Way) -> Iterator[Edit]:
         value = self.value(node)
-        if not value or not target:
+        if not value or not target or (way and node.is_Rational):
             return
-        bare = 1.0 if node.is_number else 0.0
-        for ratio, words, sign in ((target / value, "is missing in", 1), (value / target, "is too many in", -1)):
+        bare = 1.0 if node.is_number else 0.3 * self.is_base(way)  # the factor of the root, not of what is under it
+        for ratio, sign in ((target / value, 1), (value / target, -1)):
             if (hit := self.table.get(_key(ratio))) is not None and hit[1] != 1:
                 cost, c = hit
-                yield Edit(3 + cost / 20 + bare - _simple(c), f"a factor {c} {words} {node}", node * c**sign)
-        for by, words, sign in ((target - value, "is missing in", 1), (value - target, "is too many in", -1)):
+                words = f"a factor {c**sign} is missing in {node}"
+                yield Edit(3 + cost / 20 + bare - _simple(c), words, node * c**sign)
+        for by, sign in ((target - value, 1), (value - target, -1)):
             if (hit := self.table.get(_key(by))) is not None:
                 cost, c = hit
                 extra = 0 if isinstance(node, Add) else 0.1
-                yield Edit(3 + cost / 20 + extra, f"a term {c if sign > 0 else -c} is missing in {node}" if sign > 0 else f"a term {-c} is missing in {node}", node + sign * c)
-        if way and not node.is_number and (hit := self.table.get(_key(target))) is not None:
+                yield Edit(3 + cost / 20 + extra, f"a term {sign * c} is missing in {node}", node + sign * c)
+        if way and not node.is_number and not isinstance(node, Add) and (hit := self.table.get(_key(target))) is not None:
             cost, c = hit
             yield Edit(3.4 + (cost + float(node.count_ops())) / 20 + bare, f"{node}: {c} makes the line true", c)
 
@@ -157,7 +174,7 @@ def _key(number: mpf) -> str:
     return mpmath.nstr(number, 12)
 
 
-def pool(old: Expr, new: Expr) -> list[Expr]:
+def pool(there: "Interpreter", old: Expr, new: Expr) -> list[Expr]:
     """What may have been forgotten: parts of both lines, small numbers, and the schedule at the times that occur."""
     found = [Integer(1), Integer(3), Integer(4), Integer(6), Rational(1, 3), pi]
     found += [leaf for leaf in _leaves(old, new) if leaf.is_extended_real]
@@ -166,7 +183,9 @@ def pool(old: Expr, new: Expr) -> list[Expr]:
         found += [IndexedBase(name, positive=True)[k] for name in FAMILY]
         found.append(1 - IndexedBase("alpha_bar", positive=True)[k])
     for line in (old, new):
-        found += [node for _, node in nodes(line) if node.is_extended_real and not node.is_Rational]
+        found += [node for _, node in nodes(line) if real(node) and not node.is_Rational]
+        found += list(_inner_derivatives(line))
+    found += there.theory.vocabulary(old, new)
     for square in old.atoms(Pow) | {old}:
         if not square.has(ExprWithLimits) and square.count_ops() < 60:
             found += list(Add.make_args(expand(square)))
@@ -175,8 +194,16 @@ def pool(old: Expr, new: Expr) -> list[Expr]:
 
 def _leaves(*lines: Expr) -> list[Expr]:
     """Quantities outside of indices, in a fixed order."""
-    found = {node for line in lines for _, node in nodes(line) if isinstance(node, (Symbol, Indexed))}
+    found = {node for line in lines for _, node in nodes(line) if isinstance(node, (Symbol, Indexed)) and not str(node).startswith("x_{")}
     return sorted(found, key=str)
+
+
+def _inner_derivatives(line: Expr) -> Iterator[Expr]:
+    """What the chain rule multiplies with."""
+    for node in line.atoms(Derivative):
+        for _, part in list(nodes(node.expr))[1:12]:
+            if part.has(node.variables[0]) and real(part):
+                yield part.diff(node.variables[0])
 
 
 def _wholes(old: Expr) -> dict[Expr, list[Expr]]:

@@ -62,6 +62,10 @@ class Theory:
         """Slips of this kind of theory, undone at a sub-expression; none here."""
         return ()
 
+    def vocabulary(self, *lines: Expr) -> list[Expr]:
+        """What may have been forgotten in a line of this kind of theory; nothing here."""
+        return []
+
     # --- what holds
 
     def define(self, lhs: Expr, rhs: Expr) -> Definition:
