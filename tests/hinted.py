@@ -32,7 +32,7 @@ KINDS = {
     "reciprocal": ("upside down", "power", "1/", "swapped"),
     "index": ("index", "limits", "argument"),
     "cross term": ("term",),
-    "swapped": ("swapped", "signs", "upside down"),
+    "swapped": ("swapped", "signs", "upside down", "everywhere"),
     "log inside": ("inside",),
     "Sum for Product": ("Sum",),
     "Product for Sum": ("Product",),
@@ -56,7 +56,9 @@ def needed(what: str, names: dict) -> tuple[str, tuple[str, ...]]:
         return kind, KINDS[kind]
     if what.startswith("factor"):
         value = read(what.removeprefix("factor ").split(" in ")[0], names)
-        return "factor", (f"factor {value}", f"before = {1 / value}", f"before = {value}", f"factor {1 / value}", f"{value} makes", f"number {1/value}", f"number {value}:", f"number {-value}:")
+        numbers = (value, 1 / value, -value)
+        factors = [form.format(one) for form in ("factor {}", "number {}", "before = {}") for one in numbers]
+        return "factor", (*factors, f"{value} makes")
     value = read(re.sub(r" \(.*|.* -> |^index of |.* of (?=\w+$)| inside of .*|index \w of", "", what), names)
     return "expression", tuple(dict.fromkeys([what, str(value)]))
 
@@ -64,7 +66,7 @@ def needed(what: str, names: dict) -> tuple[str, tuple[str, ...]]:
 def read(text: str, names: dict) -> object:
     """An expression in the words of EDITS, and the words themselves where they are none."""
     try:
-        return sympify(text) if text.replace("/", "").isdigit() else sympify(eval(text, {"sqrt": sqrt, "pi": pi, **names}))
+        return sympify(text if text.replace("/", "").isdigit() else eval(text, {"sqrt": sqrt, "pi": pi, **names}))
     except (NameError, SyntaxError, TypeError):
         return text
 
@@ -97,7 +99,7 @@ def same_form(line: Expr, right: Expr) -> bool:
 
 
 def judge(case: Case) -> tuple[str, str]:
-    """"named", "other" (an edit elsewhere, or other words), "symbols" (no edit), "silent"; and the words."""
+    """ "named", "other" (an edit elsewhere, or other words), "symbols" (no edit), "silent"; and the words."""
     try:
         if not case.theory.disagreement(case.old, case.new):
             return "true", ""

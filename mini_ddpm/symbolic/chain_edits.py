@@ -16,14 +16,7 @@ def edits(node: Expr) -> Iterator[Edit]:
     if isinstance(node, KL):
         yield Edit(0, f"the arguments of {node} are swapped", KL(*reversed(node.args)))
     if isinstance(node, Density):
-        yield Edit(1, f"{node}: {OTHER[type(node)](*node.args)} makes the line true", OTHER[type(node)](*node.args))
-        if len(node.args) > 1:
-            first, second, *rest = node.args
-            yield Edit(1, f"the arguments of {node} are swapped", node.func(second, first, *rest))
-            if isinstance(first, Indexed) and not rest:
-                for given in (x[0], x[first.indices[0] - 1], x[first.indices[0] + 1]):
-                    new = node.func(first, given)
-                    yield Edit(1, f"the condition of {node}: {new} makes the line true", new)
+        yield from _of_density(node)
     if isinstance(node, (KL, log, Density, Mul, Add, Sum)) and node.has(Density):
         words = f"{node} stands outside of a mean, so it differs from path to path: is an E_q missing?"
         yield Edit(0.9 if isinstance(node, (Add, Sum)) else 0.8, words, E_q(node))
@@ -32,6 +25,18 @@ def edits(node: Expr) -> Iterator[Edit]:
     if isinstance(node, (log, exp, Pow)) and isinstance(node.args[0], E_q):
         new = E_q(node.func(node.args[0].args[0], *node.args[1:]))
         yield Edit(1, f"the {type(node).__name__.lower()} belongs inside of the mean: {new}", new)
+
+
+def _of_density(node: Density) -> Iterator[Edit]:
+    other = OTHER[type(node)](*node.args)
+    yield Edit(1, f"{node}: {other} makes the line true", other)
+    if len(node.args) > 1:
+        first, second, *rest = node.args
+        yield Edit(1, f"the arguments of {node} are swapped", node.func(second, first, *rest))
+        if isinstance(first, Indexed) and not rest:
+            for given in (x[0], x[first.indices[0] - 1], x[first.indices[0] + 1]):
+                new = node.func(first, given)
+                yield Edit(1, f"the condition of {node}: {new} makes the line true", new)
 
 
 def vocabulary(with_t: bool) -> list[Expr]:

@@ -61,11 +61,22 @@ def put(node: Basic, way: Way, new: Expr) -> Expr:
     return node.func(*arguments)
 
 
-def edits(node: Expr, others: list[Expr]) -> Iterator[Edit]:
-    """Edits of this sub-expression, not of its parts; `others` are quantities that may be meant instead of it."""
-    for rules in (_signs, _leaves, _powers, _missing, _numbers, _sums, _means, _opposites, _nested, _swapped):
+def leaves(*lines: Expr) -> list[Expr]:
+    """Quantities outside of indices, in a fixed order."""
+    found = {node for line in lines for _, node in nodes(line) if type(node) in (Symbol, Indexed) and real(node)}
+    return sorted(found, key=str)
+
+
+def edits(node: Expr, others: list[Expr], in_log: bool) -> Iterator[Edit]:
+    """Edits of this sub-expression, not of its parts; `others` are quantities that may be meant instead of it.
+
+    A root or square directly in a log is left out: a factor of the log is likelier.
+    """
+    for rules in () if in_log else (_powers, _roots):
         yield from rules(node)
-    if isinstance(node, (Symbol, Indexed)) and not node.is_integer:
+    for rules in (_signs, _leaves, _missing, _numbers, _sums, _means, _opposites, _nested, _swapped):
+        yield from rules(node)
+    if type(node) in (Symbol, Indexed) and not node.is_integer:
         for other in others:
             if other != node:
                 index = isinstance(other, Indexed) and isinstance(node, Indexed) and other.base == node.base
@@ -75,12 +86,16 @@ def edits(node: Expr, others: list[Expr]) -> Iterator[Edit]:
 def everywhere(line: Expr, others: list[Expr]) -> Iterator[Edit]:
     """A quantity for another one, wherever it stands."""
     for one in others:
-        if line.has(one):
-            for new in (1 - one, 1 + one, *others):
-                try:
-                    yield Edit(2.2, f"{one} everywhere: {new} makes the line true", line.xreplace({one: new}))
-                except ValueError:
-                    continue  # a variable of a derivative
+        family = [IndexedBase(name, positive=True)[one.indices] for name in FAMILY] if _in_family(one) else []
+        for new in (1 - one, 1 + one, -one, *others, *family) if line.has(one) else ():
+            try:
+                yield Edit(2.2, f"{one} everywhere: {new} makes the line true", line.xreplace({one: new}))
+            except ValueError:
+                continue  # a variable of a derivative
+
+
+def _in_family(node: Expr) -> bool:
+    return isinstance(node, Indexed) and str(node.base) in FAMILY
 
 
 def _signs(node: Expr) -> Iterator[Edit]:
@@ -102,7 +117,7 @@ def _leaves(node: Expr) -> Iterator[Edit]:
             yield Edit(1, f"the argument of {node}: {shifted} makes the line true", shifted)
     if not isinstance(node, Indexed):
         return
-    for name in FAMILY if str(node.base) in FAMILY else ():
+    for name in FAMILY if _in_family(node) else ():
         other = IndexedBase(name, positive=True)[node.indices]
         if other != node:
             yield Edit(1, f"{node}: {other} makes the line true", other)
@@ -119,28 +134,29 @@ def _powers(node: Expr) -> Iterator[Edit]:
         for k, exponent in enumerate((2 * e, e / 2, -e, e + 1, e - 1, 4 * e, e / 4)):
             if exponent:
                 new = node.base**exponent
-                yield Edit(1 if k < 3 else 2, f"the power of {node.base}: {new} makes the line true", new)
+                rank = 1 if k < 3 else 2 if e.is_integer else 3.2
+                yield Edit(rank, f"the power of {node.base}: {new} makes the line true", new)
         if e == 2 and isinstance(node.base, Add):
             words = f"the square of {node.base}: without its cross terms the line is true"
             yield Edit(1.5, words, Add(*(term**2 for term in node.base.args)))
 
 
+def _roots(node: Expr) -> Iterator[Edit]:
+    if node.is_number or node.is_integer or isinstance(node, exp) or not real(node):
+        return
+    rank = 1 if isinstance(node, (Symbol, Indexed)) else 1.5
+    yield Edit(rank, f"a square of {node} is missing", node**2)
+    yield Edit(rank, f"a root of {node} is missing", sqrt(node))
+
+
 def _missing(node: Expr) -> Iterator[Edit]:
     if node.is_number or node.is_integer or not real(node):
         return
-    rank = 1 if isinstance(node, (Symbol, Indexed)) else 1.5
-    if not isinstance(node, exp):
-        yield from _roots(node, rank)
     yield Edit(2, f"{node} is upside down: 1 over it makes the line true", 1 / node)
     yield Edit(2, f"a log of {node} is missing", log(node))
-    yield Edit(2, f"an absolute value of {node} is missing", Abs(node))
+    yield Edit(2, f"an absolute value is missing: {Abs(node)}", Abs(node))
     if isinstance(node, (log, exp, Abs)):
         yield Edit(2, f"{node}: {node.args[0]} makes the line true", node.args[0])
-
-
-def _roots(node: Expr, rank: float) -> Iterator[Edit]:
-    yield Edit(rank, f"a square of {node} is missing", node**2)
-    yield Edit(rank, f"a root of {node} is missing", sqrt(node))
 
 
 def _numbers(node: Expr) -> Iterator[Edit]:
@@ -163,7 +179,8 @@ def _means(node: Expr) -> Iterator[Edit]:
         f, variable, mean, variance = node.args
         for square, words in ((variance**2, "square"), (sqrt(variance), "root")):
             yield Edit(
-                1, f"the variance {variance} of the mean: its {words} makes the line true",
+                1,
+                f"the variance {variance} of the mean: its {words} makes the line true",
                 Expectation(f, variable, mean, square),
             )
 
@@ -187,8 +204,7 @@ def _nested(node: Expr) -> Iterator[Edit]:
 def _swapped(node: Expr) -> Iterator[Edit]:
     if not isinstance(node, (Add, Mul)):
         return
-    found = {leaf for leaf in node.atoms(Symbol, Indexed) if not leaf.is_integer and leaf.is_extended_real}
-    free = [leaf for leaf in sorted(found, key=str) if {s for s in leaf.free_symbols if s.is_integer} <= node.free_symbols]
+    free = [leaf for leaf in leaves(node) if {s for s in leaf.free_symbols if s.is_integer} <= node.free_symbols]
     for a, b in combinations(free, 2) if len(free) < 9 else ():
         yield Edit(2, f"{a} and {b} are swapped in {node}", node.xreplace({a: b, b: a}))
     for a, b in combinations(node.args, 2) if 2 < len(node.args) < 7 else ():

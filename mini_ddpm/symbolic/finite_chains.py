@@ -159,7 +159,9 @@ class ChainInterpreter(Interpreter):
             self.density(a, env)  # whether there is such a density, first
             time = self.time(variable, node, env)
             others, times = [{**path, time: state} for state in made.space(time)], [time]
-        return mpmath.fsum(self._part(a, b, env.binding({"path": other}), made.volume(other, times)) for other in others)
+        return mpmath.fsum(
+            self._part(a, b, env.binding({"path": other}), made.volume(other, times)) for other in others
+        )
 
     def _part(self, a: Density, b: Density, env: Env, volume: mpf) -> mpf:
         first, second = self.density(a, env), self.density(b, env)

@@ -1,14 +1,15 @@
 """Where to look for a mistake: the one small edit that makes the line true, what explains the numbers, or what one line
 has and the other not. Nothing is said where nothing is known."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mpmath import mp, mpf
-from sympy import Basic, Dummy, Expr, Float, Indexed, N, Symbol, nsimplify
+from sympy import Basic, Derivative, Dummy, Expr, Float, Indexed, Symbol, nsimplify
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic import search
 from mini_ddpm.symbolic.definitions import composite, places
+from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def hint(theory: "Theory", old: Expr, new: Expr, relation: str) -> Hint:
 
 def _worlds(theory: "Theory", old: Expr, new: Expr) -> tuple[list["Interpreter"], Pairs]:
     """Some worlds in which both lines have values, and these."""
-    found, pairs = [], []
+    found: list[Interpreter] = []
+    pairs: Pairs = []
     try:
         for there in theory.interpreters([old, new]):
             if len(found) == TRIED:
@@ -54,9 +56,9 @@ def _worlds(theory: "Theory", old: Expr, new: Expr) -> tuple[list["Interpreter"]
                 with mp.workdps(40):
                     pairs.append((there(old), there(new)))
                 found.append(there)
-            except Unchecked:
+            except (Unchecked, WrongStep):
                 continue
-    except (Unchecked, WrongStep):
+    except Unchecked:
         return [], []
     return found, pairs
 
@@ -78,9 +80,9 @@ def _by_numbers(new: Expr, pairs: Pairs) -> Hint | None:
     if search.same(pairs[0][0], pairs[-1][0]):
         return None  # numbers only: any two differ by a constant
     ratio, by = _constant(pairs)
-    if ratio is not None and (short := _neat(ratio)) is not None:
+    if ratio is not None and (short := _neat(ratio)):
         return Hint(f"a constant factor: here / before = {short} in every world", new / short)
-    if by is not None and (short := _neat(by)) is not None:
+    if by is not None and (short := _neat(by)):
         return Hint(f"a constant: here - before = {short} in every world", new - short)
     return None
 
@@ -96,9 +98,10 @@ def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
     mine, theirs = _quantities(new), _quantities(old)
     fresh = [leaf for leaf in mine if leaf not in theirs and _unknown(theory, leaf, old)]
     lost = [leaf for leaf in theirs if leaf not in mine and _unknown(theory, leaf, new)]
-    if len(fresh) == 1:
+    if len(fresh) == 1 and fresh[0] in new.free_symbols | composite(new):
         return f"{fresh[0]}: in this line only. Undefined, or a wrong index?"
-    if 0 < len(lost) < 3 and not fresh and new.free_symbols:
+    bound = old.has(ExprWithLimits, Expectation, Derivative)  # a variable may be gone
+    if 0 < len(lost) < 3 and not fresh and new.free_symbols and not bound:
         return f"{', '.join(map(str, lost))}: in the line before only"
     return ""
 

@@ -1,25 +1,26 @@
-"""The likeliest small edit that makes a line true: found by its number in one world, then tried in all."""
+"""The likeliest small edit that makes a line true: found by its number in one world, then tried in others."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import mpmath
 from mpmath import mpf
-from sympy import Abs, Add, Derivative, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, Sum, Symbol, expand, log, pi, sqrt
-from sympy.concrete.expr_with_limits import ExprWithLimits
+from sympy import Abs, Add, Expr, Integer, Pow, Rational, Sum, log, sqrt
 
-from mini_ddpm.symbolic.edits import FAMILY, Edit, Way, edits, everywhere, nodes, put, real
+from mini_ddpm.symbolic.edits import Edit, Way, edits, everywhere, leaves, nodes, put, real
+from mini_ddpm.symbolic.missing import parts, wholes
 from mini_ddpm.symbolic.wanted import wanted
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.interpreter import Interpreter
-    from mini_ddpm.symbolic.theory import Theory
 
-DEEP = 400  # edits tried inside of sums, means and functions
-WORK = 4_000  # evaluations of what is integrated
+DEEP = 400  # edits tried inside of sums, means and functions,
+WORK = 4_000  # and evaluations of what is integrated there
 FULL = 12  # edits tried in all worlds
+OTHERS = 12  # quantities that may be taken for each other
 ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError)
+HALVES = (Integer(2), Rational(1, 2))
 
 
 class Found(NamedTuple):
@@ -34,17 +35,6 @@ def same(a: mpf, b: mpf) -> bool:
     return abs(a - b) <= mpf(10) ** -14 * max(abs(a), abs(b)) + mpf(10) ** -22
 
 
-def repair(worlds: "Sequence[Interpreter]", before: list[mpf], old: Expr, new: Expr, limit: float) -> tuple[str, Expr] | None:
-    """Words and the mended line: the likeliest edit, of a rank below `limit`, that holds in all worlds."""
-    found = sorted(Search(worlds[0], old, new).found(), key=lambda one: one.edit.rank)
-    for edit, way in found[:FULL]:
-        if edit.rank < limit:
-            line = put(new, way, edit.new)
-            if all((here := number(there, line)) is not None and same(here, b) for there, b in zip(worlds[1:], before[1:], strict=True)):
-                return edit.words, line
-    return None
-
-
 def number(there: "Interpreter", expr: Expr) -> mpf | None:
     """The value, if there is one."""
     try:
@@ -53,164 +43,131 @@ def number(there: "Interpreter", expr: Expr) -> mpf | None:
         return None
 
 
+def repair(
+    worlds: "Sequence[Interpreter]", before: Sequence[mpf], old: Expr, new: Expr, limit: float
+) -> tuple[str, Expr] | None:
+    """Words and the mended line: the likeliest edit, of a rank below `limit`, that holds in these worlds."""
+    found = sorted(Search(worlds[0], old, new).found(), key=lambda one: one.edit.rank)
+    for edit, way in found[:FULL]:
+        if edit.rank < limit:
+            line = put(new, way, edit.new)
+            here = [number(there, line) for there in worlds]
+            if all(a is not None and same(a, b) for a, b in zip(here, before, strict=True)):
+                return edit.words, line
+    return None
+
+
 class Search:
-    """Edits of one line that make it true in one world."""
+    """Edits of one line that make it true in one world.
+
+    `should` has, for each place, what would have to stand there; `table` the simplest expression for a number.
+    """
 
     def __init__(self, there: "Interpreter", old: Expr, new: Expr) -> None:
-        self.there, self.old, self.new = there, old, new
-        self.target = there(old)
+        self.there, self.new, self.target = there, new, there(old)
+        self.at = dict(nodes(new))
         self.should: dict[Way, list[mpf]] = {}
         for way, value in wanted(there, new, self.target):
             self.should.setdefault(way, []).append(value)
-        self.table = dict(self._table())
-        self.others = [leaf for leaf in _leaves(old, new) if not leaf.is_integer and leaf.is_extended_real][:12]
-        self.wholes = _wholes(old)
-        self.sums = [one for one in pool(there, old, new) if isinstance(one, Add)]
+        found = parts(there.theory, old, new)
+        self.sums = [one for one in found if isinstance(one, Add)]
+        self.table = self._table(found)
+        self.wholes = wholes(old)
+        self.others = [leaf for leaf in leaves(old, new) if not leaf.is_integer][:OTHERS]
 
     def found(self) -> Iterator[Found]:
-        deep, at = [], dict(nodes(self.new))
-        for way, node in at.items():
-            inside = isinstance(at.get(way[:-1]) if way else None, (log, Abs))
-            for edit in self._of_node(node, way):
-                if inside and isinstance(edit.new, Pow):  # a factor of the log is likelier
-                    edit = edit._replace(rank=edit.rank + 1.5)
-                if way not in self.should:
-                    deep.append(Found(edit, way))
-                elif any(self.fits(edit.new, value) for value in self.should[way]):
-                    yield Found(edit, way)
-            for value in self.should.get(way, ()):
-                for edit in self._of_table(node, value, way):
-                    yield Found(edit, way)
-            if way not in self.should:
-                deep += [Found(edit, way) for edit in self._factors(node)]
+        """All that fit: where `should` tells, by one look; inside of sums, means and functions by trying."""
+        deep = []
+        for way, node in self.at.items():
+            tried = list(self._edits(way, node))
+            if way in self.should:
+                yield from self._fitting(way, node, tried)
+            else:
+                deep += [Found(edit, way) for edit in (*tried, *self._factors(node))]
         begin = self.there.terms
         for edit, way in sorted(deep, key=lambda one: one.edit.rank)[:DEEP]:
-            try:
-                line = put(self.new, way, edit.new)
-            except ERRORS:
-                continue
-            if self.fits(line, self.target):
+            if self.there.terms - begin < WORK and self._holds(way, edit.new):
                 yield Found(edit, way)
-            if self.there.terms - begin > WORK:
-                break
 
-    def _of_node(self, node: Expr, way: Way) -> Iterator[Edit]:
-        yield from edits(node, self.others)
+    def _holds(self, way: Way, new: Expr) -> bool:
+        try:
+            return self._fits(put(self.new, way, new), self.target)
+        except ERRORS:  # the tree does not allow it there
+            return False
+
+    def _fits(self, expr: Expr, target: mpf) -> bool:
+        return (value := number(self.there, expr)) is not None and same(value, target)
+
+    def _fitting(self, way: Way, node: Expr, tried: list[Edit]) -> Iterator[Found]:
+        for target in self.should[way]:
+            found = [edit for edit in tried if self._fits(edit.new, target)]
+            for edit in (*found, *self._of_table(way, node, target)):
+                yield Found(edit, way)
+
+    def _edits(self, way: Way, node: Expr) -> Iterator[Edit]:
+        yield from edits(node, self.others, way != () and isinstance(self.at.get(way[:-1]), (log, Abs)))
         yield from self.there.theory.edits(node)
-        if node == self.new:
+        if not way:
             yield from everywhere(node, self.others)
-        for part in self.sums if isinstance(node, Add) else ():
-            if set(part.args) < set(node.args):
-                for value in self.should.get(way, ()):
-                    ratio = (value - self.there(node)) / self.there(part) + 1 if self.value(part) else None
-                    if ratio and (hit := self.table.get(_key(ratio))) is not None and hit[1] != 1:
-                        words = f"a factor {hit[1]} is missing in {part}"
-                        yield Edit(2.8 + hit[0] / 20, words, node + (hit[1] - 1) * part)
         for whole in self.wholes.get(node, ()):
-            missing = whole - node if isinstance(whole, Add) else whole / node
-            kind = "term" if isinstance(whole, Add) else "factor"
-            yield Edit(1.8, f"a {kind} {missing} is missing in {node}", whole)
+            yield _term(1.8, node, whole - node) if isinstance(whole, Add) else _factor(1.8, node, whole / node)
 
-    def is_base(self, way: Way) -> bool:
-        node = self.new
-        for k in way[:-1]:
-            node = node.args[k]
-        return bool(way) and isinstance(node, Pow)
-
-    def _factors(self, node: Expr) -> Iterator[Edit]:
-        if node.is_number or node.is_integer or not real(node) or isinstance(node, Sum):
-            return
-        for one in (Integer(2), Rational(1, 2)):
-            yield Edit(2, f"a factor {one} is missing in {node}", one * node)
-        for leaf in self.others[:6]:
-            for one in (leaf, 1 / leaf, leaf**2, leaf**-2):
-                yield Edit(3, f"a factor {one} is missing in {node}", one * node)
-            for one in (leaf, -leaf):
-                yield Edit(3, f"a term {one} is missing in {node}", one + node)
-
-    def fits(self, expr: Expr, target: mpf) -> bool:
-        return (value := self.value(expr)) is not None and same(value, target)
-
-    def value(self, expr: Expr) -> mpf | None:
-        return number(self.there, expr)
-
-    def _table(self) -> Iterator[tuple[str, tuple[float, Expr]]]:
-        """Numbers of what may be missing, with the simplest expression for each."""
-        found: dict[str, tuple[float, Expr]] = {}
-        for one in pool(self.there, self.old, self.new):
+    def _table(self, found: list[Expr]) -> dict[str, tuple[float, Expr]]:
+        """By its number: how complicated it is, and the expression."""
+        table: dict[str, tuple[float, Expr]] = {}
+        for one in found:
             for expr in (one, sqrt(one), one**2, one / 2, 2 * one):
-                if (value := self.value(expr)) is not None and value:
-                    cost = 1 + (0.0 if expr.is_Rational else float(expr.count_ops()))
-                    key = _key(value)
-                    if key not in found or found[key][0] > cost:
-                        found[key] = cost, expr
-        yield from found.items()
+                if value := number(self.there, expr):
+                    cost = 0.05 if expr.is_Rational else float(expr.count_ops() + 1) / 20
+                    table[_key(value)] = min(table.get(_key(value), (9.0, expr)), (cost, expr), key=lambda hit: hit[0])
+        return table
 
-    def _of_table(self, node: Expr, target: mpf, way: Way) -> Iterator[Edit]:
-        value = self.value(node)
+    def _of_table(self, way: Way, node: Expr, target: mpf) -> Iterator[Edit]:
+        """What is missing, or stands in the place of something else, by its number."""
+        value = number(self.there, node)
         if not value or not target or (way and node.is_Rational):
             return
-        bare = 1.0 if node.is_number else 0.3 * self.is_base(way)  # the factor of the root, not of what is under it
-        for ratio, sign in ((target / value, 1), (value / target, -1)):
-            if (hit := self.table.get(_key(ratio))) is not None and hit[1] != 1:
-                cost, c = hit
-                words = f"a factor {c**sign} is missing in {node}"
-                yield Edit(3 + cost / 20 + bare - _simple(c), words, node * c**sign)
-        for by, sign in ((target - value, 1), (value - target, -1)):
-            if (hit := self.table.get(_key(by))) is not None:
-                cost, c = hit
-                extra = 0 if isinstance(node, Add) else 0.1
-                yield Edit(3 + cost / 20 + extra, f"a term {sign * c} is missing in {node}", node + sign * c)
-        if way and not node.is_number and not isinstance(node, Add) and (hit := self.table.get(_key(target))) is not None:
-            cost, c = hit
-            yield Edit(3.4 + (cost + float(node.count_ops())) / 20 + bare, f"{node}: {c} makes the line true", c)
+        under = bool(way) and isinstance(self.at[way[:-1]], Pow)  # a factor of the root is likelier
+        rank = 3 + (1 if node.is_number else 0.3 if under else 0)
+        for sign in (1, -1):
+            if hit := self.table.get(_key((target / value) ** sign)):
+                yield _factor(rank + hit[0] - 1.5 * (hit[1] in HALVES), node, hit[1] ** sign)
+            if hit := self.table.get(_key(sign * (target - value))):
+                yield _term(3 + hit[0] + 0.1 * (not node.is_Add), node, sign * hit[1])
+        if way and not node.is_number and not node.is_Add and (hit := self.table.get(_key(target))):
+            cost = hit[0] + float(node.count_ops()) / 20
+            yield Edit(3.4 + cost, f"{node}: {hit[1]} makes the line true", hit[1])
+        yield from self._of_partial_sum(node, target - value)
+
+    def _of_partial_sum(self, node: Expr, by: mpf) -> Iterator[Edit]:
+        """A factor that is missing in several terms, as in 1 - alpha_bar[t - 1] + beta[t]."""
+        for part in self.sums if isinstance(node, Add) else ():
+            value = number(self.there, part) if set(part.args) < set(node.args) else None
+            if value and (hit := self.table.get(_key(by / value + 1))):
+                words = _factor(0, part, hit[1]).words
+                yield Edit(2.8 + hit[0], words, node + (hit[1] - 1) * part)
+
+    def _factors(self, node: Expr) -> Iterator[Edit]:
+        """What may be missing inside of a sum or mean, where it must be tried."""
+        if node.is_number or node.is_integer or not real(node) or isinstance(node, Sum):
+            return
+        for one in HALVES:
+            yield _factor(2, node, one)
+        for leaf in self.others[:6]:
+            for factor in (leaf, 1 / leaf, leaf**2, leaf**-2):
+                yield _factor(3, node, factor)
+            for term in (leaf, -leaf):
+                yield _term(3, node, term)
 
 
-def _simple(c: Expr) -> float:
-    return 1.5 if c in (2, Rational(1, 2)) else 0
+def _factor(rank: float, node: Expr, factor: Expr) -> Edit:
+    return Edit(rank, f"a factor {factor} is missing in {node}", node * factor)
 
 
-def _key(number: mpf) -> str:
-    return mpmath.nstr(number, 12)
+def _term(rank: float, node: Expr, term: Expr) -> Edit:
+    result = f": {node + term}" if node.is_Symbol else ""
+    return Edit(rank, f"a term {term} is missing in {node}{result}", node + term)
 
 
-def pool(there: "Interpreter", old: Expr, new: Expr) -> list[Expr]:
-    """What may have been forgotten: parts of both lines, small numbers, and the schedule at the times that occur."""
-    found = [Integer(1), Integer(3), Integer(4), Integer(6), Rational(1, 3), pi]
-    found += [leaf for leaf in _leaves(old, new) if leaf.is_extended_real]
-    times = {leaf.indices[0] for leaf in _leaves(old, new) if isinstance(leaf, Indexed) and str(leaf.base) in FAMILY}
-    for k in sorted(times, key=str):
-        found += [IndexedBase(name, positive=True)[k] for name in FAMILY]
-        found.append(1 - IndexedBase("alpha_bar", positive=True)[k])
-    for line in (old, new):
-        found += [node for _, node in nodes(line) if real(node) and not node.is_Rational]
-        found += list(_inner_derivatives(line))
-    found += there.theory.vocabulary(old, new)
-    for square in old.atoms(Pow) | {old}:
-        if not square.has(ExprWithLimits) and square.count_ops() < 60:
-            found += list(Add.make_args(expand(square)))
-    return list(dict.fromkeys(found))[:250]
-
-
-def _leaves(*lines: Expr) -> list[Expr]:
-    """Quantities outside of indices, in a fixed order."""
-    found = {node for line in lines for _, node in nodes(line) if isinstance(node, (Symbol, Indexed)) and not str(node).startswith("x_{")}
-    return sorted(found, key=str)
-
-
-def _inner_derivatives(line: Expr) -> Iterator[Expr]:
-    """What the chain rule multiplies with."""
-    for node in line.atoms(Derivative):
-        for _, part in list(nodes(node.expr))[1:12]:
-            if part.has(node.variables[0]) and real(part):
-                yield part.diff(node.variables[0])
-
-
-def _wholes(old: Expr) -> dict[Expr, list[Expr]]:
-    """Sums and products of the line before, by what remains of them if one term or factor is forgotten."""
-    found: dict[Expr, list[Expr]] = {}
-    for _, node in nodes(old):
-        if isinstance(node, (Add, Mul)) and len(node.args) < 8:
-            for part in node.args:
-                found.setdefault(node - part if isinstance(node, Add) else node / part, []).append(node)
-    return found
+def _key(value: mpf) -> str:
+    return mpmath.nstr(value, 12)
