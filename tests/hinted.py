@@ -99,18 +99,21 @@ def same_form(line: Expr, right: Expr) -> bool:
 
 
 def judge(case: Case) -> tuple[str, str]:
-    """ "named", "other" (an edit elsewhere, or other words), "symbols" (no edit), "silent"; and the words."""
+    """What a hint is, with its words: "named" (the planted edit), "other" (another edit, or other words), "silent".
+
+    Or "true", where the line is true after all, or is refused for having no value.
+    A hint without an edit names the mistake if all quantities that it lists are part of it.
+    """
     try:
         if not case.theory.disagreement(case.old, case.new):
             return "true", ""
     except (WrongStep, Unchecked) as error:
         return "true", str(error)
-    hint = hints.hint(case.theory, case.old, case.new, "=")
-    if not hint.words:
+    words, repaired = hints.hint(case.theory, case.old, case.new, "=")
+    if not words:
         return "silent", ""
-    if hint.repaired is None:
-        listed = hint.words.split(":")[0].split(", ")
-        right = all(any(one in word for word in case.words) for one in listed)
-        return ("symbols named" if right else "symbols"), hint.words
-    mended = case.right is None or same_form(hint.repaired, case.right)
-    return ("named" if mended and any(word in hint.words for word in case.words) else "other"), hint.words
+    if repaired is None:
+        listed = words.split(":")[0].split(", ")
+        return "named" if all(any(one in word for word in case.words) for one in listed) else "other", words
+    mended = case.right is None or same_form(repaired, case.right)
+    return "named" if mended and any(word in words for word in case.words) else "other", words

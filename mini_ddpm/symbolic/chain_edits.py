@@ -30,10 +30,10 @@ def edits(node: Expr) -> Iterator[Edit]:
 def _of_density(node: Density) -> Iterator[Edit]:
     other = OTHER[type(node)](*node.args)
     yield Edit(1, f"{node}: {other} makes the line true", other)
-    if len(node.args) > 1:
-        first, second, *rest = node.args
-        yield Edit(1, f"the arguments of {node} are swapped", node.func(second, first, *rest))
-        if isinstance(first, Indexed) and not rest:
+    if len(node.args) == 2:
+        first, second = node.args
+        yield Edit(1, f"the arguments of {node} are swapped", node.func(second, first))
+        if isinstance(first, Indexed):
             for given in (x[0], x[first.indices[0] - 1], x[first.indices[0] + 1]):
                 new = node.func(first, given)
                 yield Edit(1, f"the condition of {node}: {new} makes the line true", new)

@@ -1,6 +1,6 @@
 """Small edits of a line: the slips that people make, undone one at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
@@ -40,6 +40,18 @@ class Edit(NamedTuple):
     rank: float
     words: str
     new: Expr
+
+
+class Slips:
+    """What a kind of theory adds to the usual slips; nothing here."""
+
+    def edits(self, node: Expr) -> Iterable[Edit]:
+        """Slips undone at a sub-expression."""
+        return ()
+
+    def vocabulary(self, *lines: Expr) -> list[Expr]:
+        """What may have been forgotten in such lines."""
+        return []
 
 
 def nodes(node: Expr, way: Way = ()) -> Iterator[tuple[Way, Expr]]:

@@ -41,11 +41,11 @@ def hint(theory: "Theory", old: Expr, new: Expr, relation: str) -> Hint:
                 return Hint(*edit)
             if (constant := _by_numbers(new, pairs)) is not None:
                 return constant
-    return Hint(theory.hint(old, new) or _by_symbols(theory, old, new))
+    return Hint(_by_symbols(theory, old, new))
 
 
 def _worlds(theory: "Theory", old: Expr, new: Expr) -> tuple[list["Interpreter"], Pairs]:
-    """Some worlds in which both lines have values, and these."""
+    """Some worlds in which both lines have values, and these; first one in which different indices differ."""
     found: list[Interpreter] = []
     pairs: Pairs = []
     try:
@@ -60,7 +60,8 @@ def _worlds(theory: "Theory", old: Expr, new: Expr) -> tuple[list["Interpreter"]
                 continue
     except Unchecked:
         return [], []
-    return found, pairs
+    order = sorted(range(len(found)), key=lambda k: -len(set(found[k].world.indices.values())))
+    return [found[k] for k in order], [pairs[k] for k in order]
 
 
 def _turned(pairs: Pairs, relation: str) -> bool:
@@ -98,8 +99,8 @@ def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
     mine, theirs = _quantities(new), _quantities(old)
     fresh = [leaf for leaf in mine if leaf not in theirs and _unknown(theory, leaf, old)]
     lost = [leaf for leaf in theirs if leaf not in mine and _unknown(theory, leaf, new)]
-    if len(fresh) == 1 and fresh[0] in new.free_symbols | composite(new):
-        return f"{fresh[0]}: in this line only. Undefined, or a wrong index?"
+    if 0 < len(fresh) < 3 and set(fresh) <= new.free_symbols | composite(new):
+        return f"{', '.join(map(str, fresh))}: in this line only. Undefined, or a wrong index?"
     bound = old.has(ExprWithLimits, Expectation, Derivative)  # a variable may be gone
     if 0 < len(lost) < 3 and not fresh and new.free_symbols and not bound:
         return f"{', '.join(map(str, lost))}: in the line before only"

@@ -15,8 +15,8 @@ from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.interpreter import Interpreter
 
-DEEP = 400  # edits tried inside of sums, means and functions,
-WORK = 4_000  # and evaluations of what is integrated there
+DEEP = 250  # edits tried inside of sums, means and functions,
+WORK = 2_000  # and evaluations of what is integrated there
 FULL = 12  # edits tried in all worlds
 OTHERS = 12  # quantities that may be taken for each other
 ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError)

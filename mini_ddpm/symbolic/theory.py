@@ -1,6 +1,6 @@
 """A theory: definitions, assumptions, and the comparison of two lines under them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mpmath import mp, mpf
 from sympy import Derivative, Expr, Symbol
@@ -12,7 +12,7 @@ from mini_ddpm.symbolic.agreement import DIGITS, holds, pair
 from mini_ddpm.symbolic.complaints import complaint, same_outcome
 from mini_ddpm.symbolic.conditions import Conditions
 from mini_ddpm.symbolic.definitions import Definition, composite, family
-from mini_ddpm.symbolic.edits import Edit
+from mini_ddpm.symbolic.edits import Slips
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, World, WrongStep, worlds
@@ -25,7 +25,7 @@ WORK, FEWEST = 8_000, 5  # evaluations of what is summed or integrated, after wh
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
 
-class Theory:
+class Theory(Slips):
     """The definitions and assumptions under which lines are compared.
 
     Trusted are these, SymPy's normal forms, and the conventions: alpha and beta lie between 0 and 1, alpha_bar too, but
@@ -53,18 +53,6 @@ class Theory:
     def rules(self) -> Rules:
         """Further rules of normal forms; none here."""
         return {}
-
-    def hint(self, old: Expr, new: Expr) -> str:
-        """What this kind of theory knows of usual mistakes; nothing here."""
-        return ""
-
-    def edits(self, node: Expr) -> Iterable[Edit]:
-        """Slips of this kind of theory, undone at a sub-expression; none here."""
-        return ()
-
-    def vocabulary(self, *lines: Expr) -> list[Expr]:
-        """What may have been forgotten in a line of this kind of theory; nothing here."""
-        return []
 
     # --- what holds
 
