@@ -665,7 +665,7 @@ def test_a_cell_goes_on_after_a_refused_line_from_that_line():
     )
     cell = Cell(FORWARD, wrong, known({"growth": GROWTH}))
     assert [verdict.mark for verdict in cell.verdicts] == ["proved", "proved", "refused", "proved"]
-    assert "should it be alpha_bar[t]" in cell.verdicts[2].message
+    assert "alpha[t]: alpha_bar[t] makes the line true" in cell.verdicts[2].message
     assert not cell.whole
 
 

@@ -108,7 +108,7 @@ class Theory(Slips):
     def check_free(self, variable: Expr) -> None:
         """A variable of a sum, mean, integral or derivative may not be defined."""
         if any(one.unfold(variable, lambda place: True) is not None for one in self.definitions):
-            raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum, mean or derivative")
+            raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum or mean here: rename it")
 
     # --- unfolding
 
@@ -210,7 +210,7 @@ class Theory(Slips):
             if work > WORK and len(tried) >= FEWEST:  # means of means: fewer worlds must do
                 break
         if len(tried) < 3 or skipped > 2 * len(tried):
-            raise Unchecked(last or f"the assumptions leave too few cases: {self.conditions}")
+            raise Unchecked(last or f"the assumptions leave too few cases: {self.conditions}. Assume less")
         return tried, None
 
     def mark(self, old: Expr, new: Expr, relation: str, facts: Sequence) -> str:
