@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mini_ddpm.symbolic.interpreter import Interpreter
     from mini_ddpm.symbolic.theory import Theory
 
-TRIED = 7  # worlds in which a constant must explain the numbers
+TRIED, FEWEST = 7, 3  # worlds in which a hint must explain the numbers
 Pairs = list[tuple[mpf, mpf]]
 
 
@@ -32,7 +32,7 @@ def hint(theory: "Theory", old: Expr, new: Expr, relation: str) -> Hint:
     worlds, pairs = _worlds(theory, old, new)
     if relation != "=":
         return Hint("the other way round it holds in every world" if pairs and _turned(pairs, relation) else "")
-    if pairs:
+    if len(pairs) >= FEWEST:
         with mp.workdps(40):
             if all(search.same(a, -b) for a, b in pairs):
                 return Hint("a sign: the two are opposite in every world", -new)

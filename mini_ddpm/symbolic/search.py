@@ -47,7 +47,10 @@ def repair(
     worlds: "Sequence[Interpreter]", before: Sequence[mpf], old: Expr, new: Expr, limit: float
 ) -> tuple[str, Expr] | None:
     """Words and the mended line: the likeliest edit, of a rank below `limit`, that holds in these worlds."""
-    found = sorted(Search(worlds[0], old, new).found(), key=lambda one: one.edit.rank)
+    try:
+        found = sorted(Search(worlds[0], old, new).found(), key=lambda one: one.edit.rank)
+    except ERRORS:  # an edit that SymPy can't write: a refusal without a hint is still a refusal
+        return None
     for edit, way in found[:FULL]:
         if edit.rank < limit:
             line = put(new, way, edit.new)
