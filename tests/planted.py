@@ -17,14 +17,20 @@ TWINS = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
 
 def mutants(line: Expr) -> Iterator[tuple[str, Expr]]:
     """(kind of mistake, the line with one such mistake), for every kind and place."""
+    for kind, mutant, _, _ in changes(line):
+        yield kind, mutant
+
+
+def changes(line: Expr) -> Iterator[tuple[str, Expr, Expr, Expr]]:
+    """Kind of mistake, the line with one, what was right there, and what became of it (0 or 1 where it was dropped)."""
     for path, node in places(line):
-        for kind, wrong in mistakes(node):
+        for kind, wrong, *what in mistakes(node):
             try:
                 mutant = put(line, path, wrong)
             except (TypeError, ValueError, AttributeError):
                 continue  # the tree does not allow it there
             if mutant != line:
-                yield kind, mutant
+                yield kind, mutant, *(what or (node, wrong))
 
 
 def places(node: Expr, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Expr]]:
@@ -47,8 +53,8 @@ def put(node: Expr, path: tuple[int, ...], new: Expr) -> Expr:
     return node.func(*arguments)
 
 
-def mistakes(node: Expr) -> Iterator[tuple[str, Expr]]:
-    """Wrong versions of one node."""
+def mistakes(node: Expr) -> Iterator[tuple]:
+    """(kind, wrong version of the node), and of a term or factor what it was and became."""
     yield from of_numbers(node)
     yield from of_powers(node)
     yield from of_terms(node)
@@ -78,16 +84,16 @@ def of_powers(node: Expr) -> Iterator[tuple[str, Expr]]:
         yield "root added", 1 / sqrt(base)
 
 
-def of_terms(node: Expr) -> Iterator[tuple[str, Expr]]:
+def of_terms(node: Expr) -> Iterator[tuple]:
     if isinstance(node, Add):
         for term in node.args:
-            yield "sign", node - 2 * term
-            yield "term dropped", node - term
+            yield "sign", node - 2 * term, term, -term
+            yield "term dropped", node - term, term, S.Zero
     if isinstance(node, Mul):
         yield "sign", -node
         for factor in node.args:
             if factor != -1:
-                yield "factor dropped", node / factor
+                yield "factor dropped", node / factor, factor, S.One
     if isinstance(node, log):
         yield "log dropped", node.args[0]
         yield "log inverted", -node
@@ -118,7 +124,7 @@ def of_sums(node: Expr) -> Iterator[tuple[str, Expr]]:
         yield "sum dropped", node.function.subs(index, first)
 
 
-def of_densities(node: Expr) -> Iterator[tuple[str, Expr]]:
+def of_densities(node: Expr) -> Iterator[tuple]:
     if isinstance(node, E_q):
         yield "mean dropped", node.args[0]
     if isinstance(node, KL):
@@ -130,5 +136,5 @@ def of_densities(node: Expr) -> Iterator[tuple[str, Expr]]:
     if isinstance(node, Expectation):
         f, variable, mean, variance = node.args
         yield "mean dropped", f.xreplace({variable: mean})
-        yield "deviation for variance", Expectation(f, variable, mean, sqrt(variance))
-        yield "centre forgotten", Expectation(f, variable, Integer(0), variance)
+        yield "deviation for variance", Expectation(f, variable, mean, sqrt(variance)), variance, sqrt(variance)
+        yield "centre forgotten", Expectation(f, variable, Integer(0), variance), mean, S.Zero

@@ -111,7 +111,7 @@ def test_a_wrong_line_is_refused_with_everything_needed_to_mend_it():
     assert re.fullmatch(r"t = 3, alpha\[1\] = 0\.\d+, alpha\[2\] = 0\.\d+, alpha\[3\] = 0\.\d+", world)
     before, here = map(float, re.fullmatch(r"(\S+) before, (\S+) here", values).groups())
     assert here == pytest.approx(2 * before)
-    assert "a constant factor: here / before = 2" in message
+    assert "look at:  a factor 1/2 is missing in 2 - 2*alpha_bar[t]" in message
 
 
 @pytest.mark.parametrize(
@@ -119,16 +119,16 @@ def test_a_wrong_line_is_refused_with_everything_needed_to_mend_it():
     [
         (alpha_bar[t] - 1, "a sign"),
         ((1 - alpha_bar[t]) / 3, "here / before = 1/3"),
-        (Rational(3, 2) - alpha_bar[t], "here - before = 1/2"),
-        (sqrt(1 - alpha_bar[t]), "a square root too many"),
-        ((1 - alpha_bar[t]) ** 2, "a square too many"),
+        (Rational(3, 2) - alpha_bar[t], r"a term -1/2 is missing in 3/2 - alpha_bar\[t\]"),
+        (sqrt(1 - alpha_bar[t]), r"the power of 1 - alpha_bar\[t\]: 1 - alpha_bar\[t\] makes"),
+        ((1 - alpha_bar[t]) ** 2, r"the power of 1 - alpha_bar\[t\]: 1 - alpha_bar\[t\] makes"),
         (1 - alpha_bar[t] * x[t], r"the factor x\[t\]: without it the line is true"),
         (1 - alpha_bar[t] + x[t] ** 2 / 3 + y, r"x\[t\], y: in this line only"),
-        (1 - alpha_bar[t - 1], r"the index of alpha_bar\[t - 1\]: should it be alpha_bar\[t\]"),
+        (1 - alpha_bar[t - 1], r"the index of alpha_bar\[t - 1\]: alpha_bar\[t\] makes the line true"),
         (alpha[t] * (1 - alpha_bar[t - 1]) + beta[t] ** 2, r"the power of beta\[t\]: beta\[t\] makes the line true"),
-        (alpha[t] * (1 - alpha[t - 1]) + beta[t], r"alpha\[t - 1\]: should it be alpha_bar\[t - 1\]"),
+        (alpha[t] * (1 - alpha[t - 1]) + beta[t], r"alpha\[t - 1\]: alpha_bar\[t - 1\] makes the line true"),
         (alpha[t] * (1 - alpha_bar[t - 1]) - beta[t], r"the sign of .*beta\[t\]"),
-        (1 - Product(alpha[s], (s, 2, t)), "the limits of the sum: from 1 to t"),
+        (1 - Product(alpha[s], (s, 2, t)), "the limits of the product: from 1 to t"),
     ],
 )
 def test_the_refusal_hints_at_the_kind_of_mistake(wrong, hint):

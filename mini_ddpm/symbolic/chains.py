@@ -8,11 +8,12 @@ Lines are refuted in finite chains (`finite_chains`) and proved from what a Mark
 
 from collections.abc import Iterator, Sequence
 
-from sympy import Basic, Expr, Function, Symbol, sympify
+from sympy import Expr, Function, Symbol, sympify
 from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.conditions import Conditions
-from mini_ddpm.symbolic.notation import t, x
+from mini_ddpm.symbolic.edits import Edit
+from mini_ddpm.symbolic.notation import t
 from mini_ddpm.symbolic.theory import Rules, Theory
 from mini_ddpm.symbolic.worlds import MOST
 
@@ -76,12 +77,17 @@ class ChainTheory(Theory):
         super().__init__()
         self.conditions = Conditions([t >= 2])
 
-    def hint(self, old: Expr, new: Expr) -> str:
-        """A missing mean, the commonest mistake of all."""
-        loose = [node for node in outermost(new) if depends_on_path(node)]
-        if loose and not any(map(depends_on_path, outermost(old))):
-            return f"{loose[0]} stands outside of a mean, so it differs from path to path: is an E_q missing?"
-        return ""
+    def edits(self, node: Expr) -> Iterator[Edit]:
+        """Means and densities too."""
+        from mini_ddpm.symbolic.chain_edits import edits
+
+        return edits(node)
+
+    def vocabulary(self, *lines: Expr) -> list[Expr]:
+        """The densities of the chain, their logarithms and the terms of the bound."""
+        from mini_ddpm.symbolic.chain_edits import vocabulary
+
+        return vocabulary(any(line.has(t) for line in lines))
 
     @property
     def rules(self) -> Rules:
@@ -95,18 +101,3 @@ class ChainTheory(Theory):
         from mini_ddpm.symbolic.finite_chains import interpreters
 
         return interpreters(self, lines, most)
-
-
-def depends_on_path(node: Basic) -> bool:
-    """Whether a density, or a divergence, differs from path to path."""
-    if isinstance(node, KL):
-        return any(place != x[0] for density in node.args for place in density.args[1:])
-    return isinstance(node, Density) and node.args != (x[0],)
-
-
-def outermost(expr: Basic) -> Iterator[Basic]:
-    """The densities, means and divergences that are not inside another one."""
-    if isinstance(expr, (E_q, KL, Density)):
-        yield expr
-    elif expr.args:
-        yield from {node: None for argument in expr.args for node in outermost(argument)}

@@ -37,5 +37,5 @@ def compare(
         if work > WORK and len(tried) >= FEWEST:  # means of means: fewer worlds must do
             break
     if len(tried) < 3 or skipped > 2 * len(tried):
-        raise Unchecked(last or f"the assumptions leave too few cases: {theory.conditions}")
+        raise Unchecked(last or f"the assumptions leave too few cases: {theory.conditions}. Assume less")
     return tried, None

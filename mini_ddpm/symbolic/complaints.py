@@ -50,7 +50,7 @@ def refusal(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Inter
         relation,
         f"world {there.world.number}:  {world or 'no symbols'}",
         (mpmath.nstr(a, 8), mpmath.nstr(b, 8)),
-        hints.hint(theory, old, new, relation),
+        hints.hint(theory, old, new, relation).words,
     )
 
 

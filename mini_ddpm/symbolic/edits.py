@@ -1,116 +1,231 @@
 """Small edits of a line: the slips that people make, undone one at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import NamedTuple
 
-from sympy import Add, Basic, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Product, Rational, Sum, Symbol, log, sqrt
+from sympy import (
+    Abs,
+    Add,
+    Basic,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integral,
+    Max,
+    Min,
+    Mul,
+    Pow,
+    Product,
+    Sum,
+    Symbol,
+    ceiling,
+    exp,
+    floor,
+    log,
+    sqrt,
+)
+from sympy.core.function import AppliedUndef
 
 from mini_ddpm.symbolic.gaussian import Expectation
 
-MOST = 600
 FAMILY = ("alpha", "alpha_bar", "beta")  # which are taken for each other
-Path = tuple[int, ...]
+OPPOSITES = {Max: Min, Min: Max, floor: ceiling, ceiling: floor, Sum: Product, Product: Sum}
+Way = tuple[int, ...]
 
 
-def edits(line: Expr) -> Iterator[tuple[str, Expr]]:
-    """(what the edit is, the line with it), the likeliest first."""
-    found = [(rank, words, path, new) for path, node in nodes(line) for rank, words, new in _edits_of(node, line)]
-    for _, words, path, new in sorted(found, key=lambda item: item[0])[:MOST]:
-        try:
-            yield words, put(line, path, new)
-        except (TypeError, ValueError, AttributeError, ZeroDivisionError):
-            continue  # the tree does not allow it there
+class Edit(NamedTuple):
+    """An edit of one sub-expression; a small rank is a likely slip."""
+
+    rank: float
+    words: str
+    new: Expr
 
 
-def nodes(node: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
-    """Every sub-expression with the way to it, but for bases of indices, matrices and what is bound."""
-    yield path, node
+class Slips:
+    """What a kind of theory adds to the usual slips; nothing here."""
+
+    def edits(self, node: Expr) -> Iterable[Edit]:
+        """Slips undone at a sub-expression."""
+        return ()
+
+    def vocabulary(self, *lines: Expr) -> list[Expr]:
+        """What may have been forgotten in such lines."""
+        return []
+
+
+def nodes(node: Expr, way: Way = ()) -> Iterator[tuple[Way, Expr]]:
+    """Every sub-expression with the way to it, but for indices, matrices and what is bound."""
+    yield way, node
     for k, argument in enumerate(node.args):
-        bound = (isinstance(node, (Sum, Product)) and k > 0) or (isinstance(node, Expectation) and k == 1)
-        inside = isinstance(argument, Expr) and not argument.is_Matrix
-        if inside and not bound and not (isinstance(node, Indexed) and k == 0):
-            yield from nodes(argument, (*path, k))
+        bound = (isinstance(node, (Sum, Product, Integral)) and k > 0) or (isinstance(node, Expectation) and k == 1)
+        known = isinstance(node, Indexed) or (isinstance(node, Pow) and k and argument.is_Rational)  # edited from above
+        if not bound and not known and isinstance(argument, Expr) and not argument.is_Matrix:
+            yield from nodes(argument, (*way, k))
 
 
-def put(node: Basic, path: Path, new: Expr) -> Expr:
-    """The expression with the node at `path` replaced."""
-    if not path:
+def put(node: Basic, way: Way, new: Expr) -> Expr:
+    """The expression with the sub-expression at the end of `way` replaced."""
+    if not way:
         return new
     arguments = list(node.args)
-    arguments[path[0]] = put(arguments[path[0]], path[1:], new)
+    arguments[way[0]] = put(arguments[way[0]], way[1:], new)
     return node.func(*arguments)
 
 
-def _edits_of(node: Expr, line: Expr) -> Iterator[tuple[int, str, Expr]]:
-    for rules in (_of_signs, _of_symbols, _of_powers, _of_numbers, _of_sums, _of_means):
+def leaves(*lines: Expr) -> list[Expr]:
+    """Quantities outside of indices, in a fixed order."""
+    found = {node for line in lines for _, node in nodes(line) if type(node) in (Symbol, Indexed) and real(node)}
+    return sorted(found, key=str)
+
+
+def edits(node: Expr, others: list[Expr], in_log: bool) -> Iterator[Edit]:
+    """Edits of this sub-expression, not of its parts; `others` are quantities that may be meant instead of it.
+
+    A root or square directly in a log is left out: a factor of the log is likelier.
+    """
+    for rules in () if in_log else (_powers, _roots):
         yield from rules(node)
-    yield from _of_factors(node, line)
+    for rules in (_signs, _leaves, _missing, _numbers, _sums, _means, _opposites, _nested, _swapped):
+        yield from rules(node)
+    if type(node) in (Symbol, Indexed) and not node.is_integer:
+        for other in others:
+            if other != node:
+                index = isinstance(other, Indexed) and isinstance(node, Indexed) and other.base == node.base
+                yield Edit(1.5, f"{'the index of ' * index}{node}: {other} makes the line true", other)
 
 
-def _of_signs(node: Expr) -> Iterator[tuple[int, str, Expr]]:
+def everywhere(line: Expr, others: list[Expr]) -> Iterator[Edit]:
+    """A quantity for another one, wherever it stands."""
+    for one in others:
+        family = [IndexedBase(name, positive=True)[one.indices] for name in FAMILY] if _in_family(one) else []
+        for new in (1 - one, 1 + one, -one, *others, *family) if line.has(one) else ():
+            try:
+                yield Edit(2.2, f"{one} everywhere: {new} makes the line true", line.xreplace({one: new}))
+            except ValueError:
+                continue  # a variable of a derivative
+
+
+def _in_family(node: Expr) -> bool:
+    return isinstance(node, Indexed) and str(node.base) in FAMILY
+
+
+def _signs(node: Expr) -> Iterator[Edit]:
     if isinstance(node, Add):
         for term in node.args:
-            yield 0, f"the sign of {term}", node - 2 * term
-        for term in node.args:
-            yield 3, f"{term}: without it the line is true", node - term
+            yield Edit(0, f"the sign of {term}", node - 2 * term)
+            yield Edit(2.5, f"the term {term}: without it the line is true", node - term)
+    elif not node.is_number and real(node):
+        yield Edit(0.5, f"the sign of {node}", -node)
     if isinstance(node, Mul):
         for factor in node.args:
             if factor != -1:
-                yield 3, f"the factor {factor}: without it the line is true", node / factor
+                yield Edit(2.5, f"the factor {factor}: without it the line is true", node / factor)
 
 
-def _of_symbols(node: Expr) -> Iterator[tuple[int, str, Expr]]:
-    if isinstance(node, Indexed):
-        for name in FAMILY if str(node.base) in FAMILY else ():
-            other = IndexedBase(name, positive=True)[node.indices]
-            if other != node:
-                yield 1, f"{node}: should it be {other}?", other
-        index = node.indices[0]
+def _leaves(node: Expr) -> Iterator[Edit]:
+    if isinstance(node, AppliedUndef) and len(node.args) == 1 and node.args[0].is_integer:
+        for shifted in (node.func(node.args[0] - 1), node.func(node.args[0] + 1)):
+            yield Edit(1, f"the argument of {node}: {shifted} makes the line true", shifted)
+    if not isinstance(node, Indexed):
+        return
+    for name in FAMILY if _in_family(node) else ():
+        other = IndexedBase(name, positive=True)[node.indices]
+        if other != node:
+            yield Edit(1, f"{node}: {other} makes the line true", other)
+            yield Edit(2, f"{node}: {1 - other} makes the line true", 1 - other)
+    for k, index in enumerate(node.indices):
         for shifted in (index - 1, index + 1):
-            yield 1, f"the index of {node}: should it be {node.base[shifted]}?", node.base[shifted]
+            other = node.base[(*node.indices[:k], shifted, *node.indices[k + 1 :])]
+            yield Edit(1, f"the index of {node}: {other} makes the line true", other)
 
 
-def _of_powers(node: Expr) -> Iterator[tuple[int, str, Expr]]:
-    if isinstance(node, Pow):
-        for exponent in {2 * node.exp, node.exp / 2, -node.exp} if node.exp.is_Rational else ():
-            yield 1, f"the power of {node.base}: {node.base**exponent} makes the line true", node.base**exponent
-    elif isinstance(node, (Symbol, Indexed, Add, log)) and not node.is_integer:
-        for new, words in ((node**2, "a square"), (sqrt(node), "a root"), (1 / node, "1 over it")):
-            yield 2, f"{node}: {words} is missing", new
+def _powers(node: Expr) -> Iterator[Edit]:
+    if isinstance(node, Pow) and node.exp.is_Rational and not node.base.is_number:
+        e = node.exp
+        for k, exponent in enumerate((2 * e, e / 2, -e, e + 1, e - 1, 4 * e, e / 4)):
+            if exponent:
+                new = node.base**exponent
+                rank = 1 if k < 3 else 2 if e.is_integer else 3.2
+                yield Edit(rank, f"the power of {node.base}: {new} makes the line true", new)
+        if e == 2 and isinstance(node.base, Add):
+            words = f"the square of {node.base}: without its cross terms the line is true"
+            yield Edit(1.5, words, Add(*(term**2 for term in node.base.args)))
 
 
-def _of_numbers(node: Expr) -> Iterator[tuple[int, str, Expr]]:
-    if node.is_Rational and node != 0:
-        for new in (2 * node, node / 2, node + 1, node - 1, 1 / node):
-            yield 2, f"the number {node}: {new} makes the line true", new
+def _roots(node: Expr) -> Iterator[Edit]:
+    if node.is_number or node.is_integer or isinstance(node, exp) or not real(node):
+        return
+    rank = 1 if isinstance(node, (Symbol, Indexed)) else 1.5
+    yield Edit(rank, f"a square of {node} is missing", node**2)
+    yield Edit(rank, f"a root of {node} is missing", sqrt(node))
 
 
-def _of_sums(node: Expr) -> Iterator[tuple[int, str, Expr]]:
+def _missing(node: Expr) -> Iterator[Edit]:
+    if node.is_number or node.is_integer or not real(node):
+        return
+    yield Edit(2, f"{node} is upside down: 1 over it makes the line true", 1 / node)
+    yield Edit(2, f"a log of {node} is missing", log(node))
+    yield Edit(2, f"an absolute value is missing: {Abs(node)}", Abs(node))
+    if isinstance(node, (log, exp, Abs)):
+        yield Edit(2, f"{node}: {node.args[0]} makes the line true", node.args[0])
+
+
+def _numbers(node: Expr) -> Iterator[Edit]:
+    if node.is_Rational and node not in (0, -1):
+        for new in (2 * node, node / 2, 1 / node, node + 1, node - 1, -node):
+            yield Edit(2, f"the number {node}: {new} makes the line true", new)
+
+
+def _sums(node: Expr) -> Iterator[Edit]:
     if isinstance(node, (Sum, Product)) and len(node.limits) == 1:
         index, first, last = node.limits[0]
         for a, b in ((first + 1, last), (first - 1, last), (first, last - 1), (first, last + 1)):
-            yield (
+            name = type(node).__name__.lower()
+            words = f"the limits of the {name}: from {a} to {b} makes the line true"
+            yield Edit(1, words, node.func(node.function, (index, a, b)))
+
+
+def _means(node: Expr) -> Iterator[Edit]:
+    if isinstance(node, Expectation):
+        f, variable, mean, variance = node.args
+        for square, words in ((variance**2, "square"), (sqrt(variance), "root")):
+            yield Edit(
                 1,
-                f"the limits of the sum: from {a} to {b} makes the line true",
-                node.func(node.function, (index, a, b)),
+                f"the variance {variance} of the mean: its {words} makes the line true",
+                Expectation(f, variable, mean, square),
             )
 
 
-def _of_means(node: Expr) -> Iterator[tuple[int, str, Expr]]:
-    if isinstance(node, Expectation):
-        f, variable, mean, variance = node.args
-        yield 2, "the mean's variance: its square makes the line true", Expectation(f, variable, mean, variance**2)
-        yield 2, "the mean's variance: its root makes the line true", Expectation(f, variable, mean, sqrt(variance))
+def _opposites(node: Expr) -> Iterator[Edit]:
+    if type(node) in OPPOSITES:
+        new = OPPOSITES[type(node)](*node.args)
+        yield Edit(0.9, f"{node}: {new} makes the line true", new)
 
 
-def _of_factors(node: Expr, line: Expr) -> Iterator[tuple[int, str, Expr]]:
-    """A factor that may have been forgotten, of what the line has."""
-    if not isinstance(node, (Add, Mul, Symbol, Indexed, Pow)) or node.is_integer:
+def _nested(node: Expr) -> Iterator[Edit]:
+    """A function of a mean for the mean of the function."""
+    inner = node.args[0] if isinstance(node, (log, exp, Pow)) else None
+    if isinstance(inner, (Expectation, Sum, Product)):
+        f, *rest = inner.args
+        inside = type(node).__name__.lower()
+        new = inner.func(node.func(f, *node.args[1:]), *rest)
+        yield Edit(1, f"the {inside} belongs inside: {new}", new)
+
+
+def _swapped(node: Expr) -> Iterator[Edit]:
+    if not isinstance(node, (Add, Mul)):
         return
-    kept = line.atoms(Indexed) | {
-        s for s in line.free_symbols if s.is_Symbol and s.is_extended_real and not s.is_integer
-    }
-    for one in sorted((k for k in kept if k.is_extended_real), key=str)[:8]:
-        for factor in (one, 1 / one, sqrt(one)) if one.is_positive else (one, 1 / one):
-            yield 4, f"{factor}: as a factor of {node} it makes the line true", node * factor
-    for number in (Integer(2), Rational(1, 2)):
-        yield 2, f"a factor {number} of {node}", node * number
+    free = [leaf for leaf in leaves(node) if {s for s in leaf.free_symbols if s.is_integer} <= node.free_symbols]
+    for a, b in combinations(free, 2) if len(free) < 9 else ():
+        yield Edit(2, f"{a} and {b} are swapped in {node}", node.xreplace({a: b, b: a}))
+    for a, b in combinations(node.args, 2) if 2 < len(node.args) < 7 else ():
+        if isinstance(node, Add):
+            yield Edit(2.3, f"the signs of {a} and {b}", node - 2 * a - 2 * b)
+        else:
+            yield Edit(2.3, f"{a * b} is upside down in {node}", node / (a * b) ** 2)
+
+
+def real(node: Expr) -> bool:
+    """Whether it may stand for a number; SymPy does not know it of a fraction."""
+    return node.is_extended_real is not False

@@ -34,7 +34,7 @@ def interpreters(theory: "Theory", lines: Sequence[Expr], most: int) -> Iterator
         raise Unchecked(f"the index {unknown[0]} has no value in a Markov chain: use t, T or a number")
     cases = [case for case in _cases(t in indices) if _allowed(theory, case)]
     if not cases:
-        raise Unchecked(f"no chain of one to four steps keeps to the assumptions: {theory.conditions}")
+        raise Unchecked(f"no chain of one to four steps keeps to the assumptions: {theory.conditions}. Assume less")
     for k in range(most):
         yield ChainInterpreter(theory, World(k, cases[k % len(cases)], "middle"))
 

@@ -74,7 +74,7 @@ class Expectation(Expr):
         try:
             terms = Poly(centred, z).terms()
         except PolynomialError:
-            raise Unchecked(f"no exact mean of {f} over {x}: it is not a polynomial in {x}") from None
+            raise Unchecked(f"no exact mean of {f} over {x}: it is not a polynomial in {x}. Leave out doit()") from None
         return Add(*(c * variance ** (k // 2) * factorial2(k - 1) for (k,), c in terms if k % 2 == 0))
 
     def integral(self) -> Integral:

@@ -1,103 +1,116 @@
-"""Where to look for a mistake: what explains the numbers, the one small edit that makes the line true, or what one line
+"""Where to look for a mistake: the one small edit that makes the line true, what explains the numbers, or what one line
 has and the other not. Nothing is said where nothing is known."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mpmath import mp, mpf
-from sympy import Basic, Dummy, Expr, Float, Indexed, N, Symbol, nsimplify
+from sympy import Basic, Derivative, Dummy, Expr, Float, Indexed, Symbol, nsimplify
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from mini_ddpm.symbolic import search
 from mini_ddpm.symbolic.definitions import composite, places
-from mini_ddpm.symbolic.edits import edits
+from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 if TYPE_CHECKING:
+    from mini_ddpm.symbolic.interpreter import Interpreter
     from mini_ddpm.symbolic.theory import Theory
 
-TRIED = 7  # worlds in which a hint must explain the numbers
+TRIED, FEWEST = 7, 3  # worlds in which a hint must explain the numbers
+Pairs = list[tuple[mpf, mpf]]
 
 
-def hint(theory: "Theory", old: Expr, new: Expr, relation: str) -> str:
+class Hint(NamedTuple):
+    """What is said, and the line that it would make, if it is an edit."""
+
+    words: str = ""
+    repaired: Expr | None = None
+
+
+def hint(theory: "Theory", old: Expr, new: Expr, relation: str) -> Hint:
     """One sentence, or nothing."""
-    if found := theory.hint(old, new):
-        return found
-    try:
-        worlds = list(theory.interpreters([old, new]))[:TRIED]
+    worlds, pairs = _worlds(theory, old, new)
+    if relation != "=":
+        return Hint("the other way round it holds in every world" if pairs and _turned(pairs, relation) else "")
+    if len(pairs) >= FEWEST:
         with mp.workdps(40):
-            before = [there(old) for there in worlds]
-            here = [there(new) for there in worlds]
-    except (Unchecked, WrongStep):
-        return _by_symbols(theory, old, new)
-    pairs = list(zip(before, here, strict=True))
-    if relation == "=":
-        return _by_numbers(pairs) or _by_edits(worlds, before, new) or _by_symbols(theory, old, new)
-    return "the other way round it holds in every world" if _turned(pairs, relation) else ""
+            if all(search.same(a, -b) for a, b in pairs):
+                return Hint("a sign: the two are opposite in every world", -new)
+            limit = 2 if _constant(pairs)[0] else 9
+            if (edit := search.repair(worlds, [a for a, _ in pairs], old, new, limit)) is not None:
+                return Hint(*edit)
+            if (constant := _by_numbers(new, pairs)) is not None:
+                return constant
+    return Hint(_by_symbols(theory, old, new))
 
 
-def _same(a: mpf, b: mpf) -> bool:
-    return abs(a - b) <= mpf(10) ** -14 * max(abs(a), abs(b))
+def _worlds(theory: "Theory", old: Expr, new: Expr) -> tuple[list["Interpreter"], Pairs]:
+    """Some worlds in which both lines have values, and these; first one in which different indices differ."""
+    found: list[Interpreter] = []
+    pairs: Pairs = []
+    try:
+        for there in theory.interpreters([old, new]):
+            if len(found) == TRIED:
+                break
+            try:
+                with mp.workdps(40):
+                    pairs.append((there(old), there(new)))
+                found.append(there)
+            except (Unchecked, WrongStep):
+                continue
+    except Unchecked:
+        return [], []
+    order = sorted(range(len(found)), key=lambda k: -len(set(found[k].world.indices.values())))
+    return [found[k] for k in order], [pairs[k] for k in order]
 
 
-def _turned(pairs: list[tuple[mpf, mpf]], relation: str) -> bool:
+def _turned(pairs: Pairs, relation: str) -> bool:
     return all(a >= b if relation == "<=" else a <= b for a, b in pairs)
 
 
-def _by_numbers(pairs: list[tuple[mpf, mpf]]) -> str:
-    """What kind of mistake would explain the numbers?"""
-    if all(_same(a, -b) for a, b in pairs):
-        return "a sign: the two are opposite in every world"
+def _constant(pairs: Pairs) -> tuple[mpf | None, mpf | None]:
+    """here / before and here - before, where these are the same in every world."""
     ratios = [b / a for a, b in pairs if a and b]
-    if len(ratios) == len(pairs) and all(_same(ratio, ratios[0]) for ratio in ratios):
-        return f"a constant factor: here / before = {_neat(ratios[0])} in every world"
-    if all(_same(a - b, pairs[0][0] - pairs[0][1]) for a, b in pairs):
-        return f"a constant: here - before = {_neat(pairs[0][1] - pairs[0][0])} in every world"
-    if all(_same(a, b**2) for a, b in pairs):
-        return "a square root too many: here, squared, is the line before"
-    if all(_same(a**2, b) for a, b in pairs):
-        return "a square too many: the line before, squared, is this one"
-    if len(ratios) == len(pairs) and all(_same(a * b, 1) for a, b in pairs):
-        return "upside down: this line is 1 over the line before"
-    return ""
+    same = search.same
+    ratio = ratios[0] if len(ratios) == len(pairs) and all(same(one, ratios[0]) for one in ratios) else None
+    by = pairs[0][1] - pairs[0][0]
+    return ratio, by if all(same(b - a, by) for a, b in pairs) else None
 
 
-def _neat(number: mpf) -> Expr:
-    """2*pi for 6.28..., and six digits of what has no short name."""
+def _by_numbers(new: Expr, pairs: Pairs) -> Hint | None:
+    if search.same(pairs[0][0], pairs[-1][0]):
+        return None  # numbers only: any two differ by a constant
+    ratio, by = _constant(pairs)
+    if ratio is not None and (short := _neat(ratio)):
+        return Hint(f"a constant factor: here / before = {short} in every world", new / short)
+    if by is not None and (short := _neat(by)):
+        return Hint(f"a constant: here - before = {short} in every world", new - short)
+    return None
+
+
+def _neat(number: mpf) -> Expr | None:
+    """2*pi for 6.28..., if there is a short name."""
     exact = nsimplify(Float(str(number), 30), tolerance=1e-15)
-    return exact if len(str(exact)) < 15 else N(Float(str(number)), 6)
-
-
-def _by_edits(worlds: list, before: list[mpf], new: Expr) -> str:
-    """The first small edit of the line that makes it true."""
-    for words, edited in edits(new):
-        if _true(worlds, before, edited):
-            return words
-    return ""
-
-
-def _true(worlds: list, before: list[mpf], line: Expr) -> bool:
-    try:
-        with mp.workdps(40):
-            return all(_same(there(line), value) for there, value in zip(worlds, before, strict=True))
-    except (Unchecked, WrongStep, ValueError, TypeError, ZeroDivisionError):
-        return False
+    return exact if len(str(exact)) < 15 else None
 
 
 def _by_symbols(theory: "Theory", old: Expr, new: Expr) -> str:
-    """Which quantities does one line have, and the other not?"""
+    """Which quantity does one line have, and the other not, not even through definitions?"""
     mine, theirs = _quantities(new), _quantities(old)
-    reached = {str(leaf) for leaf in theirs} | {str(leaf) for leaf in _quantities(theory.unfold_some(old))}
-    fresh = [str(leaf) for leaf in mine if not _reached(theory, leaf, reached)]
-    lost = [str(leaf) for leaf in theirs if leaf not in mine]
-    if fresh:
-        return f"{', '.join(fresh)}: in this line only. Undefined, or a wrong index?"
-    if lost:
-        return f"{', '.join(lost)}: in the line before only"
+    fresh = [leaf for leaf in mine if leaf not in theirs and _unknown(theory, leaf, old)]
+    lost = [leaf for leaf in theirs if leaf not in mine and _unknown(theory, leaf, new)]
+    if 0 < len(fresh) < 3 and set(fresh) <= new.free_symbols | composite(new):
+        return f"{', '.join(map(str, fresh))}: in this line only. Undefined, or a wrong index?"
+    bound = old.has(ExprWithLimits, Expectation, Derivative)  # a variable may be gone
+    if 0 < len(lost) < 3 and not fresh and new.free_symbols and not bound:
+        return f"{', '.join(map(str, lost))}: in the line before only"
     return ""
 
 
-def _reached(theory: "Theory", leaf: Expr, reached: set[str]) -> bool:
-    """Whether a quantity, or all that it is defined by, stands in the line before."""
-    meaning = {str(part) for part in _quantities(theory.unfold(leaf))}
-    return str(leaf) in reached or (theory.unfold(leaf) != leaf and meaning <= reached)
+def _unknown(theory: "Theory", leaf: Expr, line: Expr) -> bool:
+    """Whether nothing in a line has to do with a quantity, through definitions or as another of its family."""
+    indices = {str(s) for s in leaf.free_symbols | line.free_symbols if s.is_integer}
+    return not (theory.reach(leaf) & theory.reach(line)) - indices
 
 
 def _quantities(expr: Basic) -> list[Expr]:

@@ -61,6 +61,7 @@ def _name(key: object) -> str:
 
 
 NOTHING = Env()
+EXCLUDE = "exclude this case with theory.assume(...), or start the sum or index later"
 
 
 class Interpreter:
@@ -105,9 +106,12 @@ class Interpreter:
         else:
             value = self._named(expr, env)
         if isinstance(value, mpmath.mpc):
-            raise Unchecked(f"no real number: {expr} is {mpmath.nstr(value, 6)} in world {self.world.number}")
+            raise Unchecked(
+                f"no real number: {expr} is {mpmath.nstr(value, 6)} in world {self.world.number}. "
+                f"Make its symbols positive=True, or assume what keeps it real with theory.assume(...)"
+            )
         if not mpmath.isfinite(value):
-            raise NoValue(f"{expr} is not finite in world {self.world.number}")
+            raise NoValue(f"{expr} is not finite in world {self.world.number}: {EXCLUDE}")
         return value
 
     # --- leaves
@@ -155,7 +159,7 @@ class Interpreter:
     def _follow(self, rhs: Expr, env: Env) -> mpf:
         self.depth += 1
         if self.depth > 60:
-            raise Unchecked(f"the definitions have no end: {rhs}")
+            raise Unchecked(f"the definitions have no end: {rhs}. Define a first case, as f(0)")
         try:
             return self(rhs, env)
         finally:
@@ -210,13 +214,13 @@ class Interpreter:
     def _pow(self, expr: Expr, env: Env) -> mpf:
         base, power = self(expr.base, env), self(expr.exp, env)
         if not base and power < 0:
-            raise NoValue(f"{expr} divides by zero in world {self.world.number}")
+            raise NoValue(f"{expr} divides by zero in world {self.world.number}: {EXCLUDE}")
         return base ** (int(power) if power == int(power) else power)
 
     def _log(self, expr: Expr, env: Env) -> mpf:
         value = self(expr.args[0], env)
         if not value:
-            raise NoValue(f"{expr} has no value in world {self.world.number}")
+            raise NoValue(f"{expr} has no value in world {self.world.number}: {EXCLUDE}")
         return mp.log(value)
 
     def _named(self, expr: Expr, env: Env) -> mpf:
@@ -224,7 +228,7 @@ class Interpreter:
         if isinstance(expr, IndexedBase):
             raise Unchecked(f"{expr} needs an index, as in {expr}[t]")
         if name not in FUNCTIONS:
-            raise Unchecked(f"{name} can't be evaluated: {expr}")
+            raise Unchecked(f"{name} can't be evaluated: {expr}. Use a function that has numbers, or define it")
         values = [self(argument, env) for argument in expr.args]
         if is_kinked(expr):
             which = values.index(FUNCTIONS[name](*values)) if name in ("Max", "Min") else mpmath.sign(values[0])
@@ -232,14 +236,14 @@ class Interpreter:
         try:
             return FUNCTIONS[name](*values)
         except (ValueError, ZeroDivisionError) as error:  # at a pole
-            raise NoValue(f"{expr} has no value: {error}") from None
+            raise NoValue(f"{expr} has no value: {error}. {EXCLUDE}") from None
 
     def _piecewise(self, expr: Piecewise, env: Env) -> mpf:
         for k, (value, condition) in enumerate(expr.args):
             if self.truth(condition, env):
                 self.outcomes.setdefault(str(expr), set()).add(k)
                 return self(value, env)
-        raise NoValue(f"{expr} has no case for world {self.world.number}")
+        raise NoValue(f"{expr} has no case for world {self.world.number}: add a last one, (value, True)")
 
     def truth(self, condition: Basic, env: Env) -> bool:
         """Whether a condition holds."""
@@ -249,7 +253,7 @@ class Interpreter:
             parts = [self.truth(part, env) for part in condition.args]
             return {"And": all, "Or": any, "Not": lambda x: not x[0]}[type(condition).__name__](parts)
         if not isinstance(condition, Relational):
-            raise Unchecked(f"the condition {condition} can't be decided")
+            raise Unchecked(f"the condition {condition} can't be decided: compare two numbers, as in y > 0")
         a, b = self(condition.lhs, env), self(condition.rhs, env)
         close = abs(a - b) <= mp.eps * 2**20 * (abs(a) + abs(b))
         relation = condition.rel_op

@@ -14,6 +14,7 @@ from mini_ddpm.symbolic.comparison import compare
 from mini_ddpm.symbolic.complaints import refusal, same_outcome
 from mini_ddpm.symbolic.conditions import Assumption, Conditions, bound_in
 from mini_ddpm.symbolic.definitions import Definition, composite, family
+from mini_ddpm.symbolic.edits import Slips
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import NOTHING, Interpreter
 from mini_ddpm.symbolic.matrices import SIZES, sizes
@@ -22,7 +23,7 @@ from mini_ddpm.symbolic.worlds import MOST, Unchecked, World, WrongStep, worlds
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
 
-class Theory:
+class Theory(Slips):
     """The definitions and assumptions under which lines are compared.
 
     Trusted are these, SymPy's normal forms, and the conventions: alpha and beta lie between 0 and 1, alpha_bar too, but
@@ -50,10 +51,6 @@ class Theory:
     def rules(self) -> Rules:
         """Further rules of normal forms; none here."""
         return {}
-
-    def hint(self, old: Expr, new: Expr) -> str:
-        """What this kind of theory knows of usual mistakes; nothing here."""
-        return ""
 
     # --- what holds
 
@@ -115,7 +112,7 @@ class Theory:
     def check_free(self, variable: Expr) -> None:
         """A variable of a sum, mean, integral or derivative may not be defined."""
         if any(one.unfold(variable, lambda place: True) is not None for one in self.definitions):
-            raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum, mean or derivative")
+            raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum or mean here: rename it")
 
     def unfold(self, expr: Expr, also: tuple[Expr, ...] = ()) -> Expr:
         """Replace what is defined, once; where an index must be 1 or more, only if it is for certain."""

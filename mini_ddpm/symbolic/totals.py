@@ -30,12 +30,14 @@ def _terms(there: "Interpreter", expr: Expr, limits: Tuple, env: "Env") -> Itera
     if not limits:
         there.terms += 1
         if there.terms > MOST_TERMS:
-            raise Unchecked(f"the sums have more than {MOST_TERMS:,} terms: {expr}")
+            raise Unchecked(f"the sums have more than {MOST_TERMS:,} terms: {expr}. Give smaller Theory(indices=...)")
         yield there(expr.function, env)
         return
     variable, *ends = limits[-1]
+    if len(ends) != 2:
+        raise Unchecked(f"{expr} has no value: the sum needs both ends, as in Sum(f, (s, 1, t))")
     if any(end.is_infinite for end in ends):
-        raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated")
+        raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated. Sum to an index such as T")
     there.theory.check_free(variable)
     for k in range(there.integer(ends[0], env), there.integer(ends[1], env) + 1):
         yield from _terms(there, expr, limits[:-1], env.binding({variable: mpf(k)}))
@@ -63,18 +65,26 @@ def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
     center, square = there(center, env), there(variance, env)
     if square < 0:
         number = there.world.number
-        raise Unchecked(f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {number}")
+        raise Unchecked(
+            f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {number}: "
+            f"assume {variance} > 0 with theory.assume(...), or make its symbols positive=True"
+        )
     g = along(there, f, variable, env)
     try:
         return quadrature.gaussian_mean(g, center, mp.sqrt(square), _shape(there, f, variable, env))
     except quadrature.Diverges:
-        raise NoValue(f"the mean of {f} over {variable} is not known well enough: does it exist?") from None
+        raise NoValue(
+            f"the mean of {f} over {variable} is not known well enough: does it exist? "
+            f"Take it of an f that grows less fast, or of one part at a time"
+        ) from None
 
 
 def integral(there: "Interpreter", expr: Integral, env: "Env") -> mpf:
     """A definite integral over one variable."""
     if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
-        raise Unchecked(f"only an integral over one variable, with both limits, has a value: {expr}")
+        raise Unchecked(
+            f"only an integral over one variable, with both limits, has a value: write one inside of another: {expr}"
+        )
     variable, *ends = expr.limits[0]
     low, high = (
         mpf("inf" if end.is_extended_positive else "-inf") if end.is_infinite else there(end, env) for end in ends
@@ -83,7 +93,9 @@ def integral(there: "Interpreter", expr: Integral, env: "Env") -> mpf:
     try:
         return quadrature.integral(along(there, f, variable, env), low, high, _shape(there, f, variable, env))
     except quadrature.Diverges:
-        raise NoValue(f"the integral of {f} is not known well enough: does it converge?") from None
+        raise NoValue(
+            f"the integral of {f} is not known well enough: does it converge? Try other limits, or one part at a time"
+        ) from None
 
 
 def _shape(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadrature.Shape:
@@ -128,7 +140,10 @@ def derivative(there: "Interpreter", expr: Derivative, env: "Env") -> mpf:
     if inner:
         f = expr.func(f, *inner)
     if variable.is_integer:
-        raise Unchecked(f"{expr} has no value: Can't calculate derivative wrt {variable}, an integer")
+        raise Unchecked(
+            f"{expr} has no value: Can't calculate derivative wrt {variable}, an integer. "
+            f"Write a difference, or take a real symbol"
+        )
     g, at = along(there, f, variable, env), there(variable, env)
     there.approximate = True
     if there.theory.unfold_some(f).has(Expectation, Integral):  # which are known to some digits only

@@ -125,7 +125,9 @@ def worlds(
     """
     cases = _cases(frozenset(indices), conditions, tuple(sorted(given.items())))
     if not cases:
-        raise Unchecked(f"there is no case to try: {conditions} can't hold for small integers")
+        raise Unchecked(
+            f"there is no case to try: {conditions} can't hold for small integers. Assume less, or give indices"
+        )
     for k in range(max(most, len(cases))):
         regime = REGIMES[(k + k // len(REGIMES)) % len(REGIMES)]
         yield World(k, cases[k % len(cases)], regime)
