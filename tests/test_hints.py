@@ -113,7 +113,11 @@ SLIPS = [  # theory, line before, wrong line, what its hint must have
 ]
 
 
-@pytest.mark.parametrize(("theory", "before", "wrong", "words"), SLIPS, ids=str)
+@pytest.mark.parametrize(
+    ("theory", "before", "wrong", "words"),
+    SLIPS,
+    ids=lambda each: str(each)[:60] if not isinstance(each, Theory) else "theory",
+)
 def test_a_slip_is_named(theory, before, wrong, words):
     with pytest.raises(WrongStep) as refusal:
         theory.refute(before, wrong)

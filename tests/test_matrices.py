@@ -156,7 +156,7 @@ NO_VALUE = [
     (Trace(HadamardProduct(A, B)), "HadamardProduct can't be evaluated"),
     (A[7, 0], "is outside of its matrix"),
     (Sum(Trace(A), (d, 1, 3)), "d is the size of A"),
-    (Trace(A * MatrixSymbol("A", d, 1) * x.T), "A has two shapes"),
+    (Trace(A * MatrixSymbol("A", d, 1) * x.T), "two different things are called A"),
     (Trace(x * x), "shapes do not fit"),
     (Expectation(square(x), x, m, A), "is no covariance"),
     (Expectation(square(x) ** 3, x), "no polynomial of degree 5 or less"),

@@ -10,7 +10,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from sympy import Expr
 
 import notebooks
-from mini_ddpm.symbolic import Theory, Unchecked, WrongStep, derivation
+from mini_ddpm.symbolic import Theory, Unchecked, WrongStep, derivation, facts
 
 NOT_DERIVING = {"widget", "nbval-ignore-output"}
 MORE_WORLDS = 60  # to tell a mutant that is true after all from a hole in the checker
@@ -23,14 +23,14 @@ def true_steps(path):
     """
     matplotlib.use("Agg")
     steps, names = [], {}
-    honest = derivation._mark
+    honest = facts.mark_of
 
-    def recorded(theory: Theory, old: Expr, new: Expr, relation: str, using: list) -> str:
-        mark = honest(theory, old, new, relation, using)
+    def recorded(theory: Theory, old: Expr, new: Expr, relation: str, using: list, up_to: Expr | None = None) -> str:
+        mark = honest(theory, old, new, relation, using, up_to)
         steps.append((theory, old, new, relation))
         return mark
 
-    derivation._mark = recorded
+    facts.mark_of = derivation.mark_of = recorded
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # figures that nobody shows
@@ -40,7 +40,7 @@ def true_steps(path):
                     exec(TransformerManager().transform_cell(cell.source), names)  # as IPython would
             matplotlib.pyplot.close("all")
     finally:
-        derivation._mark = honest
+        facts.mark_of = derivation.mark_of = honest
     return steps
 
 

@@ -233,7 +233,8 @@ def test_definitions_have_parameters_and_exceptions():
     theory.define(f(0), Integer(7))
     theory.define(f(t), 2 * alpha[t])
     theory.define(y, z + 1)
-    assert theory.unfold(f(0) + f(t - 1) + y) == 7 + 2 * alpha[t - 1] + z + 1
+    assert theory.unfold(f(0) + f(t) + y) == 7 + 2 * alpha[t] + z + 1
+    assert theory.unfold(f(t - 1)) == f(t - 1)  # 7 at t = 1
 
 
 def test_a_bound_index_does_not_clash_with_a_free_one():

@@ -11,7 +11,8 @@ strong evidence, and only that. README.md explains it on one page.
 
 from mini_ddpm.symbolic.chains import KL, ChainTheory, Density, E_q, Path, p, q
 from mini_ddpm.symbolic.definitions import Definition
-from mini_ddpm.symbolic.derivation import Derivation, Fact, attempt
+from mini_ddpm.symbolic.derivation import Derivation, attempt
+from mini_ddpm.symbolic.facts import Fact
 from mini_ddpm.symbolic.gaussian import Expectation, complete_square, kl, log_density, normal_density
 from mini_ddpm.symbolic.induction import Induction
 from mini_ddpm.symbolic.notation import (

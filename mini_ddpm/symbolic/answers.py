@@ -7,6 +7,7 @@ from sympy.core.function import AppliedUndef
 
 from mini_ddpm.symbolic.definitions import composite, family
 from mini_ddpm.symbolic.gaussian import Expectation
+from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import WrongStep
 
 UNFINISHED = (Integral, Expectation, Derivative, Subs)  # what an answer has worked out
@@ -17,7 +18,9 @@ class Unfinished(WrongStep):
     """True, but not in the form that was asked for."""
 
 
-def check_form(question: Expr, answer: Expr, without: Sequence = (), only: Sequence | None = None) -> None:
+def check_form(
+    theory: Theory, question: Expr, answer: Expr, without: Sequence = (), only: Sequence | None = None
+) -> None:
     """Hold an answer to a form.
 
     Args:
@@ -27,11 +30,11 @@ def check_form(question: Expr, answer: Expr, without: Sequence = (), only: Seque
     Raises:
         Unfinished: it restates the question, or has what it should not have.
     """
-    if answer == question:
+    if answer.as_dummy() == question.as_dummy():
         raise Unfinished("this restates the question")
     kinds = [one for one in without if isinstance(one, type) and not issubclass(one, AppliedUndef)]
     for kind in (*UNFINISHED, *kinds):
-        if node := next(iter(sorted(answer.atoms(kind), key=str)), None):
+        if node := next(iter(sorted(theory.unfold_some(answer).atoms(kind), key=str)), None):
             raise Unfinished(f"{NAMES.get(kind, kind.__name__)} is still to be worked out: {node}")
     if answer.has(oo, -oo, zoo, nan):
         raise Unfinished(f"{answer} is not finite")

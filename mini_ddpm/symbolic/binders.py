@@ -8,25 +8,27 @@ from sympy import (
     Dummy,
     Expr,
     Function,
+    Heaviside,
     Indexed,
     Integer,
     Integral,
     MatrixExpr,
-    Mul,
+    Piecewise,
     Poly,
     Subs,
     Symbol,
     Tuple,
+    ceiling,
     exp,
-    expand,
-    factorial,
     factorial2,
+    floor,
     oo,
-    pi,
+    sign,
     sqrt,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from mini_ddpm.symbolic import integrals
 from mini_ddpm.symbolic.conditions import bound_in
 from mini_ddpm.symbolic.definitions import composite, family
 from mini_ddpm.symbolic.gaussian import Expectation, normal_density
@@ -35,6 +37,9 @@ from mini_ddpm.symbolic.worlds import Unchecked
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.normal import Normal, Scope
+
+
+JUMPS = (Piecewise, sign, floor, ceiling, Heaviside)  # a mean of these changes where their derivative is 0
 
 
 def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
@@ -48,7 +53,7 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     if (sign := normal.sign(v, scope)) is None or sign[0] < 0:
         raise NoForm
     if any(power.args[0].is_polynomial(x) and Poly(power.args[0], x).degree() > 1 for power in f.atoms(exp)):
-        return integral(normal, Integral(f * normal_density(x, m, v), (x, -oo, oo)), scope)
+        return integrals.integral(normal, Integral(f * normal_density(x, m, v), (x, -oo, oo)), scope)
     z = Dummy("zeta", real=True)  # standard normal
     inside = normal.of(f.xreplace({x: m + sqrt(v) * z}), scope)
     zeta = normal.of(z, scope)
@@ -58,7 +63,7 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     groups: dict[Expr, list] = {}
     for (k,), c in Poly(numerator, zeta).terms():
         for term in Add.make_args(c.expand()):
-            factors = [g for g in term.free_symbols if normal.generators.depends(g, [z])]
+            factors = [g for g in term.free_symbols if normal.depends(g, [z])]
             without, part = term.as_independent(*factors, as_Add=False) if factors else (term, Integer(1))
             groups.setdefault(part, []).append((k, without))
     return Add(*(_moments(normal, part, terms, zeta, z) for part, terms in groups.items())) / denominator
@@ -97,6 +102,8 @@ def _slope(normal: "Normal", part: Expr, zeta: Expr, z: Expr) -> Expr | None:
 def _as_it_is(normal: "Normal", inside: Expr, c: Expr, z: Expr) -> Expr:
     """c times a mean that stays a mean."""
     origin = normal.generators.meaning(normal.generators.canonical(inside))
+    if normal.hides(origin, z):
+        raise NoForm
     depth = sum(symbol.name.startswith("_z") for symbol in origin.atoms(Symbol))
     place = Symbol(f"_z{depth}", real=True)
     origin = origin.xreplace({z: place})
@@ -104,7 +111,7 @@ def _as_it_is(normal: "Normal", inside: Expr, c: Expr, z: Expr) -> Expr:
 
 
 def _has(normal: "Normal", expr: Expr, z: Expr) -> bool:
-    return any(normal.generators.depends(g, [z]) for g in expr.free_symbols)
+    return any(normal.depends(g, [z]) for g in expr.free_symbols)
 
 
 def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
@@ -115,7 +122,7 @@ def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
     f = f.replace(lambda node: isinstance(node, Expectation), lambda node: _polynomial(normal, node, scope))
     means = {node: Function(f"_mean{k}", real=True)(*expr.variables) for k, node in enumerate(_means(f))}
     for node, place in means.items():
-        if len(expr.variables) > 1 or Tuple(*node.args[1:]).has(*expr.variables):
+        if len(expr.variables) > 1 or Tuple(*node.args[1:]).has(*expr.variables) or node.args[0].has(*JUMPS):
             raise NoForm
         f = f.xreplace({node: place})
     found = _differentiated(normal, Derivative(f, *expr.variable_count), scope)
@@ -202,53 +209,8 @@ def _left_to_unfold(normal: "Normal", f: Expr) -> list[Expr]:
     """What is still defined by something else, as its definition has no end."""
 
     def defined(node: Expr) -> bool:
-        return any(one.unfold(node, lambda i: not i.is_nonpositive) is not None for one in normal.theory.definitions)
+        return any(
+            one.unfold(node, lambda i, least: not i.is_nonpositive) is not None for one in normal.theory.definitions
+        )
 
     return [node for node in composite(f) | f.atoms(Symbol) if defined(node)]
-
-
-def integral(normal: "Normal", expr: Integral, scope: "Scope") -> Expr:
-    """Of a polynomial times a Gaussian over the line, or times exp(-r x) from 0 on; of a polynomial between ends."""
-    if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
-        raise NoForm
-    x, *ends = expr.limits[0]
-    f = normal.theory.unfold_some(expr.function)
-    check_seen(normal, f, x, scope)
-    if ends == [-oo, oo]:
-        return Add(*(_gaussian_integral(normal, term, x, scope) for term in Add.make_args(expand(f, power_exp=False))))
-    if ends == [0, oo]:
-        return Add(
-            *(_exponential_integral(normal, term, x, scope) for term in Add.make_args(expand(f, power_exp=False)))
-        )
-    if not f.is_polynomial(x) or any(end.is_infinite for end in ends):
-        raise NoForm
-    found = Poly(f, x).integrate().as_expr()
-    return normal.of(found.xreplace({x: ends[1]}) - found.xreplace({x: ends[0]}), scope)
-
-
-def _gaussian_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Expr:
-    """The integral of g(x) exp(-a x^2 + b x + c), by E g(x) for x ~ N(b / 2a, 1 / 2a)."""
-    powers = [part for part in Mul.make_args(f) if isinstance(part, exp)]
-    exponent = Poly(expand(Add(*(part.args[0] for part in powers))), x)
-    if exponent.degree() != 2:
-        raise NoForm
-    a, b, c = -exponent.coeff_monomial(x**2), exponent.coeff_monomial(x), exponent.coeff_monomial(1)
-    if normal.sign(a, scope) != (1, True):
-        raise NoForm
-    rest = Mul(*(part for part in Mul.make_args(f) if part not in powers))
-    if any(power.has(x) for power in rest.atoms(exp)):  # or this would go round
-        raise NoForm
-    weight = sqrt(pi / a) * exp(c + b**2 / (4 * a))
-    return normal.of(weight, scope) * normal.of(Expectation(rest, x, b / (2 * a), 1 / (2 * a)), scope)
-
-
-def _exponential_integral(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> Expr:
-    """The integral of g(x) exp(-r x + c) from 0 on: k! / r^(k + 1) for x^k."""
-    powers = [part for part in Mul.make_args(f) if isinstance(part, exp)]
-    exponent = Poly(expand(Add(*(part.args[0] for part in powers))), x)
-    rest = Mul(*(part for part in Mul.make_args(f) if part not in powers))
-    rate = -exponent.coeff_monomial(x)
-    if exponent.degree() != 1 or not rest.is_polynomial(x) or normal.sign(rate, scope) != (1, True):
-        raise NoForm
-    weight = exp(exponent.coeff_monomial(1))
-    return normal.of(weight * Add(*(c * factorial(k) / rate ** (k + 1) for (k,), c in Poly(rest, x).terms())), scope)

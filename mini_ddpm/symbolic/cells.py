@@ -16,22 +16,22 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import sympy
 from sympy import Expr
-from sympy.parsing.sympy_parser import parse_expr
 
-from mini_ddpm.symbolic.derivation import Derivation, Fact
+from mini_ddpm.symbolic.derivation import Derivation
+from mini_ddpm.symbolic.facts import Fact
 from mini_ddpm.symbolic.induction import Induction
+from mini_ddpm.symbolic.reading import read
 from mini_ddpm.symbolic.theory import Theory
 
 HEAD = re.compile(
     r"(?P<theory>\w+)(?:\s*->\s*(?P<name>\w+))?(?:,?\s+up to\s+(?P<up_to>.+?))?"
     r"(?:,?\s+by induction over\s+(?P<over>\w+))?"
 )
+RELATION = re.compile(r"\s*(<=|>=|=|~)")
 LINE = re.compile(
     r"(?P<relation><=|>=|=|~)?\s*(?P<expr>[^#]*?)\s*(?:#\s*(?P<because>.*?)\s*(?:\[(?P<using>[\w, ]+)\])?)?\s*"
 )
-KNOWN = "sqrt log exp Sum Product Integral Derivative Rational Abs Max Min Piecewise oo pi sin cos tanh"
 
 
 class Parsed(NamedTuple):
@@ -85,22 +85,15 @@ def _read(row: str, names: Mapping[str, Any]) -> Parsed:
     found = LINE.fullmatch(row)
     if found is None or not found["expr"]:
         raise ValueError(f"this is no line of mathematics: {row!r}")
-    local = {name: getattr(sympy, name) for name in KNOWN.split()} | dict(names)
-    try:
-        written, expr = (parse_expr(found["expr"], local, evaluate=evaluate) for evaluate in (False, True))
-    except (SyntaxError, TypeError, AttributeError, ValueError, sympy.SympifyError) as error:
-        raise ValueError(f"{found['expr']} can't be read as mathematics: {error}") from None
-    if new := sorted(str(one) for one in expr.free_symbols if str(one) not in local and one.is_Symbol):
-        raise ValueError(f"{', '.join(new)} in {found['expr']}: what is that? Make it a symbol first")
     using = [name.strip() for name in (found["using"] or "").split(",") if name.strip()]
-    return Parsed(found["expr"], written, expr, found["relation"], found["because"] or "", using)
+    return Parsed(found["expr"], *read(found["expr"], names), found["relation"], found["because"] or "", using)
 
 
 def _rows(text: str) -> list[str]:
-    """Lines; one that begins with white space goes on with the line before."""
+    """Lines; one that begins with white space, and not with a relation, goes on with the line before."""
     rows: list[str] = []
     for row in text.splitlines():
-        if row[:1].isspace() and rows and row.strip():
+        if row[:1].isspace() and rows and row.strip() and not RELATION.match(row):
             rows[-1] += " " + row.strip()
         elif row.strip():
             rows.append(row.strip())

@@ -89,7 +89,8 @@ def _split(normal: "Normal", inner: Expr) -> list[tuple[Expr, Expr]]:
     for term in Add.make_args(numerator.expand()):
         c, h = Integer(1), Integer(1)
         for factor in Mul.make_args(term / denominator):
-            varies = any(_varies(normal.generators.origin[g]) for g in factor.free_symbols)
+            parts = (part for g in factor.free_symbols for part in normal.parts(normal.generators.origin[g]))
+            varies = any(map(_varies, parts))
             c, h = (c, h * factor) if varies else (c * factor, h)
         pairs.append((c, h))
     return pairs

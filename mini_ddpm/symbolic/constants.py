@@ -33,10 +33,11 @@ def change(theory: "Theory", f: Expr, x: Expr) -> Expr:
         raise Unchecked(f"{other} may be, or have, {x} in some case: theory.assume(...) that it is not") from None
     if bound & x.free_symbols:
         raise Unchecked(f"{x} has the name of an index of a sum in {f}: rename that")
-    return f - f.xreplace({x: _other(x)})
+    return f - f.xreplace({x: other_name(x)})
 
 
-def _other(x: Expr) -> Expr:
+def other_name(x: Expr) -> Expr:
+    """A second name for a variable, with the same assumptions."""
     if isinstance(x, Indexed) and not is_fraction(x):
         return IndexedBase(f"{x.base}'", real=True, positive=x.is_positive or None)[x.indices]
     if not isinstance(x, Symbol) or x.is_integer:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from mpmath import mpf
-from sympy import Basic, Derivative, Expr, Indexed, Symbol, sympify
+from sympy import Basic, Derivative, Dummy, Expr, Indexed, Integer, Symbol, oo, sympify
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 
@@ -16,7 +16,8 @@ from mini_ddpm.symbolic.worlds import Unchecked
 class Definition:
     """`lhs := rhs`; symbols among the indices or arguments of lhs are parameters.
 
-    One that refers to its own family, as x[t] := ... x[0] or f(t) := f(t - 1) + 1, holds for indices from 1 on.
+    One that refers to its own family, as x[t] := ... x[0] or f(t) := f(t - 1) + 1, holds for indices from 1 on;
+    beside f(0) and f(1), f(t) holds from 2 on.
     """
 
     def __init__(self, lhs: Expr, rhs: Expr) -> None:
@@ -31,7 +32,23 @@ class Definition:
             raise ValueError(
                 f"{lhs} := ... would hold for every index, not for the last: write it as a Fact, or with t"
             )
-        self.recursive = bool(self.places) and any(family(node) == family(lhs) for node in composite(self.rhs))
+        recursive = bool(self.places) and any(family(node) == family(lhs) for node in composite(self.rhs))
+        self.first = Integer(1) if recursive else -oo  # the smallest index for which it holds
+
+        self.parameters = {place: Dummy(place.name, **place.assumptions0) for place in self.places if place.is_Symbol}
+        self.body = self.rhs.xreplace(self.parameters)  # names of its own: t is not the t around it
+
+    def covers(self, node: Expr) -> bool:
+        """Whether it defines this instance already; f(t) defines f(1), but not f(0) beside it."""
+        return self.unfold(node, lambda index, least: bool(index >= least) if index.is_number else True) is not None
+
+    def after(self, other: "Definition") -> None:
+        """Beside f(0), f(t) is for what comes after it."""
+        if family(self.lhs) == family(other.lhs) and len(self.places) == len(other.places):
+            numbers = [
+                n for mine, n in zip(self.places, other.places, strict=True) if mine.is_positive and n.is_Integer
+            ]
+            self.first = max(self.first, Integer(1), *(n + 1 for n in numbers)) if numbers else self.first
 
     def stands_in(self, expr: Expr) -> bool:
         """Whether an expression has what this defines."""
@@ -46,14 +63,14 @@ class Definition:
         bound = {}
         for place, value in zip(self.places, values, strict=True):
             if place.is_Symbol:
-                if self.recursive and place.is_positive and value < 1:
+                if place.is_positive and value < self.first:
                     return None
-                bound[place] = mpf(value)
+                bound[self.parameters[place]] = mpf(value)
             elif mpf(place.p) / place.q != value:
                 return None
         return bound
 
-    def unfold(self, node: Expr, surely_positive: Callable[[Expr], bool]) -> Expr | None:
+    def unfold(self, node: Expr, surely: Callable[[Expr, Expr], bool]) -> Expr | None:
         """The right side for this instance of the left side; None if it is none for certain."""
         if isinstance(self.lhs, Symbol):
             return self.rhs if node == self.lhs else None
@@ -63,7 +80,7 @@ class Definition:
         for mine, other in zip(self.places, theirs, strict=True):
             if not mine.is_Symbol and mine != other:
                 return None
-            if mine.is_Symbol and self.recursive and mine.is_positive and not surely_positive(other):
+            if mine.is_Symbol and mine.is_positive and self.first > -oo and not surely(other, self.first):
                 return None
         return apart(self.rhs, node.free_symbols).xreplace(dict(zip(self.places, theirs, strict=True)))
 

@@ -3,46 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sympy import Expr, Float, N, Rational, sympify
+from sympy import Expr
 
 from mini_ddpm.symbolic import display
 from mini_ddpm.symbolic.complaints import Refusal
-from mini_ddpm.symbolic.constants import change
+from mini_ddpm.symbolic.facts import Fact, expression, mark_of
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 ACCEPTED = ("proved", "checked", "")
 RELATIONS = ("=", "<=", ">=", "~")
-
-
-class Fact:
-    """An equation that other derivations of its theory may use, compared in every world first; displayed with its mark.
-
-    Its mark is the weakest of its own and of those it was made from. It is not known for other values of the indices
-    in `fixed`: those of an induction's hypothesis.
-
-    Raises:
-        WrongStep: the two sides differ.
-        Unchecked: a side has no value.
-    """
-
-    fixed: frozenset = frozenset()
-
-    def __init__(self, theory: Theory, lhs: Expr, rhs: Expr, because: str = "", using: Sequence["Fact"] = ()) -> None:
-        lhs, rhs = expression(lhs), expression(rhs)
-        self._enter(theory, lhs, rhs, because, _mark(theory, lhs, rhs, "=", using))
-
-    def _enter(self, theory: Theory, lhs: Expr, rhs: Expr, because: str, mark: str) -> "Fact":
-        self.lhs, self.rhs, self.because, self.mark = lhs, rhs, because, mark
-        theory.register[id(self)] = lhs, rhs, mark, self.fixed
-        theory.kept.append(self)  # or another object might get its id
-        return self
-
-    def _repr_latex_(self) -> str:
-        return display.latex([display.Row("", self.lhs), display.Row("=", self.rhs, self.because, self.mark)])
-
-    def __repr__(self) -> str:
-        return f"{self.lhs} = {self.rhs}  [{self.mark}] {self.because}".rstrip()
 
 
 class Line(NamedTuple):
@@ -95,6 +65,7 @@ class Derivation:
         up_to: Expr | None = None,
     ) -> None:
         self.theory, self.lhs, self.up_to, self.refused = theory, expression(lhs), up_to, False
+        self.used: list[Fact] = []
         self.lines = [Line("=", self.lhs, because if first is None else "", "", self.lhs, str(self.lhs))]
         if first is not None:
             self.step(first, because, using)
@@ -122,7 +93,8 @@ class Derivation:
         self._check_relation(relation)
         error: WrongStep | Unchecked | None = None
         try:
-            mark = "proved" if new == old else _mark(self.theory, old, new, relation, using, self.up_to)
+            mark = "proved" if new == old else mark_of(self.theory, old, new, relation, using, self.up_to)
+            self.used += using
             because = f"{because} (the same to SymPy)".strip() if new == old else because
         except (WrongStep, Unchecked) as refused:
             self.refused, error = True, refused
@@ -155,7 +127,7 @@ class Derivation:
 
         self.step(new, because, using)
         try:
-            check_form(self.lhs, self.last, without, only)
+            check_form(self.theory, self.lhs, self.last, without, only)
         except WrongStep:
             self.refused = True
             raise
@@ -174,12 +146,22 @@ class Derivation:
         """first = last, for other derivations to use; only if every line is an equality."""
         if any(line.relation != "=" for line in self.lines):
             raise ValueError("a chain with an inequality, or with constants left out, is not an equation")
-        if self.refused or len(self.lines) < 2:
+        if self.refused or len(self.lines) < 2 or any(line.error for line in self.lines):
             raise ValueError("there is no fact yet: the derivation has no line after its first, or one was refused")
-        return Fact.__new__(Fact)._enter(self.theory, self.lhs, self.last, "derived above", self._weakest())
+        mark = self.mark(self.lhs, self.last)
+        return Fact.__new__(Fact)._enter(self.theory, self.lhs, self.last, "derived above", mark, self.used)
 
-    def _weakest(self) -> str:
-        return "checked" if any(line.mark == "checked" for line in self.lines) else "proved"
+    def mark(self, first: Expr, last: Expr) -> str:
+        """What first = last is worth: the weakest mark, if lines between can't be without a value; compared anew if so.
+
+        Raises:
+            WrongStep: the two differ, where a line between them has no value.
+        """
+        if any(line.mark == "checked" for line in self.lines):
+            return "checked"
+        if all(self.theory.has_value(line.expr) for line in self.lines[1:-1]):
+            return "proved"
+        return self.theory.mark(first, last, "=", self.used)
 
     def rows(self) -> list[display.Row]:
         """The lines, to be shown."""
@@ -221,28 +203,3 @@ def _hint(error: WrongStep | Unchecked | None) -> str:
         return ""
     refusal = error.args[0]
     return refusal.hint if isinstance(refusal, Refusal) else str(refusal)
-
-
-def _mark(theory: Theory, old: Expr, new: Expr, relation: str, using: Sequence[Fact], up_to: Expr | None = None) -> str:
-    if isinstance(using, Fact) or not all(isinstance(fact, Fact) for fact in using):
-        raise TypeError("using takes a list of facts: Fact(theory, lhs, rhs), or the fact() of a derivation")
-    theory.check_facts(using)
-    if relation != "~":
-        return theory.mark(old, new, relation, using)
-    try:
-        return theory.mark(change(theory, old, up_to), change(theory, new, up_to), "=", using)
-    except WrongStep as error:
-        raise WrongStep(f"the two lines differ by something that depends on {up_to}: {error}") from None
-
-
-def expression(line: Expr) -> Expr:
-    """A line, with exact numbers."""
-    if isinstance(line, str):
-        raise TypeError(f"a line is an expression, not a string: a string {line!r} cannot be compared with anything")
-    line = sympify(line)
-    if not isinstance(line, Expr):
-        raise TypeError(f"a line is an expression, not {line!r}: compare two sides by starting from one of them")
-    exact = {number: Rational(number) for number in line.atoms(Float)}  # 1/2 is a float to Python, and exact
-    if rounded := [number for number, value in exact.items() if value.q > 64]:
-        raise Unchecked(f"{N(rounded[0], 6)} is rounded: write the number exactly, as in y/10 or Rational(1, 10)")
-    return line.xreplace(exact)

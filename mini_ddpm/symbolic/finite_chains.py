@@ -16,9 +16,10 @@ from mpmath import mp, mpf
 from sympy import Expr, Indexed, Integer, Symbol
 
 from mini_ddpm.symbolic.chains import KL, Density, E_q, Path, q
-from mini_ddpm.symbolic.interpreter import METHODS, Env, Interpreter
+from mini_ddpm.symbolic.environment import Env
+from mini_ddpm.symbolic.interpreter import METHODS, Interpreter
 from mini_ddpm.symbolic.notation import T, t, x
-from mini_ddpm.symbolic.worlds import Unchecked, World, WrongStep
+from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, WrongStep
 
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
@@ -137,6 +138,8 @@ class ChainInterpreter(Interpreter):
             value = self(place.indices[0], env)
             if value == int(value) and 0 <= value <= self.chain.length:
                 return int(value)
+            if place.indices[0].is_Integer and value > 0:
+                raise NoValue(f"{node} needs a longer chain than that of world {self.world.number}")
         raise WrongStep(f"{node} leaves the chain x_0, ..., x_T")
 
     def mean(self, node: E_q, env: Env) -> mpf:
@@ -213,7 +216,11 @@ class ChainInterpreter(Interpreter):
         return both / made.q_states((other, path[other])) / made.weight(time, path[time])
 
 
-METHODS |= {E_q: ChainInterpreter.mean, KL: ChainInterpreter.divergence, Density: ChainInterpreter.density}
+ChainInterpreter.methods = METHODS | {
+    E_q: ChainInterpreter.mean,
+    KL: ChainInterpreter.divergence,
+    Density: ChainInterpreter.density,
+}
 
 
 def _hash(text: str) -> int:

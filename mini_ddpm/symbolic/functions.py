@@ -1,10 +1,10 @@
 """The functions that have values: by mpmath, most of them under the name that SymPy gives them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import combinations
 
 import mpmath
-from mpmath import mpf
+from mpmath import mp, mpf
 from sympy import Expr, Piecewise
 from sympy.core.relational import Relational
 
@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, Callable] = {name: getattr(mpmath, name) for name in NAMES.
     "Mod": lambda a, b: a % b,
     "LambertW": mpmath.lambertw,
 }
-KINKED = {"Abs", "sign", "Max", "Min", "Heaviside", "floor", "ceiling", "Piecewise", "Mod"}
+KINKED = {"Abs", "sign", "Max", "Min", "Heaviside", "floor", "ceiling", "Piecewise", "Mod", "KroneckerDelta"}
 
 
 def is_kinked(node: Expr) -> bool:
@@ -30,10 +30,26 @@ def is_kinked(node: Expr) -> bool:
     return type(node).__name__ in KINKED
 
 
+def smooth(places: list[mpf], numbers: Iterator[mpf]) -> mpf:
+    """An unknown function at a point: lines and waves, by the numbers that are given."""
+    total, mixed = next(numbers), next(numbers)
+    for place in places:
+        total += next(numbers) * place + next(numbers) * mp.sin(next(numbers) * place + next(numbers))
+        mixed += next(numbers) * place
+    return total + next(numbers) * mp.sin(mixed)
+
+
+def way(name: str, values: list[mpf]) -> mpf | int:
+    """Which way a kinked function goes."""
+    if name in ("Max", "Min"):
+        return values.index(FUNCTIONS[name](*values))
+    return int(values[0] == values[1]) if name == "KroneckerDelta" else mpmath.sign(values[0])
+
+
 def turning(node: Expr) -> list[Expr]:
     """What changes its sign where a kinked function has its kink."""
     if isinstance(node, Piecewise):
         return [c.lhs - c.rhs for _, condition in node.args for c in condition.atoms(Relational)]
-    if type(node).__name__ in ("Max", "Min"):
+    if type(node).__name__ in ("Max", "Min", "KroneckerDelta"):
         return [a - b for a, b in combinations(node.args, 2)]
     return [node.args[0]]

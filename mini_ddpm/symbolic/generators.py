@@ -5,7 +5,7 @@ point. `g**n = base` may hold for it. An expression in generators is zero if its
 g**n is replaced; that is all that "proved" rests on.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 
 from sympy import QQ, Dummy, Expr, Integer, Poly, count_ops, factor_list
 
@@ -144,10 +144,6 @@ class Generators:
             if all(term.is_nonnegative for term in rest.as_ordered_terms()):
                 return what == "nonnegative" or any(term.is_positive for term in rest.as_ordered_terms())
         return False
-
-    def depends(self, g: Expr, symbols: Iterable[Expr]) -> bool:
-        """Whether what a generator stands for contains one of these symbols."""
-        return bool(self.origin[g].free_symbols & set(symbols))
 
     def meaning(self, expr: Expr) -> Expr:
         """What an expression in generators stands for."""

@@ -8,9 +8,11 @@ whatever F says, so it is used only where b >= a - 1 is certain. A product is th
 from typing import TYPE_CHECKING
 
 from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 
 from mini_ddpm.symbolic import series
+from mini_ddpm.symbolic.definitions import apart
 from mini_ddpm.symbolic.generators import NoForm
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ def product(normal: "Normal", expr: Product, scope: "Scope") -> Expr:
 def _over(normal: "Normal", expr: Expr, scope: "Scope", multiplied: bool) -> Expr:
     *inner, (index, first, last) = expr.limits
     f = expr.func(expr.function, *inner) if inner else expr.function
+    if any(index in node.variables for node in f.atoms(ExprWithLimits)):
+        f = apart(f, {index})
     first, last = first.expand(), last.expand()
     neutral = Integer(1 if multiplied else 0)
     if not (first.is_integer and last.is_integer):
@@ -85,11 +89,10 @@ def _summands(normal: "Normal", g: Expr, k: Symbol) -> list[tuple[Expr, Expr]]:
 
 def _divided(normal: "Normal", expr: Expr, k: Symbol) -> tuple[Expr, Expr]:
     """A product in two: without k and with it."""
-    generators = normal.generators
     without, with_k = Integer(1), Integer(1)
-    constant, factors = generators.factors(expr)
+    constant, factors = normal.generators.factors(expr)
     for base, power in factors:
-        if any(generators.depends(g, [k]) for g in base.free_symbols):
+        if any(normal.depends(g, [k]) for g in base.free_symbols):
             with_k *= base**power
         else:
             without *= base**power
@@ -106,6 +109,8 @@ def _part(
 ) -> Expr:
     """The sum or product of one part."""
     origin = normal.generators.meaning(h)
+    if normal.hides(origin, k):
+        raise NoForm
     if not origin.has(k):
         count = last - first + 1
         if not certain:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from mpmath import mp
 from sympy import Expr, Symbol
 
 from mini_ddpm.symbolic import display
+from mini_ddpm.symbolic.agreement import DIGITS
 from mini_ddpm.symbolic.conditions import rules
-from mini_ddpm.symbolic.derivation import Derivation, Fact, Verdict, expression
+from mini_ddpm.symbolic.derivation import Derivation, Verdict
+from mini_ddpm.symbolic.facts import Fact, expression
 from mini_ddpm.symbolic.theory import Theory
 
 
@@ -32,24 +35,31 @@ class Induction(Derivation):
         self.outer, self.rhs, self.over = theory, rhs, over
         self.base = Derivation(theory, lhs.subs(over, first)).step(rhs.subs(over, first), "the base", using)
         inner = theory.where(over >= first + 1)
-        inner.register, inner.kept = (
-            dict(theory.register),
-            list(theory.kept),
-        )  # or the hypothesis would be known outside
         self.hypothesis = Fact.__new__(Fact)
         self.hypothesis.fixed = frozenset([over])
         self.hypothesis._enter(inner, lhs.subs(over, over - 1), rhs.subs(over, over - 1), "the hypothesis", "proved")
-        inner.usable = None if theory.usable is None else {*theory.usable, id(self.hypothesis)}
         super().__init__(inner, lhs)
 
     def fact(self) -> Fact:
         """The claim, for other derivations to use."""
         if self.last != self.rhs:
             raise ValueError(f"the step ends with {self.last}, not yet with {self.rhs}")
-        if self.refused or any(line.relation != "=" for line in self.lines):
+        if self.refused or any(line.relation != "=" or line.error for line in self.lines):
             raise ValueError("there is no fact: a line was refused, or is no equality")
-        mark = "proved" if {self.base._weakest(), self._weakest()} == {"proved"} else "checked"
-        return Fact.__new__(Fact)._enter(self.outer, self.lhs, self.rhs, "by induction", mark)
+        lines = [*self.lines, *self.base.lines]
+        for line in lines:
+            self._check_value(line.expr)
+        known = all(line.mark != "checked" and self.theory.has_value(line.expr) for line in lines)
+        outside = [fact for fact in self.base.used if fact is not self.hypothesis]
+        return Fact.__new__(Fact)._enter(
+            self.outer, self.lhs, self.rhs, "by induction", "proved" if known else "checked", outside
+        )
+
+    def _check_value(self, expr: Expr) -> None:
+        """A line of an induction has a value for every n, or the chain from one n to the next is broken."""
+        for there in self.theory.interpreters([self.lhs, expr]):
+            with mp.workdps(DIGITS):
+                there(expr)
 
     def verdicts(self) -> list[Verdict]:
         """Those of the base and of the step."""

@@ -6,7 +6,6 @@ can't hide a difference between them.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -30,12 +29,11 @@ from sympy import (
     Trace,
 )
 from sympy.core.function import AppliedUndef
-from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Not, Or
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from mini_ddpm.symbolic import matrices, totals
-from mini_ddpm.symbolic.functions import FUNCTIONS, is_kinked
+from mini_ddpm.symbolic import matrices, totals, truths
+from mini_ddpm.symbolic.environment import NOTHING, Env, name_of
+from mini_ddpm.symbolic.functions import FUNCTIONS, is_kinked, smooth, way
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
 
@@ -43,24 +41,9 @@ if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
 
-class Env(dict):
-    """What is bound: numbers by symbol or, of indexed quantities, by printed name; `names` has them without indices."""
-
-    names: frozenset[str] = frozenset()
-
-    def binding(self, more: Mapping) -> "Env":
-        """This, and more."""
-        inner = Env({**self, **more})
-        inner.names = self.names.union(map(_name, more))
-        return inner
+LARGEST_POWER = 10**6
 
 
-@lru_cache(10_000)
-def _name(key: object) -> str:
-    return str(key) if isinstance(key, Symbol) else str(key).split("[")[0]
-
-
-NOTHING = Env()
 EXCLUDE = "exclude this case with theory.assume(...), or start the sum or index later"
 
 
@@ -70,6 +53,8 @@ class Interpreter:
     `leaves` are the values taken for quantities without a definition, by name; `outcomes` which way each kinked
     function went; `approximate` whether a quadrature was used.
     """
+
+    methods: Mapping[type, Callable]
 
     def __init__(self, theory: "Theory", world: World) -> None:
         self.theory, self.world = theory, world
@@ -100,7 +85,7 @@ class Interpreter:
 
     def _computed(self, expr: Expr, env: Env) -> mpf:
         for kind in type(expr).__mro__:
-            if (method := METHODS.get(kind)) is not None:
+            if (method := self.methods.get(kind)) is not None:
                 value = method(self, expr, env)
                 break
         else:
@@ -138,8 +123,12 @@ class Interpreter:
             return env[name]
         if (found := self.theory.definition_of(expr, places)) is None:
             return self._leaf(expr, name)
+        return self._defined(name, found, env)
+
+    def _defined(self, name: str, found: tuple[Expr, Mapping], env: Env) -> mpf:
+        """The value of a definition: once, unless what is bound around it counts."""
         rhs, bound = found
-        if self.touched(rhs, env):
+        if not env.names.isdisjoint(self.theory.reach(rhs) - set(map(name_of, bound))):
             return self._follow(rhs, env.binding(bound))
         if (key := (name, mp.prec)) not in self.known:
             self.known[key] = self._follow(rhs, NOTHING.binding(bound))
@@ -169,15 +158,9 @@ class Interpreter:
         """A function without a definition is a smooth one, another in every world."""
         places = [self(argument, env) for argument in expr.args]
         if (found := self.theory.definition_of(expr, places)) is not None:
-            rhs, bound = found
-            return self._follow(rhs, env.binding(bound))
+            return self._defined(f"{expr.func}({', '.join(map(str, places))})", found, env)
         name = expr.func.__name__
-        numbers = iter(self._numbers(name, 4 + 5 * len(places)))
-        total, mixed = next(numbers), next(numbers)
-        for place in places:
-            total += next(numbers) * place + next(numbers) * mp.sin(next(numbers) * place + next(numbers))
-            mixed += next(numbers) * place
-        total += next(numbers) * mp.sin(mixed)
+        total = smooth(places, iter(self._numbers(name, 4 + 5 * len(places))))
         if expr.is_positive or expr.is_nonnegative:
             return mp.exp(total / 4)
         if not expr.is_extended_real:
@@ -213,6 +196,8 @@ class Interpreter:
 
     def _pow(self, expr: Expr, env: Env) -> mpf:
         base, power = self(expr.base, env), self(expr.exp, env)
+        if abs(power) > LARGEST_POWER:
+            raise NoValue(f"{expr} is too large in world {self.world.number}")
         if not base and power < 0:
             raise NoValue(f"{expr} divides by zero in world {self.world.number}: {EXCLUDE}")
         return base ** (int(power) if power == int(power) else power)
@@ -231,35 +216,16 @@ class Interpreter:
             raise Unchecked(f"{name} can't be evaluated: {expr}. Use a function that has numbers, or define it")
         values = [self(argument, env) for argument in expr.args]
         if is_kinked(expr):
-            which = values.index(FUNCTIONS[name](*values)) if name in ("Max", "Min") else mpmath.sign(values[0])
+            which = way(name, values)
             self.outcomes.setdefault(str(expr), set()).add(which)
         try:
             return FUNCTIONS[name](*values)
         except (ValueError, ZeroDivisionError) as error:  # at a pole
             raise NoValue(f"{expr} has no value: {error}. {EXCLUDE}") from None
 
-    def _piecewise(self, expr: Piecewise, env: Env) -> mpf:
-        for k, (value, condition) in enumerate(expr.args):
-            if self.truth(condition, env):
-                self.outcomes.setdefault(str(expr), set()).add(k)
-                return self(value, env)
-        raise NoValue(f"{expr} has no case for world {self.world.number}: add a last one, (value, True)")
-
     def truth(self, condition: Basic, env: Env) -> bool:
         """Whether a condition holds."""
-        if condition in (sympy.true, sympy.false):
-            return bool(condition)
-        if isinstance(condition, (And, Or, Not)):
-            parts = [self.truth(part, env) for part in condition.args]
-            return {"And": all, "Or": any, "Not": lambda x: not x[0]}[type(condition).__name__](parts)
-        if not isinstance(condition, Relational):
-            raise Unchecked(f"the condition {condition} can't be decided: compare two numbers, as in y > 0")
-        a, b = self(condition.lhs, env), self(condition.rhs, env)
-        close = abs(a - b) <= mp.eps * 2**20 * (abs(a) + abs(b))
-        relation = condition.rel_op
-        if close:
-            return relation in ("==", "<=", ">=")
-        return {"==": False, "!=": True}.get(relation, (a < b) == ("<" in relation))
+        return truths.truth(self, condition, env)
 
 
 METHODS: dict[type, Callable] = {
@@ -272,7 +238,7 @@ METHODS: dict[type, Callable] = {
     sympy.Mul: Interpreter._mul,
     Pow: Interpreter._pow,
     sympy.log: Interpreter._log,
-    Piecewise: Interpreter._piecewise,
+    Piecewise: truths.piecewise,
     Sum: totals.total,
     Product: totals.total,
     Expectation: totals.mean,
@@ -284,3 +250,4 @@ METHODS: dict[type, Callable] = {
     MatrixElement: matrices.element,
     MatrixExpr: matrices.no_number,
 }
+Interpreter.methods = METHODS

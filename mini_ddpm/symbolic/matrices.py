@@ -31,7 +31,8 @@ from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked
 
 if TYPE_CHECKING:
-    from mini_ddpm.symbolic.interpreter import Env, Interpreter
+    from mini_ddpm.symbolic.environment import Env
+    from mini_ddpm.symbolic.interpreter import Interpreter
 
 SIZES = (1, 2, 3)  # that an index can be, where it is the size of a matrix
 LARGEST = 4  # dimension of a Gaussian vector

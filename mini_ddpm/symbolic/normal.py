@@ -5,6 +5,7 @@ and products, means and derivatives have rooms of their own: `powers`, `indefini
 wherever both lines have a value.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import sympy
@@ -30,7 +31,7 @@ from sympy import (
 from sympy.core.function import Function, Subs
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from mini_ddpm.symbolic import binders, cases, indefinite, traces, vectors
+from mini_ddpm.symbolic import binders, cases, indefinite, integrals, traces, vectors
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.powers import Powers
@@ -94,11 +95,28 @@ class Normal(Powers):
         return self.generators.weak_sign(self.of(expr, scope))
 
     def _unknown_part(self, form: Expr) -> list[Expr]:
-        """Of what is not negative, the one factor whose sign would not be known."""
+        """Of what is not negative, the one factor whose sign is not known, if no other one can be zero."""
         constant, factors = self.generators.factors(self.of(form))
-        unknown = [base for base, k in factors if k % 2 and self.generators.weak_sign(base) is None]
-        signs = [sign[0] for base, k in factors if k % 2 and (sign := self.generators.weak_sign(base)) is not None]
-        return [Mul(*unknown, *signs, sympy.sign(constant)).expand()] if len(unknown) == 1 else []
+        signs = [(base, k, self.generators.sign(base)) for base, k in factors]
+        unknown = [base for base, k, sign in signs if k % 2 and not sign]
+        if len(unknown) != 1 or any(k > 0 and not sign for base, k, sign in signs if base not in unknown):
+            return []
+        return [Mul(*unknown, *(sign for _, k, sign in signs if k % 2 and sign), sympy.sign(constant)).expand()]
+
+    def depends(self, g: Expr, symbols: Iterable[Expr]) -> bool:
+        """Whether what a generator stands for has one of these symbols, in a summand of its sums too."""
+        return any(not part.free_symbols.isdisjoint(symbols) for part in self.parts(self.generators.origin[g]))
+
+    def hides(self, expr: Expr, symbol: Expr) -> bool:
+        """Whether a symbol stands in a summand of an expression's sums, where it can't be replaced."""
+        _, *summands = self.parts(expr)
+        return any(symbol in part.free_symbols for part in summands)
+
+    def parts(self, expr: Expr) -> Iterator[Expr]:
+        """An expression, and the summands and factors of what it has as F(n)."""
+        yield expr
+        for node in expr.atoms(indefinite.Indefinite):
+            yield from self.parts(self.sums.kinds[int(node.args[0])][0])
 
     # --- leaves
 
@@ -207,7 +225,7 @@ RULES = {
     indefinite.Indefinite: indefinite.at,
     Expectation: vectors.mean,
     Derivative: binders.derivative,
-    Integral: binders.integral,
+    Integral: integrals.integral,
     Subs: binders.substituted,
     Trace: traces.trace,
     Determinant: traces.determinant,

@@ -2,7 +2,7 @@
 
 from sympy import Function, IndexedBase, Product, symbols
 
-from mini_ddpm.symbolic.derivation import Fact
+from mini_ddpm.symbolic.facts import Fact
 from mini_ddpm.symbolic.theory import Theory
 
 t, T, s = symbols("t T s", integer=True, positive=True)  # a time, the last time, an earlier or running time

@@ -55,7 +55,7 @@ class Products:
             return normal.generators.name(("product", f, n), _origin(normal, f, n))
         before = chain[chain.index(n) - 1]
         start = self._at_base(normal, f, place, before, scope)
-        k = Symbol(f"_{len(scope.forms)}:{before}:{n}", integer=True)
+        k = Symbol(f"_p{len(scope.forms)}:{before}:{n}", integer=True)
         typical = normal.of(f.xreplace({place: k}), scope._replace(forms=(*scope.forms, k - before - 1, n - k)))
         origin = _origin(normal, f, n) / _origin(normal, f, before)
         sign, from_1 = normal.generators.weak_sign(typical), normal.generators.weak_sign(typical - 1)

@@ -92,17 +92,21 @@ def pieces(g: Function, ends: list[mpf]) -> mpf:
     Raises:
         Diverges: one of them is not known well enough.
     """
+    middles = [(a + b) / 2 for a, b in pairwise(ends) if mpmath.isfinite(a) and mpmath.isfinite(b)]
+    size = max((abs(g(x)) for x in middles), default=mpf(1)) or mpf(1)  # mpmath's errors are those of numbers near 1
+
+    def scaled(x: mpf) -> mpf:
+        return g(x) / size
+
     parts = []
-    for first, last in pairwise(ends):
-        value, error = mpmath.quad(g, [first, last], error=True, maxdegree=5, method="gauss-legendre")
+    for piece in pairwise(ends):
+        value, error = mpmath.quad(scaled, piece, error=True, maxdegree=5, method="gauss-legendre")
         if error > AGREE * max(abs(value), 1):  # not smooth up to its ends
-            value, error = mpmath.quad(g, [first, last], error=True, maxdegree=6)
+            value, error = mpmath.quad(scaled, piece, error=True, maxdegree=6)
         parts.append(value)
-        if (
-            not mpmath.isfinite(value) or error >= 1 or error > KNOWN * max(abs(value), 1)
-        ):  # an error of 1 stands for any above it
+        if not mpmath.isfinite(value) or error >= 1 or error > KNOWN * max(abs(value), 1):  # 1 stands for all above it
             raise Diverges
-    return mpmath.fsum(parts)
+    return size * mpmath.fsum(parts)
 
 
 def landmarks(shape: Shape, ends: tuple[mpf, mpf], seen: tuple[mpf, mpf], widest: mpf) -> list[mpf]:
@@ -172,7 +176,11 @@ def derivative(g: Function, x: mpf, order: int) -> mpf:
     if order > 1:
         return derivative(lambda y: derivative(g, y, 1), x, order - 1)
     width = abs(x) / 8 or mpf(1) / 16  # what is positive must stay so
-    table = [(g(x + width / 2**k) - g(x - width / 2**k)) / (2 * width / 2**k) for k in range(7)]
-    for m in range(1, 7):
-        table = [(4**m * b - a) / (4**m - 1) for a, b in pairwise(table)]
-    return table[0]
+    for narrower in (1, 16, 256):
+        steps = [width / narrower / 2**k for k in range(7)]
+        table = [(g(x + step) - g(x - step)) / (2 * step) for step in steps]
+        for m in range(1, 7):
+            before, table = table, [(4**m * b - a) / (4**m - 1) for a, b in pairwise(table)]
+        if abs(table[0] - before[-1]) <= mpf(10) ** -12 * max(1, abs(table[0])):
+            return table[0]
+    raise Diverges

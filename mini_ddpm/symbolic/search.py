@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import mpmath
 from mpmath import mpf
 from sympy import Abs, Add, Expr, Integer, Pow, Rational, Sum, log, sqrt
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic.edits import Edit, Way, edits, everywhere, leaves, nodes, put, real
+from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.missing import parts, wholes
 from mini_ddpm.symbolic.wanted import wanted
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
@@ -19,7 +21,7 @@ DEEP = 250  # edits tried inside of sums, means and functions,
 WORK = 2_000  # and evaluations of what is integrated there
 FULL = 12  # edits tried in all worlds
 OTHERS = 12  # quantities that may be taken for each other
-ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError)
+ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, IndexError, ArithmeticError)
 HALVES = (Integer(2), Rational(1, 2))
 
 
@@ -76,7 +78,9 @@ class Search:
         self.sums = [one for one in found if isinstance(one, Add)]
         self.table = self._table(found)
         self.wholes = wholes(old)
-        self.others = [leaf for leaf in leaves(old, new) if not leaf.is_integer][:OTHERS]
+        bound = {v for node in new.atoms(ExprWithLimits) for v in node.variables}
+        bound |= {node.args[1] for line in (old, new) for node in line.atoms(Expectation)}
+        self.others = [leaf for leaf in leaves(old, new) if not leaf.is_integer and leaf not in bound][:OTHERS]
 
     def found(self) -> Iterator[Found]:
         """All that fit: where `should` tells, by one look; inside of sums, means and functions by trying."""

@@ -63,7 +63,7 @@ def _geometric(normal: "Normal", h: Expr, ends: Ends) -> Expr | None:
         r = normal.generators.meaning(normal.powers[base][0]) ** sign
     elif (exponent := normal.exponent_of(base)) is not None:
         rate = normal.generators.canonical(exponent / index)
-        if any(normal.generators.depends(g, [k]) for g in rate.free_symbols):
+        if any(normal.depends(g, [k]) for g in rate.free_symbols):
             return None
         r = exp(sign * normal.generators.meaning(rate))
     else:

@@ -2,24 +2,27 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
+import mpmath
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Integer, Symbol, Tuple
+from sympy import Derivative, Expr, Symbol, count_ops
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from mini_ddpm.symbolic import prover
+from mini_ddpm.symbolic import comparison, existence, prover
 from mini_ddpm.symbolic.agreement import DIGITS
-from mini_ddpm.symbolic.comparison import compare
 from mini_ddpm.symbolic.complaints import refusal, same_outcome
 from mini_ddpm.symbolic.conditions import Assumption, Conditions, bound_in
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.edits import Slips
 from mini_ddpm.symbolic.gaussian import Expectation
-from mini_ddpm.symbolic.interpreter import NOTHING, Interpreter
-from mini_ddpm.symbolic.matrices import SIZES, sizes
-from mini_ddpm.symbolic.worlds import MOST, Unchecked, World, WrongStep, worlds
+from mini_ddpm.symbolic.interpreter import Interpreter
+from mini_ddpm.symbolic.matrices import sizes
+from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, WrongStep
 
+LARGEST = 2_000  # operations of a line in which definitions are unfolded further
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
 
@@ -58,13 +61,29 @@ class Theory(Slips):
         """Add `lhs := rhs`. Symbols among the indices or arguments of lhs are parameters: alpha_bar[t] defines all."""
         self._open("definitions")
         new = Definition(lhs, rhs)
-        if any(old.unfold(lhs, lambda place: bool(place.is_positive)) is not None for old in self.definitions):
+        for old in self.definitions:
+            new.after(old)
+        if any(old.covers(lhs) or new.covers(old.lhs) for old in self.definitions):
             raise ValueError(f"{lhs} is defined already: start a new Theory to define it otherwise")
+        if any(str(family(lhs)) in self.reach(one[0] - one[1]) for one in self.register.values()):
+            raise ValueError(f"facts about {family(lhs)} are known already: define it before them")
         self.definitions.append(new)
+        for old in self.definitions:
+            old.after(new)
         self._reach.clear()
         self._unfolded.clear()
+        self._check_definition(new)
         self.definitions.sort(key=lambda one: sum(place.is_Symbol for place in one.places))  # f(0) before f(t)
         return new
+
+    def _check_definition(self, new: Definition) -> None:
+        """What is positive may not be defined by something that is not."""
+        if new.lhs.is_positive or new.lhs.is_nonnegative:
+            for there in self.interpreters([new.lhs, new.rhs]):
+                with suppress(NoValue, Unchecked), mp.workdps(DIGITS):
+                    if (value := there(new.rhs)) < 0 or (new.lhs.is_positive and not value):
+                        self.definitions.remove(new)
+                        raise ValueError(f"{new.lhs} is positive, and {new.rhs} may be {mpmath.nstr(value, 4)}")
 
     def assume(self, *conditions: Assumption) -> None:
         """Take for granted, and show, T >= 2 or rho < 1, or what a matrix is, as Q.positive_definite(S)."""
@@ -76,15 +95,28 @@ class Theory(Slips):
         """This theory where more is assumed: a case of a proof."""
         rest = copy.copy(self)
         rest.conditions = self.conditions.with_(*conditions)
+        rest.register, rest.kept = dict(self.register), list(self.kept)  # what is known in a case stays there
         return rest
 
     def lock(self, using: Sequence = ()) -> None:
         """Allow no more definitions and assumptions, and no facts but those in `using`: for exercises."""
+        self._open("facts")
         self.usable = {id(fact) for fact in using}
 
     def _open(self, what: str) -> None:
         if self.usable is not None:
             raise ValueError(f"this theory is locked: no further {what}")
+
+    def enter(self, fact: Any) -> None:
+        """Remember a fact as it was checked; of a locked theory, what follows in it may be used in it."""
+        self.register[id(fact)] = fact.lhs, fact.rhs, fact.mark, fact.fixed
+        self.kept.append(fact)  # or another object might get its id
+        if self.usable is not None:
+            self.usable = {*self.usable, id(fact)}
+
+    def has_value(self, expr: Expr) -> bool:
+        """Whether a line has a value always, for certain."""
+        return existence.has_value(self, expr)
 
     def check_facts(self, facts: Sequence) -> None:
         """Facts must be of this theory, as they were checked, and allowed.
@@ -106,12 +138,12 @@ class Theory(Slips):
         """The right side for an indexed quantity or function at numbers, and the numbers of its parameters."""
         for one in self.definitions:
             if (bound := one.bind(node, values)) is not None:
-                return one.rhs, bound
+                return one.body, bound
         return None
 
     def check_free(self, variable: Expr) -> None:
         """A variable of a sum, mean, integral or derivative may not be defined."""
-        if any(one.unfold(variable, lambda place: True) is not None for one in self.definitions):
+        if any(one.unfold(variable, lambda place, least: True) is not None for one in self.definitions):
             raise Unchecked(f"{variable} is defined, so it can't be the variable of a sum or mean here: rename it")
 
     def unfold(self, expr: Expr, also: tuple[Expr, ...] = ()) -> Expr:
@@ -123,15 +155,15 @@ class Theory(Slips):
                 self.check_free(variable)
         for one in self.definitions:
             names, forms = bound_in(expr)
-            sure = partial(self._positive, names=names, also=also + forms)
+            sure = partial(self._at_least, names=names, also=also + forms)
             expr = expr.replace(
                 lambda node, one=one, sure=sure: one.unfold(node, sure) is not None,
-                lambda node, one=one: one.unfold(node, lambda i: True),
+                lambda node, one=one: one.unfold(node, lambda i, least: True),
             )
         return expr
 
-    def _positive(self, index: Expr, names: dict, also: tuple[Expr, ...]) -> bool:
-        return self.conditions.at_least(index.xreplace(names), Integer(1), also)
+    def _at_least(self, index: Expr, least: Expr, names: dict, also: tuple[Expr, ...]) -> bool:
+        return self.conditions.at_least(index.xreplace(names), least, also)
 
     def unfold_some(self, expr: Expr, rounds: int = 12) -> Expr:
         """Replace definitions until none applies, or often enough (a recursion has no end)."""
@@ -139,7 +171,7 @@ class Theory(Slips):
         if key not in self._unfolded:
             for _ in range(rounds):
                 before, expr = expr, self.unfold(expr)
-                if expr == before:
+                if expr == before or count_ops(expr) > LARGEST:  # a recursion that names itself twice
                     break
             self._unfolded[key] = expr
         return self._unfolded[key]
@@ -151,7 +183,7 @@ class Theory(Slips):
             new = {expr}
             while new:
                 names = {str(family(node)) for e in new for node in e.free_symbols | sizes(e) | composite(e)}
-                new = {one.rhs for one in self.definitions if str(family(one.lhs)) in names - found}
+                new = {one.body for one in self.definitions if str(family(one.lhs)) in names - found}
                 found |= names
             self._reach[expr] = frozenset(found)
         return self._reach[expr]
@@ -160,21 +192,7 @@ class Theory(Slips):
 
     def interpreters(self, lines: Sequence[Expr], most: int = MOST) -> Iterator[Interpreter]:
         """The worlds in which lines are compared; those that break an assumption are left out."""
-        asked = self.conditions.of_quantities()
-        inside = [*lines, *asked]
-        inside += [self.unfold_some(line) for line in inside]  # an index may hide in a definition
-        sized = sizes(Tuple(*inside, *self.conditions.assumed))
-        symbols = sized.union(*(line.free_symbols for line in inside))
-        for node in set().union(*(line.atoms(Derivative) for line in inside)):
-            symbols |= set().union(*(variable.free_symbols for variable in node.variables))
-        indices = {s for s in symbols if isinstance(s, Symbol) and s.is_integer and self.meaning(s) is None}
-        given = dict.fromkeys((size.name for size in sized), SIZES) | self.given
-        for world in worlds(indices, self.conditions, given, most):
-            for salt in range(200):
-                there = Interpreter(self, World(world.number, world.indices, _regime(world.regime, salt), salt))
-                if all(there.truth(condition, NOTHING) for condition in asked):
-                    yield there
-                    break
+        return comparison.interpreters(self, lines, most)
 
     def evaluate(self, expr: Expr, world: int = 0) -> mpf:
         """The number that an expression stands for in a world."""
@@ -188,14 +206,14 @@ class Theory(Slips):
             WrongStep: it fails in one.
             Unchecked: a side has no value.
         """
-        tried, failed = compare(self, old, new, relation, most)
+        tried, failed = comparison.compare(self, old, new, relation, most)
         if failed is not None:
             raise WrongStep(refusal(self, old, new, relation, *failed))
         return tried
 
     def disagreement(self, old: Expr, new: Expr, relation: str = "=", most: int | None = None) -> bool:
         """Whether `old relation new` fails in some world."""
-        return compare(self, old, new, relation, most)[1] is not None
+        return comparison.compare(self, old, new, relation, most)[1] is not None
 
     def mark(self, old: Expr, new: Expr, relation: str, facts: Sequence) -> str:
         """Refute a step or mark it: "proved" from facts that are proved, or "checked".
@@ -224,8 +242,3 @@ class Theory(Slips):
     def prove(self, old: Expr, new: Expr, facts: Sequence = (), relation: str = "=") -> bool:
         """Whether the difference of two lines is zero (or of one sign) in normal form, given facts."""
         return prover.proves(self, old, new, facts, relation)
-
-
-def _regime(regime: str, salt: int) -> str:
-    """After many failures to keep to the assumptions, another kind of world."""
-    return regime if salt < 60 else ("middle", "mixed", "small")[salt % 3]

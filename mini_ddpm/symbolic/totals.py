@@ -15,7 +15,8 @@ from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.worlds import NoValue, Unchecked
 
 if TYPE_CHECKING:
-    from mini_ddpm.symbolic.interpreter import Env, Interpreter
+    from mini_ddpm.symbolic.environment import Env
+    from mini_ddpm.symbolic.interpreter import Interpreter
 
 MOST_TERMS = 300_000  # of all sums of a line together
 
@@ -147,7 +148,10 @@ def derivative(there: "Interpreter", expr: Derivative, env: "Env") -> mpf:
     g, at = along(there, f, variable, env), there(variable, env)
     there.approximate = True
     if there.theory.unfold_some(f).has(Expectation, Integral):  # which are known to some digits only
-        return quadrature.derivative(g, at, int(order))
+        try:
+            return quadrature.derivative(g, at, int(order))
+        except quadrature.Diverges:
+            raise NoValue(f"the derivative of {f} by {variable} is not known well enough") from None
     return mpmath.diff(g, at, int(order))
 
 

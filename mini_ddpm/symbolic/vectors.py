@@ -27,9 +27,9 @@ def mean(normal: "Normal", expr: Expectation, scope: "Scope") -> Expr:
     if spread != transposed(normal, spread):
         raise NoForm
     numerator, denominator = normal.generators.ratio(normal.of(f.xreplace({x: m + z}), scope))
-    if any(normal.generators.depends(g, [z]) for g in denominator.free_symbols):
+    if any(normal.depends(g, [z]) for g in denominator.free_symbols):
         raise NoForm
-    found = [g for g in numerator.free_symbols if normal.generators.depends(g, [z])]
+    found = [g for g in numerator.free_symbols if normal.depends(g, [z])]
     words = [_word(normal, g, z) for g in found]
     pairs, result = Pairs(normal, z, spread, scope), Integer(0)
     for powers, c in Poly(numerator, *found).terms() if found else [((), numerator)]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 from mpmath import mp, mpf
 from sympy import Expr, Indexed, Symbol, lambdify
@@ -33,6 +34,7 @@ REGIMES = (
     "same",
     "wide",
 )
+MOST_CASES = 20_000
 MOST = 18  # worlds in which an equality is tried
 
 
@@ -116,14 +118,14 @@ def is_fraction(leaf: Expr) -> bool:
 
 
 def worlds(
-    indices: set[Symbol], conditions: Conditions, given: dict[str, tuple[int, ...]], most: int = MOST
+    indices: set[Symbol], conditions: Conditions, given: dict[str, tuple[int, ...]], most: int = MOST, other: int = 6
 ) -> Iterator[World]:
-    """Worlds in which all ends of the indices' ranges and all regimes occur, at least `most`.
+    """Worlds in which all ends of the indices' ranges, an `other` integer, and all regimes occur, at least `most`.
 
     Raises:
         Unchecked: no integers keep to the conditions.
     """
-    cases = _cases(frozenset(indices), conditions, tuple(sorted(given.items())))
+    cases = _cases(frozenset(indices), conditions, tuple(sorted(given.items())), other)
     if not cases:
         raise Unchecked(
             f"there is no case to try: {conditions} can't hold for small integers. Assume less, or give indices"
@@ -135,14 +137,17 @@ def worlds(
 
 @lru_cache(500)
 def _cases(
-    indices: frozenset[Symbol], conditions: Conditions, given: tuple[tuple[str, tuple[int, ...]], ...]
+    indices: frozenset[Symbol], conditions: Conditions, given: tuple[tuple[str, tuple[int, ...]], ...], other: int
 ) -> list[dict[str, int]]:
     """Few assignments that keep to the conditions and meet every end, from small to large."""
     symbols = sorted(indices, key=str)
     limits = [form for form in [*conditions.of_indices(), *rules(set(symbols))] if form.free_symbols <= indices]
     tests = [lambdify(symbols, form >= 0, "math") for form in limits if form.free_symbols]
     known = dict(given)
-    choices = [known.get(symbol.name, _candidates(symbol)) for symbol in symbols]
+    choices = [known.get(symbol.name, _candidates(symbol, other)) for symbol in symbols]
+    while prod(map(len, choices)) > MOST_CASES:  # the ends are kept
+        longest = max(range(len(choices)), key=lambda k: len(choices[k]))
+        choices[longest] = choices[longest][:3] + choices[longest][4:]
     possible = [case for case in product(*choices) if all(test(*case) for test in tests)]
     typical = min(possible, key=lambda case: sum(abs(value - 3) for value in case), default=())
     found = [typical] if possible else []  # to be shown where it will do
@@ -161,7 +166,13 @@ def _ends(case: tuple[int, ...]) -> set[tuple[int, ...]]:
     return near | set(enumerate(case))
 
 
-def _candidates(index: Symbol) -> tuple[int, ...]:
-    if index.is_positive:
-        return INTEGERS
-    return (0, *INTEGERS) if index.is_nonnegative else (-2, 0, *INTEGERS)
+def _candidates(index: Symbol, other: int) -> tuple[int, ...]:
+    """What an index can be; `other` is another integer for every line, so that none is never tried."""
+    least = () if index.is_positive else (0,) if index.is_nonnegative else (-2, 0)
+    return (*least, *INTEGERS, other)
+
+
+def other_integer(text: str) -> int:
+    """One that is not among the usual ones, from 6 to 40, by the text of a line."""
+    left = [n for n in range(6, 41) if n not in INTEGERS]
+    return left[hashlib.sha256(text.encode()).digest()[0] % len(left)]

@@ -1,0 +1,83 @@
+"""Whether a line has a value for certain: nothing in it divides by 0 or takes a root or logarithm that is none.
+
+Two lines are equal wherever both have a value, so a chain says that its ends are equal only if what stands between them
+has one, too.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Max,
+    Min,
+    Mul,
+    Number,
+    PolynomialError,
+    Pow,
+    Product,
+    Sum,
+    Symbol,
+    Tuple,
+    exp,
+    log,
+    preorder_traversal,
+)
+from sympy.core.function import AppliedUndef
+from sympy.core.numbers import NumberSymbol
+
+from mini_ddpm.symbolic.conditions import bound_in
+from mini_ddpm.symbolic.gaussian import Expectation
+from mini_ddpm.symbolic.generators import NoForm
+from mini_ddpm.symbolic.normal import Normal, Scope
+from mini_ddpm.symbolic.products import Products
+
+if TYPE_CHECKING:
+    from mini_ddpm.symbolic.theory import Theory
+
+ALWAYS: tuple[type, ...] = (Add, Mul, Pow, exp, log, Symbol, Indexed, IndexedBase, Number, NumberSymbol, Sum, Product)
+ALWAYS += (Abs, Max, Min, Tuple, Expectation, AppliedUndef)  # an unknown function has values everywhere
+
+
+def has_value(theory: "Theory", expr: Expr) -> bool:
+    """True if a line has a value for certain; False says nothing."""
+    expr = theory.unfold_some(expr)
+    if not all(isinstance(node, ALWAYS) for node in preorder_traversal(expr)):
+        return False
+    if any(node.args[0].has(exp) for node in expr.atoms(Expectation)):  # does it exist?
+        return False
+    names, forms = bound_in(expr)
+    plan: dict = {}
+    for _ in range(4):  # as the prover does
+        normal = Normal(theory, Products(plan))
+        with suppress(NoForm, PolynomialError, RecursionError):
+            signs = [(need, normal.sign(part.xreplace(names), Scope(forms))) for need, part in _needs(expr)]
+            if all(_is_met(need, sign) for need, sign in signs):
+                return True
+        if normal.products.complete:
+            break
+        plan = normal.products.next_plan(normal)
+    return False
+
+
+def _needs(expr: Expr) -> Iterator[tuple[str, Expr]]:
+    """What must be "not zero", "not negative", or "positive"."""
+    for node in expr.atoms(Pow, log):
+        if isinstance(node, log):
+            yield "positive", node.args[0]
+        elif node.exp.is_Integer and node.exp < 0:
+            yield "not zero", node.base
+        elif not node.exp.is_Integer:
+            yield ("not negative" if node.exp.is_positive else "positive"), node.base
+
+
+def _is_met(need: str, sign: tuple[int, bool] | None) -> bool:
+    if sign is None:
+        return False
+    value, strict = sign
+    return {"not zero": strict and value != 0, "not negative": value >= 0, "positive": strict and value > 0}[need]
