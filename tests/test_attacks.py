@@ -292,7 +292,8 @@ def test_densities_have_no_value_outside_of_chains():
     "line",
     [
         "(y+1", "y, y", "[y]", "True", "None", '"y"', "sqrt", "open('/etc/passwd')", "(q:=y)", "y if True else z",
-        "exit()",         "9**9**9**9", "factorial(10**7)", "+".join(["y"] * 3000), "-" * 5000 + "y", "y^2", "__import__('os')",
+        "exit()", "9**9**9**9", "factorial(10**7)", "+".join(["y"] * 3000), "-" * 5000 + "y", "y^2",
+        "__import__('os')",
         "y.__class__", "lambda: y", "[y for y in (1, 2)]", "y.subs(y, 1)",
     ],
 )  # fmt: skip
