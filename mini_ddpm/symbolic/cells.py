@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import sympy
-from sympy import Expr
+from sympy import Basic, Expr
 from sympy.parsing.sympy_parser import parse_expr
 
 from mini_ddpm.symbolic.derivation import Derivation, Fact
@@ -90,7 +90,8 @@ def _read(row: str, names: Mapping[str, Any]) -> Parsed:
         written, expr = (parse_expr(found["expr"], local, evaluate=evaluate) for evaluate in (False, True))
     except (SyntaxError, TypeError, AttributeError, ValueError, sympy.SympifyError) as error:
         raise ValueError(f"{found['expr']} can't be read as mathematics: {error}") from None
-    if new := sorted(str(one) for one in expr.free_symbols if str(one) not in local and one.is_Symbol):
+    mine = {one for value in local.values() if isinstance(value, Basic) for one in value.free_symbols}
+    if new := sorted(str(one) for one in expr.free_symbols - mine if str(one) not in local and one.is_Symbol):
         raise ValueError(f"{', '.join(new)} in {found['expr']}: what is that? Make it a symbol first")
     using = [name.strip() for name in (found["using"] or "").split(",") if name.strip()]
     return Parsed(found["expr"], written, expr, found["relation"], found["because"] or "", using)

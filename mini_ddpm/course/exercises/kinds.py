@@ -10,6 +10,7 @@ from sympy import Expr
 
 from mini_ddpm.symbolic import Derivation, Theory, Unchecked, WrongStep
 from mini_ddpm.symbolic.answers import Unfinished
+from mini_ddpm.symbolic.derivation import expression
 
 
 class Reply(NamedTuple):
@@ -143,8 +144,8 @@ class Derive(Exercise):
     def same(self, mistake: Expr, answer: Expr) -> bool:
         """Equal in every world."""
         try:
-            return not self.theory.disagreement(mistake, answer)
-        except (WrongStep, Unchecked):
+            return not self.theory.disagreement(mistake, expression(answer))
+        except (WrongStep, Unchecked, TypeError):
             return False
 
     def praise(self, answer: Expr) -> str:
@@ -172,7 +173,10 @@ class Predict(Exercise):
 
     def fault(self, answer: float | Sequence[float]) -> str | None:
         """Too small, too large, or not as many numbers as were asked for."""
-        given, right = np.atleast_1d(np.asarray(answer, dtype=float)), np.atleast_1d(self.answer)
+        try:
+            given, right = np.atleast_1d(np.asarray(answer, dtype=float)), np.atleast_1d(self.answer)
+        except (TypeError, ValueError):
+            return f"{answer!r} is no number."
         if given.shape != right.shape:
             return f"Give {len(right)} numbers." if len(right) > 1 else "Give one number."
         off = np.flatnonzero(~(np.abs(given - right) <= self.within))
@@ -183,7 +187,10 @@ class Predict(Exercise):
 
     def same(self, mistake: float | Sequence[float], answer: float | Sequence[float]) -> bool:
         """As near as a right answer must be."""
-        a, b = np.atleast_1d(mistake), np.atleast_1d(answer)
+        try:
+            a, b = np.atleast_1d(mistake), np.atleast_1d(np.asarray(answer, dtype=float))
+        except (TypeError, ValueError):
+            return False
         return a.shape == b.shape and bool(np.all(np.abs(a - b) <= self.within))
 
     def praise(self, answer: float | Sequence[float]) -> str:
