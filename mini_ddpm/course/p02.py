@@ -156,7 +156,7 @@ def draw_jensen() -> Figure:
 def draw_ratios(log_ratios: Array, exact: float) -> Figure:
     """The log ratios of forward paths, with their mean, and the exact log-likelihood."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
-    axes.hist(log_ratios, 91, (-3, 1.5), density=True, color=NOISY, alpha=0.4, label="forward paths")
+    axes.hist(log_ratios, 120, (-2.4, 0.8), density=True, color=NOISY, alpha=0.4, label="forward paths")
     axes.axvline(log_ratios.mean(), color=MODEL, linewidth=2.5, label="mean of the logs: the ELBO")
     axes.axvline(exact, color=RESULT, linewidth=2.5, label=r"log of the mean: $\log p_\theta(x_0)$")
     axes.set(xlabel=r"$\log\, p_\theta(x_{0:T})\,/\,q(x_{1:T}\mid x_0)$ along a path", ylabel="density")
@@ -167,19 +167,20 @@ def draw_ratios(log_ratios: Array, exact: float) -> Figure:
 
 def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> Figure:
     """Left: log-likelihood, ELBO and the data for every image x_0. Right: the terms (n, 5), from L_T to L_0."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     elbo = -terms.sum(axis=1)
     left.plot(x_0, log_data, ":", color=IMAGE, linewidth=2, label=r"data, $\log q(x_0)$")
     left.fill_between(x_0, elbo, log_p, color=MODEL, alpha=0.4, label="what the bound loses")
     left.plot(x_0, elbo, "--", color=MODEL, linewidth=2, label="ELBO")
     left.plot(x_0, log_p, color=RESULT, linewidth=2, label=r"$\log p_\theta(x_0)$")
-    left.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", ylim=(-4.5, 0.3))
+    left.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", xlim=(-2.6, 2.2), ylim=(-5.5, 1.8))
     left.set_title("The ELBO follows the log-likelihood from below")
-    left.legend(loc="lower center", fontsize=9)
-    shades = [RESULT, NOISE, NOISY, IMAGE, OTHER]
-    for k, name in enumerate(("L_T", "L_3", "L_2", "L_1", "L_0")):
-        right.plot(x_0, terms[:, k], color=shades[4 - k], linewidth=2, label=f"${name}$")
-    right.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", ylim=(-0.1, 3))
-    right.set_title("$L_0$ and $L_1$ make most of $-$ELBO")
-    right.legend(fontsize=9)
+    left.legend(loc="upper center", ncols=2, fontsize=9)
+    for k, name in enumerate(("L_T", "L_3", "L_2", "L_1")):
+        right.plot(x_0, terms[:, k], color=NOISY, alpha=0.25 + 0.25 * k, linewidth=2)
+        right.text(2.25, terms[np.abs(x_0 - 2.2).argmin(), k], f"${name}$", va="center")
+    right.plot(x_0, terms[:, 4], color=RESULT, linewidth=2)
+    right.text(-0.45, 1.6, "$L_0$", ha="center")
+    right.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", xlim=(-2.6, 2.7), ylim=(-0.1, 3))
+    right.set_title(r"$L_0$ and $L_1$ make most of $-$ELBO")
     return figure

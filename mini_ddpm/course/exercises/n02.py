@@ -131,44 +131,50 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Debug(
-        "This program should add up the bound for `x_0`, as in section 6, but its result is wrong. "
-        "Which line is wrong? Give its number.\n\n"
+        "This program should estimate $-\\mathrm{ELBO}$ by drawing. For the image 0.7 of this page it gives 0.872 in "
+        "place of 0.716, with ever so many draws. Which line is wrong? Give its number.\n\n"
         "```\n"
-        "1  q = {t: toy.jump(t, x_0) for t in (1, 2, 3, 4)}\n"
-        "2  bound = toy.integral(q[4] * np.log(q[4] / toy.start))\n"
+        "1  x_T = sqrt(alpha_bar[4]) * x_0 + sqrt(1 - alpha_bar[4]) * randn(n)\n"
+        "2  bound = mean(log(q(x_T, x_0) / p(x_T)))\n"
         "3  for t in (4, 3, 2):\n"
-        "4      both = q[t - 1][:, None] * toy.forward[t]\n"
-        "5      posterior = both / q[t - 1][:, None]\n"
-        "6      bound += toy.integral(both * np.log(posterior / toy.back[t]))\n"
-        "7  bound -= toy.integral(q[1] * np.log(toy.back[1][toy.place(x_0)]))\n"
+        "4      x_t = sqrt(alpha_bar[t]) * x_0 + sqrt(1 - alpha_bar[t]) * randn(n)\n"
+        "5      before = draw_from_q(t - 1, x_t, x_0)\n"
+        "6      bound += log(mean(q(before, x_t, x_0) / p(before, x_t)))\n"
+        "7  x_1 = sqrt(alpha_bar[1]) * x_0 + sqrt(1 - alpha_bar[1]) * randn(n)\n"
+        "8  bound -= mean(log(p(x_0, x_1)))\n"
         "```",
-        5,
-        r"Line 5. `both` is $q(x_{t-1}, x_t \mid x_0)$. To get $q(x_{t-1} \mid x_t, x_0)$, divide by the density of "
-        r"what is given, $q(x_t \mid x_0)$: `both / q[t]`. Divided by `q[t - 1]` it is $q(x_t \mid x_{t-1})$, the "
-        r"step forward, and that is compared with a step back: two densities of different variables.",
+        6,
+        "Line 6. It takes the mean first and then the logarithm. A divergence is a mean of logarithms: "
+        "`mean(log(q(before, x_t, x_0) / p(before, x_t)))`. Jensen says in which direction the slip goes: the log of the "
+        "mean is the larger one, so this bound is too loose.",
         (
-            "Say of each line which density it makes, and of which variable.",
-            "In a divergence both densities are of the same variable. Is that so in line 6?",
-            "Bayes, given x_0: by what is the joint density of x_(t-1) and x_t divided?",
+            "Name the term that each of the lines 2, 6 and 8 adds.",
+            "Too large in place of too small: which inequality of this page goes that way?",
+            "In which line is a logarithm outside of a mean?",
         ),
         (
-            (1, "The jumps of notebook 01, for all four times: right."),
-            (2, "This is L_T: the divergence of q(x_T | x_0) from p(x_T), and right."),
-            (3, "t from 4 down to 2: the terms L_3, L_2 and L_1. Right; L_0 comes in line 7."),
-            (4, "q(x_{t-1} | x_0) times q(x_t | x_{t-1}) is the density of both, given x_0: right."),
-            (6, "A mean over both of a log ratio: the line is right if what it gets is."),
-            (7, "L_0 is minus the mean of log p(x_0 | x_1), with x_1 drawn from q: right."),
+            (1, "The jump of notebook 01 to the end of the chain: right."),
+            (2, "L_T: the mean of a log ratio over draws from its first density. Right."),
+            (3, "t from 4 down to 2: the terms L_3, L_2 and L_1. Right; L_0 comes in line 8."),
+            (
+                4,
+                "A new draw for each t is right: every term needs only its own x_t, and the mean of a sum is the sum "
+                "of the means, whether the draws belong to one path or not.",
+            ),
+            (5, "x_(t-1) is drawn from q given x_t and the image, as the divergence asks. Right."),
+            (7, "The jump to x_1, which L_0 needs: right."),
+            (8, "L_0: minus the mean of log p(x_0 | x_1), over x_1 from q. Right."),
         ),
     ),
     Choose(
         "Some texts write a term of section 5 as "
         r"$\mathbb{E}_q[D_{\mathrm{KL}}(q(x_t \mid x_{t-1}) \Vert p_\theta(x_t \mid x_{t+1}))]$ and say that their "
         "sum, with the two ends, is minus the ELBO. The checker refuses it. Why?\n\n"
-        "* `a`: the two densities are of different variables\n"
+        "* `a`: the two densities are of different variables, $x_t$ and $x_{t+1}$, and cannot be compared\n"
         "* `b`: a divergence needs draws of $x_t$ from its first density, and along a path on which $x_{t-1}$ and "
         "$x_{t+1}$ are both known, $x_t$ is drawn from another one\n"
-        "* `c`: the divergence is turned around\n"
-        "* `d`: it is right, and the checker is too careful",
+        "* `c`: it is turned around: the mean is over draws from $q$, so $p_\\theta$ should stand first\n"
+        "* `d`: it is right for densities, and only the checker's finite chains are too special for it",
         "b",
         r"`b`. In the mean of the log ratio, $x_{t-1}$, $x_t$ and $x_{t+1}$ come from one path. Inside the divergence "
         r"$x_t$ would be drawn from $q(x_t \mid x_{t-1})$ alone, as if $x_{t+1}$, the next state, told nothing "
@@ -180,11 +186,11 @@ EXERCISES: tuple[Exercise, ...] = (
             "x_{t+1} was made from x_t, so it tells something of it.",
         ),
         (
-            ("a", "Both are densities of x_t."),
-            ("c", "Turned around it would be refused, too; the order is not what is wrong."),
+            ("a", "Both are densities of x_t; what is given may differ."),
+            ("c", "Draws from q ask for q in the first place, so the order is right."),
             (
                 "d",
-                "It finds chains of two steps in which the two sides differ in the third digit. That is no rounding.",
+                "It is wrong for densities, too: for the image 0.7 of this page it gives nearly twice the right number.",
             ),
         ),
     ),
