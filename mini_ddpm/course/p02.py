@@ -156,7 +156,7 @@ def draw_jensen() -> Figure:
 def draw_ratios(log_ratios: Array, exact: float) -> Figure:
     """The log ratios of forward paths, with their mean, and the exact log-likelihood."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
-    axes.hist(log_ratios, 120, (-2.4, 0.8), density=True, color=NOISY, alpha=0.4, label="forward paths")
+    axes.hist(log_ratios, bins=120, range=(-2.4, 0.8), density=True, color=NOISY, alpha=0.4, label="forward paths")
     axes.axvline(log_ratios.mean(), color=MODEL, linewidth=2.5, label="mean of the logs: the ELBO")
     axes.axvline(exact, color=RESULT, linewidth=2.5, label=r"log of the mean: $\log p_\theta(x_0)$")
     axes.set(xlabel=r"$\log\, p_\theta(x_{0:T})\,/\,q(x_{1:T}\mid x_0)$ along a path", ylabel="density")
@@ -177,10 +177,9 @@ def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> Figur
     left.set_title("The ELBO follows the log-likelihood from below")
     left.legend(loc="upper center", ncols=2, fontsize=9)
     for k, name in enumerate(("L_T", "L_3", "L_2", "L_1")):
-        right.plot(x_0, terms[:, k], color=NOISY, alpha=0.25 + 0.25 * k, linewidth=2)
-        right.text(2.25, terms[np.abs(x_0 - 2.2).argmin(), k], f"${name}$", va="center")
-    right.plot(x_0, terms[:, 4], color=RESULT, linewidth=2)
-    right.text(-0.45, 1.6, "$L_0$", ha="center")
-    right.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", xlim=(-2.6, 2.7), ylim=(-0.1, 3))
+        right.plot(x_0, terms[:, k], color=NOISY, alpha=0.25 + 0.25 * k, linewidth=2, label=f"${name}$")
+    right.plot(x_0, terms[:, 4], color=RESULT, linewidth=2, label="$L_0$")
+    right.legend(loc="upper center", fontsize=9)
+    right.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", xlim=(-2.6, 2.2), ylim=(-0.1, 3))
     right.set_title(r"$L_0$ and $L_1$ make most of $-$ELBO")
     return figure

@@ -145,8 +145,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "```",
         6,
         "Line 6. It takes the mean first and then the logarithm. A divergence is a mean of logarithms: "
-        "`mean(log(q(before, x_t, x_0) / p(before, x_t)))`. Jensen says in which direction the slip goes: the log of the "
-        "mean is the larger one, so this bound is too loose.",
+        "`mean(log(q(before, x_t, x_0) / p(before, x_t)))`. Jensen says where the slip leads: the log of the mean "
+        "is the larger one, so this bound is too loose.",
         (
             "Name the term that each of the lines 2, 6 and 8 adds.",
             "Too large in place of too small: which inequality of this page goes that way?",
@@ -190,7 +190,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ("c", "Draws from q ask for q in the first place, so the order is right."),
             (
                 "d",
-                "It is wrong for densities, too: for the image 0.7 of this page it gives nearly twice the right number.",
+                "It is wrong for densities, too: for the image 0.7 it gives nearly twice the right number.",
             ),
         ),
     ),
