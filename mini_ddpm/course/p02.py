@@ -98,13 +98,15 @@ class TwoChains:
         return np.log(bell(path[t], np.sqrt(a) * path[t - 1], 1 - a))
 
 
-def spread(toy: TwoChains, k: int, x_0: float) -> tuple[float, float]:
-    """Mean and standard deviation over x_{k+1} ~ q of L_k, the divergence of q(x_k | x_{k+1}, x_0) from p."""
-    weight = toy.jump(k + 1, x_0) * toy.width
-    posterior = toy.jump(k, x_0)[:, None] * toy.forward[k + 1] / toy.jump(k + 1, x_0)
-    divergence = (posterior * np.log(posterior / toy.back[k + 1])).sum(axis=0) * toy.width
-    mean = weight @ divergence
-    return float(mean), float(np.sqrt(weight @ (divergence - mean) ** 2))
+def spread(toy: TwoChains, k: int, x_0: float) -> tuple[float, float, float]:
+    """L_k, and how far from it one draw is: of x_k and x_{k+1} (the log ratio), of x_{k+1} alone (the divergence)."""
+    given = toy.jump(k + 1, x_0)
+    both = toy.jump(k, x_0)[:, None] * toy.forward[k + 1]
+    log_ratio = np.log(both / given / toy.back[k + 1])
+    divergence = (both / given * log_ratio).sum(axis=0) * toy.width
+    mean = toy.integral(given * divergence)
+    drawn, averaged = toy.integral(both * (log_ratio - mean) ** 2), toy.integral(given * (divergence - mean) ** 2)
+    return mean, float(np.sqrt(drawn)), float(np.sqrt(averaged))
 
 
 def draw_chains(values: Mapping[str, float] | None = None) -> Figure:
