@@ -148,7 +148,7 @@ def without_image(x_t: Array, bar_t: float, bar_s: float) -> Average:
 def not_gaussian(average: Average) -> Array:
     """Divergence of each q(x_s | x_t) from the Gaussian with its mean and variance, in nats, by quadrature: (n,)."""
     mean, variance = average.moments()
-    z = np.linspace(-9, 9, 601)
+    z = np.linspace(-9, 9, 301)
     x = mean[:, None] + np.sqrt(variance)[:, None] * z
     density = average.density(x)
     gaussian = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi * variance)[:, None]
@@ -158,7 +158,7 @@ def not_gaussian(average: Average) -> Array:
 
 def cost_of_steps(schedule: NoiseSchedule, steps: int) -> float:
     """The same, averaged over x_t and added up over a chain of so many equal steps in t."""
-    x_t = np.linspace(-6, 6, 241)
+    x_t = np.linspace(-6, 6, 121)
     times = np.linspace(0, schedule.T, steps + 1).round().astype(int)
     bars = schedule.alpha_bar.numpy()[times]
     total = 0.0
