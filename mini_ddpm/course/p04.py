@@ -1,6 +1,7 @@
 """Notebook 04: what it draws, and the posterior of the two peaks, which is known exactly."""
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -24,9 +25,11 @@ class Bell(NamedTuple):
     mean: float
     variance: float
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array | float) -> Array:
         """Its density."""
-        return np.exp(-((x - self.mean) ** 2) / (2 * self.variance)) / math.sqrt(2 * math.pi * self.variance)
+        return np.exp(-((np.asarray(x) - self.mean) ** 2) / (2 * self.variance)) / math.sqrt(
+            2 * math.pi * self.variance
+        )
 
 
 def clues(schedule: NoiseSchedule, t: int, x_0: float, x_t: float) -> tuple[Bell, Bell, Bell]:
@@ -48,7 +51,7 @@ def draw_clues(bells: tuple[Bell, Bell, Bell], title: str) -> Figure:
     names = "from the image", "from $x_t$", "both: the posterior"
     for bell, name, color, style in zip(bells, names, (IMAGE, NOISY, RESULT), ("--", "-.", "-"), strict=True):
         axes.plot(grid, bell(grid), style, color=color, linewidth=2, label=name)
-        axes.plot([bell.mean] * 2, [0, bell(np.array(bell.mean))], ":", color=color, linewidth=1)
+        axes.plot([bell.mean] * 2, [0.0, float(bell(bell.mean))], ":", color=color, linewidth=1)
     axes.set(xlabel="$x_{t-1}$", ylabel="density", title=title, ylim=0)
     axes.legend()
     return figure
@@ -78,8 +81,8 @@ def draw_bridge(schedule: NoiseSchedule, x_0: float, x_t: float, t: int) -> Figu
         axes.plot(earlier, mean + sign * deviation, "--", color=RESULT, linewidth=1, label=label)
     axes.plot(0, x_0, "o", color=IMAGE, markersize=9, zorder=3)
     axes.plot(t, x_t, "o", color=NOISY, markersize=9, zorder=3)
-    axes.annotate("$x_0$, the image", (0, x_0), (12, 8), textcoords="offset points", color=IMAGE)
-    axes.annotate("$x_t$, what we see", (t, x_t), (-95, -16), textcoords="offset points", color=NOISY)
+    axes.annotate("$x_0$, the image", (0, x_0), (-8, 22), textcoords="offset points", color=IMAGE)
+    axes.annotate("$x_t$, what we see", (t, x_t), (-76, -58), textcoords="offset points", color=NOISY)
     axes.set(xlabel="time", ylabel="value of the pixel", title="Both ends are known: the middle is less free")
     axes.legend(loc="upper right")
     return figure
@@ -97,7 +100,7 @@ def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> Figure:
     times = np.arange(len(held))
     left.semilogy(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
     left.semilogy(times, held, color=RESULT, linewidth=2, label="held at time t")
-    left.set(xlabel="t", ylabel="share of $x_0$", title="Each step puts in little, the walk holds much", ylim=1e-5)
+    left.set(xlabel="t", ylabel="share of $x_0$", title="Each step puts in little, the walk holds much", ylim=5e-5)
     left.legend(loc="lower left")
     images = torch.tensor([-1.3, 0.7]).repeat_interleave(4)
     noise = torch.randn(8, generator=torch.Generator().manual_seed(1))
@@ -107,7 +110,7 @@ def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> Figure:
         right.plot(times, held * image, color=RESULT, linewidth=2)
         right.plot(0, image, "o", color=IMAGE, markersize=9, zorder=3)
     right.invert_xaxis()
-    right.set(xlabel="t, from noise to image", ylabel="value of the pixel", title="They arrive where they must")
+    right.set(xlabel="t, from noise to image", ylabel="value of the pixel", title="Each walk arrives at its image")
     return figure
 
 
@@ -162,7 +165,7 @@ def cost_of_steps(schedule: NoiseSchedule, steps: int) -> float:
     times = np.linspace(0, schedule.T, steps + 1).round().astype(int)
     bars = schedule.alpha_bar.numpy()[times]
     total = 0.0
-    for bar_s, bar_t in zip(bars[:-1], bars[1:], strict=True):
+    for bar_s, bar_t in pairwise(bars):
         density = TWO_PEAKS.density(torch.from_numpy(x_t)[:, None], float(bar_t)).numpy()
         total += float((density * not_gaussian(without_image(x_t, bar_t, bar_s))).sum() * (x_t[1] - x_t[0]))
     return total
@@ -170,18 +173,20 @@ def cost_of_steps(schedule: NoiseSchedule, steps: int) -> float:
 
 def draw_average(schedule: NoiseSchedule, t: int, x_t: float, earlier: tuple[int, ...]) -> Figure:
     """q(x_s | x_t) for some s, with its two bells and the best Gaussian."""
-    figure, panels = plt.subplots(1, len(earlier), figsize=(10, 3.4))
+    figure, panels = plt.subplots(1, len(earlier), figsize=(10, 3.8))
     for axes, s in zip(panels, earlier, strict=True):
         average = without_image(np.array([x_t]), float(schedule.alpha_bar[t]), float(schedule.alpha_bar[s]))
         mean, variance = (float(moment[0]) for moment in average.moments())
         grid = np.linspace(mean - 4 * variance**0.5, mean + 4 * variance**0.5, 400)
-        for weight, peak in zip(average.weights[0], average.means[0], strict=True):
-            axes.fill_between(grid, weight * Bell(peak, average.variance)(grid), color=IMAGE, alpha=0.35, linewidth=0)
+        for weight, peak, label in zip(average.weights[0], average.means[0], ("from each peak", None), strict=True):
+            bell = weight * Bell(peak, average.variance)(grid)
+            axes.fill_between(grid, bell, color=IMAGE, alpha=0.35, linewidth=0, label=label)
         axes.plot(grid, Bell(mean, variance)(grid), "--", color=NOISE, linewidth=2, label="one Gaussian")
         axes.plot(grid, average.density(grid[None])[0], color=RESULT, linewidth=2, label="$q(x_s|x_t)$")
         axes.set(xlabel="$x_s$", title=f"{t - s} step{'s' * (t - s > 1)} back", ylim=0)
     panels[0].set_ylabel("density")
-    panels[0].legend(loc="lower center")
+    figure.suptitle("The longer the step, the worse a single Gaussian", fontsize=11)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -189,8 +194,8 @@ def draw_cost(steps: list[int], costs: list[float]) -> Figure:
     """What Gaussian steps cost, against their number."""
     figure, axes = plt.subplots()
     axes.loglog(steps, costs, "o-", color=RESULT, linewidth=2, label="two peaks")
-    guide = costs[-1] * (steps[-1] / np.array(steps[2:], dtype=float)) ** 2
-    axes.loglog(steps[2:], guide, "--", color=OTHER, label="a quarter for twice the steps")
-    axes.set(xlabel="steps in the chain", ylabel="lost in all, in nats", title="Many small steps: a Gaussian will do")
+    guide = costs[-1] * (steps[-1] / np.array(steps[3:], dtype=float)) ** 2
+    axes.loglog(steps[3:], guide, "--", color=OTHER, label="a quarter for twice the steps")
+    axes.set(xlabel="steps in the chain", ylabel="lost in all, in nats", title="Many small steps: Gaussians will do")
     axes.legend()
     return figure

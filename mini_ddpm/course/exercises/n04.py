@@ -80,9 +80,9 @@ EXERCISES: tuple[Exercise, ...] = (
         r"The package never stores $\beta_t$ or $\alpha_t$. Write $\tilde\beta_t$ with $\bar\alpha_t$ and "
         r"$\bar\alpha_{t-1}$ alone: `q.check(...)`, in which `alpha_bar[t]` and `alpha_bar[t - 1]` may stand.",
         (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[t - 1]),
-        r"$\alpha_t = \bar\alpha_t/\bar\alpha_{t-1}$ by the recursion, and $\beta_t = 1 - \alpha_t$. So $\tilde\beta_t = "
-        r"\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\left(1 - \frac{\bar\alpha_t}{\bar\alpha_{t-1}}\right)$. This is the "
-        "line of `posterior_variance`, and it holds for any earlier time in the place of $t-1$.",
+        r"$\alpha_t = \bar\alpha_t/\bar\alpha_{t-1}$ by the recursion, and $\beta_t = 1 - \alpha_t$. So $\tilde\beta_t "
+        r"= \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\left(1 - \frac{\bar\alpha_t}{\bar\alpha_{t-1}}\right)$. This is "
+        "the line of `posterior_variance`, and it holds for any earlier time in the place of $t-1$.",
         (
             "Only beta_t has to go. What is it, in terms of alpha_t?",
             "Solve the recursion alpha_bar_t = alpha_t alpha_bar_{t-1} for alpha_t.",
@@ -115,8 +115,8 @@ EXERCISES: tuple[Exercise, ...] = (
         r"The variance of $x_{t-1}$ given $x_0$, which is $1-\bar\alpha_{t-1}$. With the weight $w$ of $x_t$: "
         r"$w^2(1-\bar\alpha_t) = \alpha_t(1-\bar\alpha_{t-1}) \cdot \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}$ and "
         r"$\tilde\beta_t = \beta_t \cdot \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}$. The sum has the factor "
-        r"$\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$, which cancels. So a walk back goes through the same "
-        "clouds as the walk forward.",
+        r"$\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$, which cancels. So a walk back goes through the "
+        "same clouds as the walk forward.",
         (
             "The walk back draws x_{t-1}. What does notebook 01 say of its variance, given the image?",
             "Both terms have a factor in common: (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
@@ -148,8 +148,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "```",
         7,
         r"Line 7. Noise of variance $\tilde\beta_t$ is $\sqrt{\tilde\beta_t}$ times standard noise. $\tilde\beta_t$ is "
-        "small, so without the root there is far too little of it: for 0.01 the noise is ten times too weak. The end is "
-        "right all the same, since the last step has variance 0 and the mean $x_0$.",
+        "small, so without the root there is far too little of it: for 0.01 the noise is ten times too weak. The end "
+        "is right all the same, since the last step has variance 0 and the mean $x_0$.",
         (
             "The mean must be right, or the walks would not arrive. What spreads them?",
             "Standard noise times a number c has the variance c squared.",
