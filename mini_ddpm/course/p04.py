@@ -36,11 +36,10 @@ def clues(schedule: NoiseSchedule, t: int, x_0: float, x_t: float) -> tuple[Bell
     """What the image says of x_{t-1}, what x_t says of it, and what both say together."""
     bar, bar_before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t - 1])
     kept = bar / bar_before
-    mean, variance = q_posterior(torch.tensor(x_0), torch.tensor(x_t), schedule.at(t), schedule.at(t - 1))
     return (
         Bell(bar_before**0.5 * x_0, 1 - bar_before),
         Bell(x_t / kept**0.5, (1 - kept) / kept),
-        Bell(float(mean), float(variance)),
+        clue_between(schedule, x_0, x_t, t, t - 1),
     )
 
 
