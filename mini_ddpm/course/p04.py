@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, NOISE, NOISY, OTHER, RESULT
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISY, OTHER, RESULT
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.diffusion import q_posterior
 from mini_ddpm.schedules import NoiseSchedule
@@ -82,7 +82,7 @@ def draw_bridge(schedule: NoiseSchedule, x_0: float, x_t: float, t: int) -> Figu
     axes.plot(t, x_t, "o", color=NOISY, markersize=9, zorder=3)
     axes.annotate("$x_0$, the image", (0, x_0), (-8, 22), textcoords="offset points", color=IMAGE)
     axes.annotate("$x_t$, what we see", (t, x_t), (-76, -58), textcoords="offset points", color=NOISY)
-    axes.set(xlabel="time", ylabel="value of the pixel", title="Both ends are known: the middle is less free")
+    axes.set(xlabel="time", ylabel="value of the pixel", title="Both ends are known: the bundle closes at both")
     axes.legend(loc="upper right")
     return figure
 
@@ -180,7 +180,7 @@ def draw_average(schedule: NoiseSchedule, t: int, x_t: float, earlier: tuple[int
         for weight, peak, label in zip(average.weights[0], average.means[0], ("from each peak", None), strict=True):
             bell = weight * Bell(peak, average.variance)(grid)
             axes.fill_between(grid, bell, color=IMAGE, alpha=0.35, linewidth=0, label=label)
-        axes.plot(grid, Bell(mean, variance)(grid), "--", color=NOISE, linewidth=2, label="one Gaussian")
+        axes.plot(grid, Bell(mean, variance)(grid), "--", color=MODEL, linewidth=2, label="one Gaussian")
         axes.plot(grid, average.density(grid[None])[0], color=RESULT, linewidth=2, label="$q(x_s|x_t)$")
         axes.set(xlabel="$x_s$", title=f"{t - s} step{'s' * (t - s > 1)} back", ylim=0)
     panels[0].set_ylabel("density")
