@@ -56,8 +56,14 @@ class Exercise(ABC):
         words = self.fault(answer)
         if words is None:
             return Reply(True, self.praise(answer))
-        known = next((diagnosis for mistake, diagnosis in self.mistakes if self.same(mistake, answer)), "")
+        known = next((diagnosis for mistake, diagnosis in self.mistakes if self._is(mistake, answer)), "")
         return Reply(False, known or words)
+
+    def _is(self, mistake: Any, answer: Any) -> bool:
+        try:
+            return self.same(mistake, answer)
+        except Exception:  # what is no answer at all is no known mistake
+            return False
 
     @abstractmethod
     def fault(self, answer: Any) -> str | None:
@@ -172,7 +178,11 @@ class Predict(Exercise):
 
     def fault(self, answer: float | Sequence[float]) -> str | None:
         """Too small, too large, or not as many numbers as were asked for."""
-        given, right = np.atleast_1d(np.asarray(answer, dtype=float)), np.atleast_1d(self.answer)
+        right = np.atleast_1d(self.answer)
+        try:
+            given = np.atleast_1d(np.asarray(answer, dtype=float))
+        except (TypeError, ValueError):
+            given = np.array([])
         if given.shape != right.shape:
             return f"Give {len(right)} numbers." if len(right) > 1 else "Give one number."
         off = np.flatnonzero(~(np.abs(given - right) <= self.within))
