@@ -145,7 +145,16 @@ def walks(path: Tensor, schedule: NoiseSchedule, shown: int = 12) -> None:
     left.set_title(f"{shown} walks over the map of the best guess")
     left.grid(False)
     exact = TWO_PEAKS.density(grid[:, None])
-    right.hist(path[-1], bins=80, range=(-3, 3), density=True, orientation="horizontal", color=IMAGE, alpha=0.6)
+    right.hist(
+        path[-1],
+        bins=80,
+        range=(-3, 3),
+        density=True,
+        histtype="stepfilled",
+        orientation="horizontal",
+        color=IMAGE,
+        alpha=0.6,
+    )
     right.plot(exact, grid, color=RESULT, linewidth=2, label="the data's density")
     right.set(xlabel="density", title="Where they end")
     right.legend(loc="upper right", fontsize=8)

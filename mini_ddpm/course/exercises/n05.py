@@ -107,8 +107,8 @@ EXERCISES: tuple[Exercise, ...] = (
         only=[snr],
     ),
     Derive(
-        r"Add these weights, $\frac12(\mathrm{SNR}(t-1) - \mathrm{SNR}(t))$, over $t = 2, \dots, T$. (At $t = 1$ the "
-        "weight is infinite.) Write the sum without a sum.",
+        r"Add the weights of exercise 05.2 over $t = 2, \dots, T$. (At $t = 1$ the weight is infinite.) Write the sum "
+        "without a sum, with `snr` and `T`.",
         (snr(1) - snr(T)) / 2,
         r"$\frac12(\mathrm{SNR}(1) - \mathrm{SNR}(T))$. Neighbours cancel, and only the two ends of the schedule are "
         "left: how the noise rises between them does not change the sum. *Variational diffusion models* "
