@@ -10,7 +10,6 @@ from sympy import Expr
 
 from mini_ddpm.symbolic import Derivation, Theory, Unchecked, WrongStep
 from mini_ddpm.symbolic.answers import Unfinished
-from mini_ddpm.symbolic.derivation import expression
 
 
 class Reply(NamedTuple):
@@ -57,8 +56,14 @@ class Exercise(ABC):
         words = self.fault(answer)
         if words is None:
             return Reply(True, self.praise(answer))
-        known = next((diagnosis for mistake, diagnosis in self.mistakes if self.same(mistake, answer)), "")
+        known = next((diagnosis for mistake, diagnosis in self.mistakes if self._is(mistake, answer)), "")
         return Reply(False, known or words)
+
+    def _is(self, mistake: Any, answer: Any) -> bool:
+        try:
+            return self.same(mistake, answer)
+        except Exception:  # what is no answer at all is no known mistake
+            return False
 
     @abstractmethod
     def fault(self, answer: Any) -> str | None:
@@ -144,8 +149,8 @@ class Derive(Exercise):
     def same(self, mistake: Expr, answer: Expr) -> bool:
         """Equal in every world."""
         try:
-            return not self.theory.disagreement(mistake, expression(answer))
-        except (WrongStep, Unchecked, TypeError):
+            return not self.theory.disagreement(mistake, answer)
+        except (WrongStep, Unchecked):
             return False
 
     def praise(self, answer: Expr) -> str:
@@ -173,10 +178,11 @@ class Predict(Exercise):
 
     def fault(self, answer: float | Sequence[float]) -> str | None:
         """Too small, too large, or not as many numbers as were asked for."""
+        right = np.atleast_1d(self.answer)
         try:
-            given, right = np.atleast_1d(np.asarray(answer, dtype=float)), np.atleast_1d(self.answer)
+            given = np.atleast_1d(np.asarray(answer, dtype=float))
         except (TypeError, ValueError):
-            return f"{answer!r} is no number."
+            given = np.array([])
         if given.shape != right.shape:
             return f"Give {len(right)} numbers." if len(right) > 1 else "Give one number."
         off = np.flatnonzero(~(np.abs(given - right) <= self.within))
@@ -187,10 +193,7 @@ class Predict(Exercise):
 
     def same(self, mistake: float | Sequence[float], answer: float | Sequence[float]) -> bool:
         """As near as a right answer must be."""
-        try:
-            a, b = np.atleast_1d(mistake), np.atleast_1d(np.asarray(answer, dtype=float))
-        except (TypeError, ValueError):
-            return False
+        a, b = np.atleast_1d(mistake), np.atleast_1d(answer)
         return a.shape == b.shape and bool(np.all(np.abs(a - b) <= self.within))
 
     def praise(self, answer: float | Sequence[float]) -> str:
