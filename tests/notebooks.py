@@ -7,6 +7,7 @@ import nbformat
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PART_1 = sorted(FOLDER.glob("0[0-5]_*.ipynb"))
 ALL = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+APPENDICES = sorted(FOLDER.glob("[A-Z]_*.ipynb"))
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -25,6 +26,11 @@ def text_of(cell: nbformat.NotebookNode) -> str:
     """All text that a code cell has printed or displayed."""
     outputs = [output.get("text") or "".join(map(str, output.get("data", {}).values())) for output in cell.outputs]
     return "\n".join(outputs)
+
+
+def teaches(path: Path) -> bool:
+    """Whether a page has the exercises of `mini_ddpm.course.exercises`."""
+    return any("import exercise" in cell.source for cell in code_cells(path))
 
 
 DERIVING = [path for path in ALL if path in PART_1 or any("derivation" in tags(cell) for cell in code_cells(path))]

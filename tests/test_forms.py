@@ -6,10 +6,12 @@ import pytest
 from sympy import Function, Integer, Integral, Rational, Sum, Symbol, log, oo, sqrt, symbols
 
 from mini_ddpm.symbolic import (
+    ChainTheory,
     Derivation,
     Expectation,
     Fact,
     Induction,
+    Path,
     T,
     Theory,
     Unchecked,
@@ -126,6 +128,16 @@ def test_the_magic_names_the_derivation_and_shows_it(capsys):
     assert shell.user_ns["square"].lines[-1].mark == "proved"
     with pytest.raises(ValueError, match="%%derive theory -> name"):
         shell.derive("forward to nowhere", LINES)
+
+
+def test_a_cell_knows_symbols_by_the_names_that_the_notebook_gave_them():
+    whole, path, mean = Path(0, T), Path(1, T), Symbol("mu_1", real=True)
+    names = known({"whole": whole, "path": path, "m1": mean})
+    made = derive(ChainTheory(), "p(x[0])\n= E_q(p(whole) / q(path, x[0]))", names)
+    assert made.lines[-1].mark == "checked"
+    assert derive(Theory(), "(m1 + 1)**2\n= m1**2 + 2*m1 + 1", names).lines[-1].mark == "proved"
+    with pytest.raises(ValueError, match="unknown in"):
+        derive(Theory(), "m1\n= unknown", names)
 
 
 # --- induction -----------------------------------------------------------------------------------------

@@ -76,6 +76,12 @@ class Mixture:
         return self.weights.log() - square / (2 * spread) - x.shape[1] / 2 * (2 * math.pi * spread).log()
 
 
+# The course's one-dimensional data set: two peaks, one of them larger; mean 0, variance 1.
+TWO_PEAKS = Mixture(
+    torch.tensor([0.35, 0.65], dtype=torch.float64), torch.tensor([[-1.3], [0.7]], dtype=torch.float64), variance=0.09
+)
+
+
 def best_model(diffusion: Diffusion, mixture: Mixture) -> Model:
     """The network that no network can beat on data from `mixture`: it outputs E[target | x_t]."""
 

@@ -72,8 +72,8 @@ def _taken(latex: str) -> tuple[str, str]:
 
 
 def escaped(text: str) -> str:
-    """Words, for LaTeX's text: with its signs as they are."""
-    return re.sub(r"([%&_#${}])", r"\\\1", text)
+    """Words, for LaTeX's text: with its signs as they are, or signs that look like them."""
+    return re.sub(r"([%&_#${}])", r"\\\1", text.translate(str.maketrans("^~\\", "\u02c6\u223c\u2216")))
 
 
 def aligned(rows: list[str]) -> str:

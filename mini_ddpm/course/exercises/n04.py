@@ -1,0 +1,191 @@
+"""Exercises of notebook 04, the posterior."""
+
+from sympy import sqrt
+
+from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, recursion, t
+
+FORWARD = forward_process()
+GROWTH = recursion(FORWARD)
+BETA_TILDE = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta[t]
+FROM_NOW = sqrt(alpha[t]) * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
+
+
+def posterior(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
+    """Mean and variance of q(x_s | x_t, x_0)."""
+    kept = bar_t / bar_s
+    mean = kept**0.5 * (1 - bar_s) / (1 - bar_t) * x_t + bar_s**0.5 * (1 - kept) / (1 - bar_t) * x_0
+    return mean, (1 - bar_s) / (1 - bar_t) * (1 - kept)
+
+
+def _without_roots(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
+    kept = bar_t / bar_s
+    mean = kept * (1 - bar_s) / (1 - bar_t) * x_t + bar_s * (1 - kept) / (1 - bar_t) * x_0
+    return mean, (1 - bar_s) / (1 - bar_t) * (1 - kept)
+
+
+def _with_the_whole_beta(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
+    return posterior(x_0, x_t, bar_t, bar_s)[0], 1 - bar_t / bar_s
+
+
+def _with_a_deviation(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
+    mean, variance = posterior(x_0, x_t, bar_t, bar_s)
+    return mean, variance**0.5
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Predict(
+        r"A density is proportional to $e^{-8x^2 + 4x}$. Give its mean and its variance: "
+        "`q.check((mean, variance))`. No paper needed.",
+        (1 / 4, 1 / 16),
+        r"$-8x^2 + 4x$ is $-\frac12 A x^2 + B x$ with $A = 16$ and $B = 4$. The variance is $1/A = 1/16$, the mean "
+        r"$B/A = 1/4$. Back again: $-(x - \frac14)^2 / (2 \cdot \frac1{16}) = -8x^2 + 4x - \frac12$, and the "
+        "constant goes into the normaliser.",
+        (
+            "Which number must A be, if -A/2 times the square of x is to be -8 times it?",
+            "A is 16 and B is 4. The variance is 1/A, the mean B/A.",
+        ),
+        (
+            ((1 / 2, 1 / 8), "You read A as 8. The exponent has -A/2 before the square, so A is 16."),
+            ((1 / 4, 16.0), "16 is A, the precision. The variance is one over it."),
+            ((-1 / 4, 1 / 16), "The variance is right. The bell leans to the side that B pulls to, and B is positive."),
+            ((4.0, 1 / 16), "The variance is right. The mean is B/A: how hard B pulls, against how stiff A is."),
+        ),
+        within=0.005,
+    ),
+    Predict(
+        r"A walk back begins with pure noise at $t = 1000$ and takes one posterior after another, always with the same "
+        r"$x_0$. The step at $t = 500$ puts 0.003 of $x_0$ into the mean, and no step before it (from 1000 to 501) "
+        r"puts in more. What share of $x_0$ does the walk hold at $t = 500$? Guess to within 0.05: "
+        "`q.check(your_number)`.",
+        0.280,
+        r"About 0.28, which is $\sqrt{\bar\alpha_{500}}$. The steps from 1000 to 501 put in 0.56 together. But every "
+        r"later step keeps only its weight of $x_t$, a little less than 1, of what the walk held, so nearly a half "
+        r"of it fades again. The share must be $\sqrt{\bar\alpha_{500}}$: the walk is at $x_{500}$, and that is what "
+        r"the forward process left of the image there.",
+        (
+            "Where is a pixel at t = 500, seen from its image? The forward process says what is left.",
+            "The mean of x_t given x_0 is sqrt(alpha_bar_t) x_0. Notebook 01 draws alpha_bar.",
+            "alpha_bar at t = 500 is 0.0786.",
+        ),
+        (
+            (0.003, "That is what one step puts in. Five hundred of them have been taken."),
+            (0.56, "That is all they have put in. Each later step fades what is held, a little."),
+            (1.5, "500 times 0.003 is more than the whole image. Earlier steps put in less, and it fades."),
+            (0.08, "That is alpha_bar. The image is multiplied by its root."),
+        ),
+        within=0.05,
+    ),
+    Derive(
+        r"The package never stores $\beta_t$ or $\alpha_t$. Write $\tilde\beta_t$ with $\bar\alpha_t$ and "
+        r"$\bar\alpha_{t-1}$ alone: `q.check(...)`, in which `alpha_bar[t]` and `alpha_bar[t - 1]` may stand.",
+        (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[t - 1]),
+        r"$\alpha_t = \bar\alpha_t/\bar\alpha_{t-1}$ by the recursion, and $\beta_t = 1 - \alpha_t$. So $\tilde\beta_t "
+        r"= \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\left(1 - \frac{\bar\alpha_t}{\bar\alpha_{t-1}}\right)$. This is "
+        "the line of `posterior_variance`, and it holds for any earlier time in the place of $t-1$.",
+        (
+            "Only beta_t has to go. What is it, in terms of alpha_t?",
+            "Solve the recursion alpha_bar_t = alpha_t alpha_bar_{t-1} for alpha_t.",
+        ),
+        (
+            (
+                1 - alpha_bar[t - 1],
+                "You took 1 - alpha_bar_t for beta_t. That is all the noise since the image; "
+                "beta_t is the noise of one step.",
+            ),
+            (
+                (1 - alpha_bar[t]) / (1 - alpha_bar[t - 1]) * (1 - alpha_bar[t] / alpha_bar[t - 1]),
+                "The quotient stands on its head. Knowing the image makes the step back surer: it must be below 1.",
+            ),
+            (
+                (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t - 1] / alpha_bar[t]),
+                "alpha_bar falls, so alpha_bar_{t-1} / alpha_bar_t is above 1, and your variance is negative.",
+            ),
+        ),
+        theory=FORWARD,
+        question=BETA_TILDE,
+        using=[GROWTH],
+        only=[alpha_bar],
+    ),
+    Derive(
+        r"Given $x_0$, the variance of $x_t$ is $1-\bar\alpha_t$. Take one step back: multiply it by the square of the "
+        r"weight of $x_t$, and add $\tilde\beta_t$. Which short expression must come out? It has only $\bar\alpha$ in "
+        "it: `q.check(...)`.",
+        1 - alpha_bar[t - 1],
+        r"The variance of $x_{t-1}$ given $x_0$, which is $1-\bar\alpha_{t-1}$. With the weight $w$ of $x_t$: "
+        r"$w^2(1-\bar\alpha_t) = \alpha_t(1-\bar\alpha_{t-1}) \cdot \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}$ and "
+        r"$\tilde\beta_t = \beta_t \cdot \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}$. The sum has the factor "
+        r"$\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$, which cancels. So a walk back goes through the "
+        "same clouds as the walk forward.",
+        (
+            "The walk back draws x_{t-1}. What does notebook 01 say of its variance, given the image?",
+            "Both terms have a factor in common: (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
+        ),
+        (
+            (1 - alpha_bar[t], "That is the variance at t, before the step. The cloud gets narrower on its way back."),
+            (
+                FROM_NOW * (1 - alpha_bar[t]) + BETA_TILDE,
+                "A factor before a random variable comes out of its variance squared.",
+            ),
+            (FROM_NOW**2 * (1 - alpha_bar[t]), "The fresh noise of the step is missing: add its variance."),
+        ),
+        theory=FORWARD,
+        question=FROM_NOW**2 * (1 - alpha_bar[t]) + BETA_TILDE,
+        using=[GROWTH],
+        only=[alpha_bar],
+    ),
+    Debug(
+        "This walk back from noise to `x_0` does arrive at `x_0`. But on their way the walks lie much too close "
+        "together. Which line is wrong? `q.check(number)`.\n\n"
+        "```\n"
+        "1  x = noise\n"
+        "2  for t in range(T, 0, -1):\n"
+        "3      beta = 1 - alpha_bar[t] / alpha_bar[t - 1]\n"
+        "4      now = sqrt(1 - beta) * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])\n"
+        "5      image = sqrt(alpha_bar[t - 1]) * beta / (1 - alpha_bar[t])\n"
+        "6      beta_tilde = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta\n"
+        "7      x = now * x + image * x_0 + beta_tilde * fresh_noise()\n"
+        "```",
+        7,
+        r"Line 7. Noise of variance $\tilde\beta_t$ is $\sqrt{\tilde\beta_t}$ times standard noise. $\tilde\beta_t$ is "
+        "small, so without the root there is far too little of it: for 0.01 the noise is ten times too weak. The end "
+        "is right all the same, since the last step has variance 0 and the mean $x_0$.",
+        (
+            "The mean must be right, or the walks would not arrive. What spreads them?",
+            "Standard noise times a number c has the variance c squared.",
+        ),
+        (
+            (1, "At T next to nothing is left of the image: pure noise is the right start."),
+            (2, "From T down to 1: the last step, t = 1, leads to time 0, and alpha_bar[0] is 1."),
+            (3, "This is 1 - alpha_t, with alpha_t from the recursion."),
+            (4, "This is the weight of x_t: sqrt(alpha_t) with the quotient that is below 1."),
+            (5, "This is the weight of the image. At t = 1 it is 1, so that the walks arrive."),
+            (6, "This is the variance of the step, and it is right. How is it used?"),
+        ),
+    ),
+    Compute(
+        r"Write a function `posterior(x_0, x_t, bar_t, bar_s)` that gives the mean and the variance of "
+        r"$q(x_s \mid x_t, x_0)$, for numbers; `bar_t` is $\bar\alpha_t$, `bar_s` is $\bar\alpha_s$, and $s < t$. "
+        "Return both: `q.check(posterior)`.",
+        posterior,
+        r"With $k = \bar\alpha_t/\bar\alpha_s$: the mean is $\sqrt{k}\,\frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,x_t + "
+        r"\sqrt{\bar\alpha_s}\,\frac{1-k}{1-\bar\alpha_t}\,x_0$, the variance "
+        r"$\frac{1-\bar\alpha_s}{1-\bar\alpha_t}(1-k)$. In Python: `k = bar_t / bar_s`, then "
+        "`mean = k**0.5 * (1 - bar_s) / (1 - bar_t) * x_t + bar_s**0.5 * (1 - k) / (1 - bar_t) * x_0` and "
+        "`variance = (1 - bar_s) / (1 - bar_t) * (1 - k)`. `q_posterior` in `diffusion.py` is this function.",
+        (
+            "Begin with what is kept between s and t: bar_t / bar_s. It plays the part of alpha_t.",
+            "One minus that plays the part of beta_t. Then write section 4 with bar_s for alpha_bar_{t-1}.",
+            "Two roots are in the mean, none is in the variance.",
+        ),
+        (
+            (_without_roots, "The variance is right. In the mean two roots are missing: images take roots."),
+            (
+                _with_the_whole_beta,
+                "The mean is right. Your variance is that of the forward jump from s to t: the image makes it smaller.",
+            ),
+            (_with_a_deviation, "The mean is right. You return a standard deviation, the root of the variance."),
+        ),
+        cases=[(0.7, -0.2, 0.5, 0.6), (-1.3, 0.4, 0.1, 0.9), (0.7, 1.5, 0.3, 1.0)],
+    ),
+)

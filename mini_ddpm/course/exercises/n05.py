@@ -1,0 +1,184 @@
+"""The exercises of notebook 05."""
+
+import math
+
+from sympy import Sum
+
+from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.symbolic.notation import T, alpha, alpha_bar, beta, forward_process, recursion, snr, t
+
+FORWARD = forward_process()
+GROWTH = recursion(FORWARD)
+
+
+def _mean(x_t: float, score: float, bar: float, before: float) -> float:
+    kept = bar / before
+    return (x_t + (1 - kept) * score) / math.sqrt(kept)
+
+
+def _downhill(x_t: float, score: float, bar: float, before: float) -> float:
+    kept = bar / before
+    return (x_t - (1 - kept) * score) / math.sqrt(kept)
+
+
+def _noise_for_score(x_t: float, score: float, bar: float, before: float) -> float:
+    kept = bar / before
+    return (x_t - (1 - kept) / math.sqrt(1 - bar) * score) / math.sqrt(kept)
+
+
+def _whole_jump(x_t: float, score: float, bar: float, before: float) -> float:
+    return (x_t + (1 - bar) * score) / math.sqrt(bar)
+
+
+def _image(x_t: float, bar: float) -> float:
+    return math.tanh(math.sqrt(bar) * x_t / (1 - bar))
+
+
+def _noise(x_t: float, bar: float) -> float:
+    return (x_t - math.sqrt(bar) * _image(x_t, bar)) / math.sqrt(1 - bar)
+
+
+def _nearest(x_t: float, bar: float) -> float:
+    return (x_t - math.copysign(math.sqrt(bar), x_t)) / math.sqrt(1 - bar)
+
+
+def _straight(x_t: float, bar: float) -> float:
+    return math.sqrt(1 - bar) * x_t
+
+
+PROGRAM = """
+```text
+1   x = torch.randn(n, 1, 1, 1)
+2   for t in range(T, 0, -1):
+3       bar, before = schedule.at(t), schedule.at(t - 1)
+4       beta = 1 - bar / before
+5       mean = (x - beta / (1 - bar).sqrt() * guess(x, t)) / bar.sqrt()
+6       sigma = ((1 - before) / (1 - bar) * beta).sqrt()
+7       x = mean + sigma * torch.randn_like(x)
+```
+"""
+
+EXERCISES: tuple[Exercise, ...] = (
+    Predict(
+        "Data: the two peaks. Schedule: linear, 1000 steps. Someone who knows everything but the two draws $x_0$ and "
+        r"$\epsilon$ sees $x_t$ and guesses $\epsilon$ as well as it can be guessed. What is its mean squared error at "
+        r"$t = 10$ ($\bar\alpha_t = 0.998$), and at $t = 900$ ($\bar\alpha_t = 0.0003$)? Two numbers between 0, which "
+        "is perfect, and 1, which is the error of the guess 0. Within 0.1: `q.check((0.5, 0.5))`.",
+        (0.9797, 0.0003),
+        r"(0.98, 0.0003). At $t = 10$ the noise moves a point by 0.04, and a peak is 0.3 wide: nothing in $x_t$ tells "
+        r"noise from data, so no guess is much better than 0. At $t = 900$ $x_t$ *is* the noise, but for "
+        r"$\sqrt{\bar\alpha_t}\,x_0$, which has the variance $\bar\alpha_t = 0.0003$. Read the noise off.",
+        (
+            "How far does the noise move a point at $t = 10$, and how wide is a peak of the data?",
+            r"$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$. Which of the two summands is known "
+            "better from $x_t$, the small one or the large one?",
+            "At one end $x_t$ is nearly the noise itself. Which end?",
+        ),
+        (
+            (
+                (0, 1),
+                "That is the error of the *image*, in a way: at t = 10 it is nearly known. The noise is what is left, "
+                "and the data are much wider than it.",
+            ),
+            ((1, 1), "1 at t = 900 would be the guess 0. But there x_t is made of almost nothing but the noise."),
+            ((0, 0), "0 at t = 10 would mean that x_t shows where in its peak the point lay before. Does it?"),
+        ),
+        within=0.1,
+    ),
+    Derive(
+        r"With $\sigma_t^2 = \tilde\beta_t$ the bound's weight on the squared error of the *image* is the weight "
+        r"of the noise times $\mathrm{SNR}(t)$: `beta[t]*snr(t)/(2*alpha[t]*(1 - alpha_bar[t-1]))`. "
+        "Write it with `snr` alone.",
+        (snr(t - 1) - snr(t)) / 2,
+        r"$\frac12(\mathrm{SNR}(t-1) - \mathrm{SNR}(t))$: half of what the signal-to-noise ratio falls by in this "
+        "step. A step in which nothing is lost teaches nothing about the image.",
+        (
+            r"Section 5 has the weight of the noise with $\mathrm{SNR}$ alone.",
+            r"Multiply $\frac12\left(\frac{\mathrm{SNR}(t-1)}{\mathrm{SNR}(t)} - 1\right)$ by $\mathrm{SNR}(t)$.",
+        ),
+        (
+            ((snr(t) - snr(t - 1)) / 2, "A weight is positive, and the ratio falls with t: which is larger?"),
+            (snr(t - 1) - snr(t), "A factor: the divergence of two Gaussians has a 2 below."),
+            ((snr(t - 1) / snr(t) - 1) / 2, "That is the weight of the noise. An error in the image has other units."),
+        ),
+        theory=FORWARD,
+        question=beta[t] * snr(t) / (2 * alpha[t] * (1 - alpha_bar[t - 1])),
+        using=[GROWTH],
+        only=[snr],
+    ),
+    Derive(
+        r"Add the weights of exercise 05.2 over $t = 2, \dots, T$. (At $t = 1$ the weight is infinite.) Write the sum "
+        "without a sum, with `snr` and `T`.",
+        (snr(1) - snr(T)) / 2,
+        r"$\frac12(\mathrm{SNR}(1) - \mathrm{SNR}(T))$. Neighbours cancel, and only the two ends of the schedule are "
+        "left: how the noise rises between them does not change the sum. *Variational diffusion models* "
+        "(arXiv 2107.00630) builds on this.",
+        ("Write out the terms for $T = 4$.", "What is added at one step is taken away at the next."),
+        (
+            (snr(1) / 2, "One end is missing: the last term that is taken away, at T, has no partner."),
+            (snr(1) - snr(T), "The 2 below is lost."),
+            ((snr(T) - snr(1)) / 2, "All weights are positive; this sum is negative."),
+        ),
+        theory=FORWARD,
+        question=Sum((snr(t - 1) - snr(t)) / 2, (t, 2, T)),
+        without=[Sum],
+    ),
+    Compute(
+        "A network predicts the score. Write the mean of a reverse step with it: a function "
+        "`mean(x_t, score, bar, before)` of numbers, where `bar` is $\\bar\\alpha_t$ and `before` is "
+        "$\\bar\\alpha_{t-1}$.",
+        _mean,
+        r"The noise is $-\sqrt{1-\bar\alpha_t}\,s$. Put in, the root cancels: $\frac{1}{\sqrt{\alpha_t}}"
+        r"\left(x_t + \beta_t\,s\right)$. Go *up* the log density, by $\beta_t$ times its slope.",
+        (
+            r"$\alpha_t = \bar\alpha_t/\bar\alpha_{t-1}$, and $\beta_t = 1 - \alpha_t$.",
+            r"$s = -\epsilon/\sqrt{1-\bar\alpha_t}$. Solve for the noise.",
+            "Put that noise into the mean of section 2.",
+        ),
+        (
+            (_downhill, "A sign: this goes down the log density, to where x_t is less likely."),
+            (_noise_for_score, "The score was put in as if it were the noise. They differ by a factor, and a sign."),
+            (_whole_jump, "That jumps from t to 0 at once: bar where the step's own alpha belongs."),
+        ),
+        cases=((0.7, -0.4, 0.5, 0.6), (-1.2, 0.3, 0.9, 0.95), (0.1, 2.0, 0.02, 0.03)),
+    ),
+    Debug(
+        f"One line of this Algorithm 2 is wrong. Which? `q.check(3)` says it is line 3.\n{PROGRAM}",
+        5,
+        r"Line 5. It divides by $\sqrt{\bar\alpha_t}$, as if one step undid the whole chain; it should be "
+        r"$\sqrt{\alpha_t}$, `(bar / before).sqrt()`. At $t = 1000$ the wrong one multiplies by 157.",
+        (
+            "Compare each line with section 7, or with what it is in the formulas.",
+            "How much does the contrast change in *one* step?",
+        ),
+        (
+            (1, "The walk starts from standard normal noise: that is right."),
+            (2, "From T down to 1. Python's range leaves the 0 out: right."),
+            (3, "The two neighbours, alpha-bar at t and at t - 1: right."),
+            (4, "alpha_t is the quotient of neighbours, beta_t is 1 less it: right."),
+            (6, "The root of beta-tilde. At t = 1 before is 1 and sigma 0, so the last step adds no noise: right."),
+            (7, "The mean, and fresh noise at every step: right."),
+        ),
+    ),
+    Compute(
+        "Data: $-1$ and $+1$, each with probability one half, and nothing between. Write the best guess of the noise, "
+        "`guess(x_t, bar)`, a function of numbers; `bar` is $\\bar\\alpha_t$.",
+        _noise,
+        r"Bayes: the two images have probabilities in the ratio $\exp\left(2\sqrt{\bar\alpha_t}\,x_t/(1-\bar\alpha_t)"
+        r"\right)$ to 1. So $\mathbb{E}[x_0 \mid x_t] = \tanh\left(\sqrt{\bar\alpha_t}\,x_t/(1-\bar\alpha_t)\right)$, "
+        r"and the noise that belongs to it is $(x_t - \sqrt{\bar\alpha_t}\,\mathbb{E}[x_0 \mid x_t])"
+        r"/\sqrt{1-\bar\alpha_t}$.",
+        (
+            "Guess the image first, then turn the guess into a noise, as section 4 does.",
+            r"How likely is $+1$ if $x_t$ was seen? Compare $\exp(-(x_t - \sqrt{\bar\alpha_t})^2/2(1-\bar\alpha_t))$ "
+            r"with the same for $-1$.",
+            r"The mean of the two images is $\tanh(\sqrt{\bar\alpha_t}\,x_t/(1-\bar\alpha_t))$.",
+        ),
+        (
+            (_image, "That is the best guess of the image. Which noise belongs to it?"),
+            (_nearest, "That decides for the nearer image. The best guess in the mean square is an average of both."),
+            (_straight, "That is the best straight line. It would be the best guess if the data were Gaussian."),
+        ),
+        cases=((0.3, 0.5), (-0.8, 0.9), (1.5, 0.2)),
+    ),
+)

@@ -1,0 +1,200 @@
+"""Notebook 04: what it draws, and the posterior of the two peaks, which is known exactly."""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISY, OTHER, RESULT
+from mini_ddpm.course.toys import TWO_PEAKS
+from mini_ddpm.diffusion import q_posterior
+from mini_ddpm.schedules import NoiseSchedule
+
+Array = NDArray[np.float64]
+
+
+class Bell(NamedTuple):
+    """A Gaussian in one dimension."""
+
+    mean: float
+    variance: float
+
+    def __call__(self, x: Array | float) -> Array:
+        """Its density."""
+        return np.exp(-((np.asarray(x) - self.mean) ** 2) / (2 * self.variance)) / math.sqrt(
+            2 * math.pi * self.variance
+        )
+
+
+def clues(schedule: NoiseSchedule, t: int, x_0: float, x_t: float) -> tuple[Bell, Bell, Bell]:
+    """What the image says of x_{t-1}, what x_t says of it, and what both say together."""
+    bar, bar_before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t - 1])
+    kept = bar / bar_before
+    return (
+        Bell(bar_before**0.5 * x_0, 1 - bar_before),
+        Bell(x_t / kept**0.5, (1 - kept) / kept),
+        clue_between(schedule, x_0, x_t, t, t - 1),
+    )
+
+
+def draw_clues(bells: tuple[Bell, Bell, Bell], title: str) -> Figure:
+    """Two clues and their product, over x_{t-1}."""
+    figure, axes = plt.subplots()
+    grid = np.linspace(-2.5, 2.5, 600)
+    names = "from the image", "from $x_t$", "both: the posterior"
+    for bell, name, color, style in zip(bells, names, (IMAGE, NOISY, RESULT), ("--", "-.", "-"), strict=True):
+        axes.plot(grid, bell(grid), style, color=color, linewidth=2, label=name)
+        axes.plot([bell.mean] * 2, [0.0, float(bell(bell.mean))], ":", color=color, linewidth=1)
+    axes.set(xlabel="$x_{t-1}$", ylabel="density", title=title, ylim=0)
+    axes.legend()
+    return figure
+
+
+def walk_back(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: int, seed: int) -> Tensor:
+    """From x_t, (n,), back to time 0, one posterior after another: (t + 1, n), the row k for time k."""
+    generator = torch.Generator().manual_seed(seed)
+    path = [x_t.double()]
+    for k in range(t, 0, -1):
+        mean, variance = q_posterior(x_0, path[-1], schedule.at(k), schedule.at(k - 1))
+        path.append(mean + variance.sqrt() * torch.randn(len(x_t), generator=generator, dtype=torch.float64))
+    return torch.stack(path[::-1])
+
+
+def draw_bridge(schedule: NoiseSchedule, x_0: float, x_t: float, t: int) -> Figure:
+    """Walks that begin at one image and end at one noisy image."""
+    walks = walk_back(schedule, torch.full((25,), x_t), torch.full((25,), x_0), t, seed=0)
+    earlier = np.arange(1, t)
+    both = [clue_between(schedule, x_0, x_t, t, int(s)) for s in earlier]
+    mean, deviation = np.array([b.mean for b in both]), np.sqrt([b.variance for b in both])
+    figure, axes = plt.subplots(figsize=(9, 3.8))
+    axes.plot(range(t + 1), walks, color=NOISY, linewidth=0.6, alpha=0.45)
+    axes.plot(earlier, mean, color=RESULT, linewidth=2, label="their mean")
+    for sign in (-2, 2):
+        label = "two standard deviations" if sign > 0 else None
+        axes.plot(earlier, mean + sign * deviation, "--", color=RESULT, linewidth=1, label=label)
+    axes.plot(0, x_0, "o", color=IMAGE, markersize=9, zorder=3)
+    axes.plot(t, x_t, "o", color=NOISY, markersize=9, zorder=3)
+    axes.annotate("$x_0$, the image", (0, x_0), (-8, 22), textcoords="offset points", color=IMAGE)
+    axes.annotate("$x_t$, what we see", (t, x_t), (-76, -58), textcoords="offset points", color=NOISY)
+    axes.set(xlabel="time", ylabel="value of the pixel", title="Both ends are known: the bundle closes at both")
+    axes.legend(loc="upper right")
+    return figure
+
+
+def clue_between(schedule: NoiseSchedule, x_0: float, x_t: float, t: int, s: int) -> Bell:
+    """Mean and variance of q(x_s | x_t, x_0)."""
+    there = q_posterior(torch.tensor(x_0), torch.tensor(x_t), schedule.at(t), schedule.at(s))
+    return Bell(*map(float, there))
+
+
+def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> Figure:
+    """How much of the image each step puts in, how much the walk holds, and a few walks."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
+    times = np.arange(len(held))
+    left.semilogy(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
+    left.semilogy(times, held, color=RESULT, linewidth=2, label="held at time t")
+    left.set(xlabel="t", ylabel="share of $x_0$", title="Each step puts in little, the walk holds much", ylim=5e-5)
+    left.legend(loc="lower left")
+    images = torch.tensor([-1.3, 0.7]).repeat_interleave(4)
+    noise = torch.randn(8, generator=torch.Generator().manual_seed(1))
+    walks = walk_back(schedule, noise, images, len(held) - 1, seed=2)
+    right.plot(times, walks, color=NOISY, linewidth=0.6, alpha=0.6)
+    for image in (-1.3, 0.7):
+        right.plot(times, held * image, color=RESULT, linewidth=2)
+        right.plot(0, image, "o", color=IMAGE, markersize=9, zorder=3)
+    right.invert_xaxis()
+    right.set(xlabel="t, from noise to image", ylabel="value of the pixel", title="Each walk arrives at its image")
+    return figure
+
+
+# --- without the image ------------------------------------------------------------------------------------
+
+
+class Average(NamedTuple):
+    """q(x_s | x_t) over the two peaks: for each x_t (n,) two bells of one variance; `weights`, `means` (n, 2)."""
+
+    weights: Array
+    means: Array
+    variance: float
+
+    def density(self, x: Array) -> Array:
+        """At points x (n, m)."""
+        away = x[:, :, None] - self.means[:, None, :]
+        bells = np.exp(-(away**2) / (2 * self.variance)) / math.sqrt(2 * math.pi * self.variance)
+        return (bells * self.weights[:, None, :]).sum(-1)
+
+    def moments(self) -> tuple[Array, Array]:
+        """Mean and variance, (n,) each."""
+        mean = (self.weights * self.means).sum(1)
+        return mean, self.variance + (self.weights * (self.means - mean[:, None]) ** 2).sum(1)
+
+
+def without_image(x_t: Array, bar_t: float, bar_s: float) -> Average:
+    """q(x_s | x_t) for the two peaks, exactly: each peak is a Gaussian at every time, and gives one bell."""
+    peaks, prior = TWO_PEAKS.means[:, 0].numpy(), TWO_PEAKS.weights.numpy()
+    kept, spread_s = bar_t / bar_s, bar_s * TWO_PEAKS.variance + 1 - bar_s
+    spread_t = kept * spread_s + 1 - kept
+    away = x_t[:, None] - math.sqrt(bar_t) * peaks  # (n, 2)
+    log_weights = np.log(prior) - away**2 / (2 * spread_t)
+    weights = np.exp(log_weights - log_weights.max(1, keepdims=True))
+    means = math.sqrt(bar_s) * peaks + math.sqrt(kept) * spread_s / spread_t * away
+    return Average(weights / weights.sum(1, keepdims=True), means, spread_s * (1 - kept) / spread_t)
+
+
+def not_gaussian(average: Average) -> Array:
+    """Divergence of each q(x_s | x_t) from the Gaussian with its mean and variance, in nats, by quadrature: (n,)."""
+    mean, variance = average.moments()
+    z = np.linspace(-9, 9, 301)
+    x = mean[:, None] + np.sqrt(variance)[:, None] * z
+    density = average.density(x)
+    gaussian = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi * variance)[:, None]
+    ratio = np.log(np.maximum(density, 1e-300) / np.maximum(gaussian, 1e-300))
+    return (density * ratio).sum(1) * (z[1] - z[0]) * np.sqrt(variance)
+
+
+def cost_of_steps(schedule: NoiseSchedule, steps: int) -> float:
+    """The same, averaged over x_t and added up over a chain of so many equal steps in t."""
+    x_t = np.linspace(-6, 6, 121)
+    times = np.linspace(0, schedule.T, steps + 1).round().astype(int)
+    bars = schedule.alpha_bar.numpy()[times]
+    total = 0.0
+    for bar_s, bar_t in pairwise(bars):
+        density = TWO_PEAKS.density(torch.from_numpy(x_t)[:, None], float(bar_t)).numpy()
+        total += float((density * not_gaussian(without_image(x_t, bar_t, bar_s))).sum() * (x_t[1] - x_t[0]))
+    return total
+
+
+def draw_average(schedule: NoiseSchedule, t: int, x_t: float, earlier: tuple[int, ...]) -> Figure:
+    """q(x_s | x_t) for some s, with its two bells and the best Gaussian."""
+    figure, panels = plt.subplots(1, len(earlier), figsize=(10, 3.8))
+    for axes, s in zip(panels, earlier, strict=True):
+        average = without_image(np.array([x_t]), float(schedule.alpha_bar[t]), float(schedule.alpha_bar[s]))
+        mean, variance = (float(moment[0]) for moment in average.moments())
+        grid = np.linspace(mean - 4 * variance**0.5, mean + 4 * variance**0.5, 400)
+        for weight, peak, label in zip(average.weights[0], average.means[0], ("from each peak", None), strict=True):
+            bell = weight * Bell(peak, average.variance)(grid)
+            axes.fill_between(grid, bell, color=IMAGE, alpha=0.35, linewidth=0, label=label)
+        axes.plot(grid, Bell(mean, variance)(grid), "--", color=MODEL, linewidth=2, label="one Gaussian")
+        axes.plot(grid, average.density(grid[None])[0], color=RESULT, linewidth=2, label="$q(x_s|x_t)$")
+        axes.set(xlabel="$x_s$", title=f"{t - s} step{'s' * (t - s > 1)} back", ylim=0)
+    panels[0].set_ylabel("density")
+    figure.suptitle("The longer the step, the worse a single Gaussian", fontsize=11)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def draw_cost(steps: list[int], costs: list[float]) -> Figure:
+    """What Gaussian steps cost, against their number."""
+    figure, axes = plt.subplots()
+    axes.loglog(steps, costs, "o-", color=RESULT, linewidth=2, label="two peaks")
+    guide = costs[-1] * (steps[-1] / np.array(steps[3:], dtype=float)) ** 2
+    axes.loglog(steps[3:], guide, "--", color=OTHER, label="a quarter for twice the steps")
+    axes.set(xlabel="steps in the chain", ylabel="lost in all, in nats", title="Many small steps: Gaussians will do")
+    axes.legend()
+    return figure

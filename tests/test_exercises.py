@@ -1,0 +1,72 @@
+"""Exercises: every solution is accepted, every usual mistake refused with its own diagnosis, and no page tells the answer."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import notebooks
+from mini_ddpm.course import exercises
+from mini_ddpm.course.exercises import exercise
+
+MODULES = sorted(path.stem for path in Path(exercises.__file__).parent.glob("n[0-9]*.py"))
+ALL = [
+    exercise(f"{module[1:]}.{k + 1}")
+    for module in MODULES
+    for k in range(len(import_module(f"{exercises.__name__}.{module}").EXERCISES))
+]
+numbered = pytest.mark.parametrize("one", ALL, ids=lambda one: one.number)
+
+
+@numbered
+def test_the_solution_is_accepted(one):
+    reply = one.check(one.answer)
+    assert reply, reply
+
+
+@numbered
+def test_every_usual_mistake_is_refused_with_its_own_diagnosis(one):
+    assert one.mistakes
+    for mistake, diagnosis in one.mistakes:
+        reply = one.check(mistake)
+        assert not reply
+        assert reply.words == diagnosis
+
+
+@numbered
+def test_hints_are_a_ladder_and_come_one_at_a_time(one):
+    assert 2 <= len(one.hints) <= 3
+    shown = [one.hint() for _ in range(len(one.hints) + 1)]
+    assert len(set(shown)) == len(one.hints)
+    assert all(hint in text for hint, text in zip(one.hints, shown, strict=False))
+    assert one.why in one.solution()._repr_markdown_()
+
+
+@numbered
+def test_what_is_no_answer_gets_words_and_no_traceback(one):
+    for nonsense in (None, "x", [], float("nan")):
+        reply = one.check(nonsense)
+        assert not reply
+        assert reply.words
+
+
+@pytest.mark.parametrize("number", ["04.0", "04.99", "99.1", "4", "", "04.x"])
+def test_a_number_that_does_not_exist_is_named(number):
+    with pytest.raises(ValueError, match=re.escape(number)):
+        exercise(number)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_page_has_several_kinds_and_tells_no_answer(module):
+    mine = [one for one in ALL if one.number.startswith(module[1:] + ".")]
+    assert 4 <= len(mine) <= 6
+    assert len({one.kind for one in mine}) >= 3
+    page = notebooks.read(next(path for path in notebooks.ALL if path.stem.startswith(module[1:])))
+    code = "\n".join(cell.source for cell in page.cells if cell.cell_type == "code")
+    stored = "\n".join(str(cell.get("outputs", "")) for cell in page.cells)
+    for one in mine:
+        assert f'exercise("{one.number}")' in code
+        assert one.why not in stored
+        assert all(hint not in stored for hint in one.hints)
+    assert not re.search(r"^[^#\n]*\.(solution|hint)\(", code, re.M)
