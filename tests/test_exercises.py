@@ -1,4 +1,4 @@
-"""Exercises: every solution is accepted, every usual mistake refused with its own diagnosis, and no page tells the answer."""
+"""Exercises: solutions are accepted, usual mistakes refused with their own diagnosis, and no page tells an answer."""
 
 import re
 from importlib import import_module
