@@ -23,7 +23,8 @@ def pair(there: "Interpreter", old: Expr, new: Expr) -> tuple[mpf, mpf, mpf]:
     with mp.workdps(DIGITS + MORE):
         finer = there(old), there(new)
         slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 5) * max(abs(a), abs(b))
-        if slack > max(1, abs(a), abs(b)) / 10**6:
+        unseen = slack < abs(a - b) < mpf(10) ** -(DIGITS - 5) * there.largest  # what cancels may hide it
+        if unseen or slack > max(1, abs(a), abs(b)) / 10**6:
             raise NoValue(f"too few digits are known in world {there.world.number}: does a side divide by zero?")
     return a, b, slack
 

@@ -50,8 +50,8 @@ EXCLUDE = "exclude this case with theory.assume(...), or start the sum or index 
 class Interpreter:
     """Evaluates expressions of a theory in one world.
 
-    `leaves` are the values taken for quantities without a definition, by name; `outcomes` which way each kinked
-    function went; `approximate` whether a quadrature was used.
+    `leaves` are the values of quantities without a definition; `outcomes` which way each kinked function went;
+    `approximate` whether a quadrature was used.
     """
 
     methods: Mapping[type, Callable]
@@ -63,7 +63,7 @@ class Interpreter:
         self.approximate = False
         self.known: dict[tuple[Expr | str, int], mpf] = {}  # with so many bits: what depends on nothing bound
         self.drawn: dict[str, list[mpf]] = {}
-        self.terms = 0
+        self.terms, self.largest = 0, mpf(0)  # of what is added, by which rounding is judged
         self.depth = 0
 
     def __call__(self, expr: Expr, env: Env = NOTHING) -> mpf:
@@ -189,7 +189,9 @@ class Interpreter:
         return int(mpmath.nint(value))
 
     def _add(self, expr: Expr, env: Env) -> mpf:
-        return mpmath.fsum(self(argument, env) for argument in expr.args)
+        terms = [self(argument, env) for argument in expr.args]
+        self.largest = max(self.largest, *map(abs, terms))
+        return mpmath.fsum(terms)
 
     def _mul(self, expr: Expr, env: Env) -> mpf:
         return mpmath.fprod(self(argument, env) for argument in expr.args)

@@ -41,7 +41,7 @@ def gaussian_mean(g: Function, mean: mpf, deviation: mpf, shape: Shape) -> mpf:
     for center, width in tilted:  # where a large exponential moves the weight
         low, high = min(low, center - 16 * width), max(high, center + 16 * width)
     marks = landmarks(shape, (low, high), (low, high), deviation / 2)
-    marks += [center + k * width for center, width in tilted for k in (-6, -2, 2, 6)]
+    marks += [center + k * width for center, width in tilted for k in (-16, -6, -2, 2, 6, 16)]
     for few, many in RULES if not marks else ():
         first, second = (hermite(g, mean, deviation, n) for n in (few, many))
         if abs(first[0] - second[0]) <= AGREE * max(first[1], second[1]):
@@ -98,15 +98,16 @@ def pieces(g: Function, ends: list[mpf]) -> mpf:
     def scaled(x: mpf) -> mpf:
         return g(x) / size
 
-    parts = []
-    for piece in pairwise(ends):
-        value, error = mpmath.quad(scaled, piece, error=True, maxdegree=5, method="gauss-legendre")
-        if error > AGREE * max(abs(value), 1):  # not smooth up to its ends
-            value, error = mpmath.quad(scaled, piece, error=True, maxdegree=6)
-        parts.append(value)
-        if not mpmath.isfinite(value) or error >= 1 or error > KNOWN * max(abs(value), 1):  # 1 stands for all above it
+    found = [mpmath.quad(scaled, piece, error=True, maxdegree=5, method="gauss-legendre") for piece in pairwise(ends)]
+    largest = max(abs(value) for value, _ in found)
+    for k, piece in enumerate(pairwise(ends)):
+        if not found[k][1] <= AGREE * largest:  # not smooth up to its ends
+            found[k] = mpmath.quad(scaled, piece, error=True, maxdegree=6)
+    largest = max(abs(value) for value, _ in found)
+    for value, error in found:
+        if not mpmath.isfinite(value) or error >= 1 or error > KNOWN * largest:  # 1 stands for all above it
             raise Diverges
-    return size * mpmath.fsum(parts)
+    return size * mpmath.fsum(value for value, _ in found)
 
 
 def landmarks(shape: Shape, ends: tuple[mpf, mpf], seen: tuple[mpf, mpf], widest: mpf) -> list[mpf]:
@@ -181,6 +182,6 @@ def derivative(g: Function, x: mpf, order: int) -> mpf:
         table = [(g(x + step) - g(x - step)) / (2 * step) for step in steps]
         for m in range(1, 7):
             before, table = table, [(4**m * b - a) / (4**m - 1) for a, b in pairwise(table)]
-        if abs(table[0] - before[-1]) <= mpf(10) ** -12 * max(1, abs(table[0])):
+        if abs(table[0] - before[-1]) <= mpf(10) ** -13 * max(abs(g(x)), abs(table[0])):
             return table[0]
     raise Diverges
