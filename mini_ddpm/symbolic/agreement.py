@@ -19,7 +19,7 @@ def pair(there: "Interpreter", old: Expr, new: Expr) -> tuple[mpf, mpf, mpf]:
     with mp.workdps(DIGITS):
         a, b = there(old), there(new)
     if there.approximate:
-        return a, b, mpf(10) ** -15 * max(abs(a), abs(b)) + mpf(10) ** -22
+        return a, b, there.approximate * max(abs(a), abs(b)) + mpf(10) ** -22
     with mp.workdps(DIGITS + MORE):
         finer = there(old), there(new)
         slack = 1000 * (abs(finer[0] - a) + abs(finer[1] - b)) + mpf(10) ** -(DIGITS - 5) * max(abs(a), abs(b))

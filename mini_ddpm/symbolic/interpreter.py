@@ -51,7 +51,7 @@ class Interpreter:
     """Evaluates expressions of a theory in one world.
 
     `leaves` are the values of quantities without a definition; `outcomes` which way each kinked function went;
-    `approximate` whether a quadrature was used.
+    `approximate` how far, relatively, quadratures may be off.
     """
 
     methods: Mapping[type, Callable]
@@ -60,7 +60,7 @@ class Interpreter:
         self.theory, self.world = theory, world
         self.leaves: dict[str, mpf] = {}
         self.outcomes: dict[str, set] = {}
-        self.approximate = False
+        self.approximate = mpf(0)
         self.known: dict[tuple[Expr | str, int], mpf] = {}  # with so many bits: what depends on nothing bound
         self.drawn: dict[str, list[mpf]] = {}
         self.terms, self.largest = 0, mpf(0)  # of what is added, by which rounding is judged

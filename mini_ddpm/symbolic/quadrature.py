@@ -37,7 +37,8 @@ def gaussian_mean(g: Function, mean: mpf, deviation: mpf, shape: Shape) -> mpf:
     if not deviation:
         return g(mean)
     low, high = mean - 16 * deviation, mean + 16 * deviation
-    tilted = [peak for e in shape.peaks if (peak := _peak(e, (mean, deviation))) and not low / 2 < peak[0] < high / 2]
+    peaks = filter(None, (_peak(e, (mean, deviation)) for e in shape.peaks))
+    tilted = [(center, width) for center, width in peaks if abs(center - mean) > deviation]
     for center, width in tilted:  # where a large exponential moves the weight
         low, high = min(low, center - 16 * width), max(high, center + 16 * width)
     marks = landmarks(shape, (low, high), (low, high), deviation / 2)

@@ -21,7 +21,7 @@ DEEP = 250  # edits tried inside of sums, means and functions,
 WORK = 2_000  # and evaluations of what is integrated there
 FULL = 12  # edits tried in all worlds
 OTHERS = 12  # quantities that may be taken for each other
-ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, IndexError, ArithmeticError)
+ERRORS = (Unchecked, WrongStep, ValueError, TypeError, AttributeError, IndexError, ArithmeticError, NotImplementedError)
 HALVES = (Integer(2), Rational(1, 2))
 
 

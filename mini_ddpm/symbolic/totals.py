@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mini_ddpm.symbolic.environment import Env
     from mini_ddpm.symbolic.interpreter import Interpreter
 
+QUADRATURE, DIFFERENCES = mpf(10) ** -15, mpf(10) ** -11  # relative errors: of integrals, of derivatives of such
 MOST_TERMS = 300_000  # of all sums of a line together
 
 
@@ -101,7 +102,7 @@ def integral(there: "Interpreter", expr: Integral, env: "Env") -> mpf:
 
 def _shape(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadrature.Shape:
     """Where a function may be narrow or have kinks."""
-    there.approximate = True
+    there.approximate = max(there.approximate, QUADRATURE)
     f = there.theory.unfold_some(f)
     bound = {v for node in f.atoms(ExprWithLimits) for v in node.variables}
     nodes = [node for node in f.atoms(Application, Pow) if not node.has(*bound)]
@@ -146,8 +147,9 @@ def derivative(there: "Interpreter", expr: Derivative, env: "Env") -> mpf:
             f"Write a difference, or take a real symbol"
         )
     g, at = along(there, f, variable, env), there(variable, env)
-    there.approximate = True
+    there.approximate = max(there.approximate, QUADRATURE)
     if there.theory.unfold_some(f).has(Expectation, Integral):  # which are known to some digits only
+        there.approximate = max(there.approximate, DIFFERENCES)
         try:
             return quadrature.derivative(g, at, int(order))
         except quadrature.Diverges:
