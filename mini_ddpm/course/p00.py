@@ -1,14 +1,15 @@
-"""The pictures of notebook 00."""
+"""The pictures of notebook 00 and of the appendix on notation."""
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, RESULT
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, OTHER, RESULT
 from mini_ddpm.runs import image_grid
 
 
@@ -37,8 +38,9 @@ def gaussian_of(x: ArrayLike, density: ArrayLike) -> tuple[float, float, np.ndar
 
 def depth(x: ArrayLike, density: ArrayLike) -> float:
     """How high a density is at its mean, as a share of its greatest height: 1 for a Gaussian."""
+    x, density = np.asarray(x, dtype=float), np.asarray(density, dtype=float)
     mean, _, _ = gaussian_of(x, density)
-    return float(np.interp(mean, x, density) / np.asarray(density).max())
+    return float(np.interp(mean, x, density) / density.max())
 
 
 def ways_back(x: ArrayLike, data: ArrayLike, densities: dict[float, ArrayLike]) -> Figure:
@@ -69,4 +71,20 @@ def losses(betas: Tensor, before: Tensor, lost: Tensor) -> Figure:
     axes.annotate(f"t = {most}", (most, 0), (6, 6), textcoords="offset points")
     axes.set(xlabel="t", ylabel="part of the greatest value", title="Most is lost early, though late steps are larger")
     axes.legend(loc="center right")
+    return figure
+
+
+def two_lists() -> Figure:
+    """The appendix's picture: what stands at which place of this course's list, and of the other one."""
+    figure, axes = plt.subplots(figsize=(7.6, 2.3))
+    for row, (name, first, color) in enumerate((("alphas_cumprod", 1, OTHER), ("alpha_bar", 0, IMAGE))):
+        for place in range(5):
+            axes.add_patch(Rectangle((place, 1.4 * row), 0.94, 0.9, facecolor=color, alpha=0.4, edgecolor=RESULT))
+            axes.text(place + 0.47, 1.4 * row + 0.45, rf"$\bar\alpha_{place + first}$", ha="center", va="center")
+        axes.text(-0.15, 1.4 * row + 0.45, name, ha="right", va="center", family="monospace")
+    for place in range(5):
+        axes.text(place + 0.47, 2.5, f"[{place}]", ha="center", family="monospace")
+    axes.annotate("", (1 - 0.55, 0.95), (2 - 0.55, 1.36), arrowprops={"arrowstyle": "->", "linewidth": 2})
+    axes.set(xlim=(-2.1, 5.1), ylim=(-0.1, 3), title="The same value stands one place further to the left")
+    axes.axis("off")
     return figure

@@ -72,8 +72,9 @@ EXERCISES: tuple[Exercise, ...] = (
         within=0.01,
     ),
     Choose(
-        r"A paper writes $q(x_t \mid x_0) = \mathcal{N}(\sqrt{\alpha_t}\,x_0,\ (1-\alpha_t) I)$. What is its $\alpha_t$ "
-        'called in this course? `q.check("alpha_t")`, `q.check("alpha_bar_t")`, `q.check("beta_t")` or '
+        r"A paper writes $q(x_t \mid x_0) = \mathcal{N}(\sqrt{\alpha_t}\,x_0,\ (1-\alpha_t) I)$. What is its "
+        r"$\alpha_t$ called in this course? "
+        '`q.check("alpha_t")`, `q.check("alpha_bar_t")`, `q.check("beta_t")` or '
         '`q.check("sqrt(alpha_bar_t)")`.',
         "alpha_bar_t",
         r"It is our $\bar\alpha_t$. The formula jumps from $x_0$ to $x_t$ at once, so it must hold the product of all "
