@@ -1,0 +1,145 @@
+"""Exercises of notebook 00: what is left after many steps, and the usual slips of reading."""
+
+from collections.abc import Sequence
+
+from mini_ddpm.course.exercises.kinds import Choose, Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, t
+
+
+def half_gone(alpha_bar: Sequence[float]) -> int:
+    """The first time at which less than half is left."""
+    return next(t for t in range(len(alpha_bar)) if alpha_bar[t] < 0.5)
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Predict(
+        r"Step $t$ adds noise of variance $\beta_t$, and keeps the share $1 - \beta_t$ of what the image still has "
+        r"(of its mean square: the mean of the squared pixels). $\beta_t$ grows evenly, from 0.0001 in step 1 to "
+        "0.02 in step 1000. What share is left after half of the steps, at $t = 500$? Guess to within 0.05: "
+        "`q.check(your_number)`.",
+        0.0786,
+        r"About 0.079. Shares multiply. For a small $\beta$, $1 - \beta$ is nearly $e^{-\beta}$, so that the product "
+        r"is nearly $e^{-(\beta_1 + \dots + \beta_{500})}$. The first 500 values go from 0.0001 to 0.01; their mean "
+        "is 0.005, their sum about 2.5, and $e^{-2.5} = 0.08$.",
+        (
+            "Shares multiply. After two steps of 1 % each, 0.99 times 0.99 is left.",
+            "For a small b, 1 - b is nearly exp(-b). So add up the variances of the first 500 steps first.",
+            "Their mean is about 0.005, so their sum is about 2.5.",
+        ),
+        (
+            (0.5, "Half of the steps is not half of the loss: each step takes its share of what is left by then."),
+            (0.28, "That is the factor on each pixel. The mean square has the square of it."),
+            (0.92, "That is what has been lost."),
+            (0.99, "That is what step 500 alone keeps. There are 499 before it."),
+        ),
+        within=0.05,
+    ),
+    Derive(
+        r"What is left after step $t+1$, written with what was left two steps before: $\bar\alpha_{t+1}$ with "
+        r"$\bar\alpha_{t-1}$ and whatever the two steps keep. `q.check(...)`, in which `alpha_bar[t - 1]`, `alpha` "
+        "and `beta` may stand.",
+        alpha[t + 1] * alpha[t] * alpha_bar[t - 1],
+        r"$\bar\alpha_{t+1} = \alpha_{t+1}\,\alpha_t\,\bar\alpha_{t-1}$: the product up to $t+1$ has two factors more "
+        r"than the one up to $t-1$. Or, with what the steps take, $(1-\beta_{t+1})(1-\beta_t)\,\bar\alpha_{t-1}$.",
+        (
+            "Write both products out. Which factors does the longer one have in addition?",
+            "Two: those of the steps t and t + 1.",
+        ),
+        (
+            (alpha[t] * alpha_bar[t - 1], "That is what is left after step t. One step is still to come."),
+            (alpha[t + 1] * alpha_bar[t - 1], "You have left out step t: from t - 1 to t + 1 there are two."),
+            (alpha[t] ** 2 * alpha_bar[t - 1], "The two steps need not keep the same share: each has its own index."),
+            (
+                (1 - beta[t] - beta[t + 1]) * alpha_bar[t - 1],
+                "Nearly: the second step takes its share of what the first has left. Multiply, don't add.",
+            ),
+        ),
+        theory=forward_process(),
+        question=alpha_bar[t + 1],
+        only=(alpha_bar[t - 1], alpha, beta),
+    ),
+    Predict(
+        "Two independent noises, one with the standard deviation 0.3, the other with 0.4, are added. What is the "
+        "standard deviation of the sum? `q.check(your_number)`.",
+        0.5,
+        r"0.5. Variances add: $0.09 + 0.16 = 0.25$. The root of that is 0.5.",
+        ("Which of the two adds up, the variance or the standard deviation?", "0.09 + 0.16 is a variance."),
+        (
+            (0.7, "Standard deviations don't add: now and then the two noises have opposite signs."),
+            (0.25, "That is the variance of the sum."),
+            (0.12, "That is the product. Noises that are added have variances that add."),
+        ),
+        within=0.01,
+    ),
+    Choose(
+        r"A paper writes $q(x_t \mid x_0) = \mathcal{N}(\sqrt{\alpha_t}\,x_0,\ (1-\alpha_t) I)$. What is its "
+        r"$\alpha_t$ called in this course? "
+        '`q.check("alpha_t")`, `q.check("alpha_bar_t")`, `q.check("beta_t")` or '
+        '`q.check("sqrt(alpha_bar_t)")`.',
+        "alpha_bar_t",
+        r"It is our $\bar\alpha_t$. The formula jumps from $x_0$ to $x_t$ at once, so it must hold the product of all "
+        "steps. The paper on DDIM writes it so.",
+        (
+            "Does the formula go one step, or many?",
+            "Put t = 1000 in. How much of the image does the formula have to keep? And how much does step 1000 keep?",
+        ),
+        (
+            ("alpha_t", "Ours is what one step keeps. This formula begins at the image and goes t steps."),
+            ("beta_t", "Ours is what one step adds. Here the letter stands before the image: it is what is kept."),
+            ("sqrt(alpha_bar_t)", "The paper has its root in the mean, and the letter itself in the variance."),
+        ),
+    ),
+    Debug(
+        "This program noises an image in 1000 steps, and keeps account of what is left of it. It runs. But the pixels, "
+        "which had variance 1, end with variance 0.02: there is hardly any noise. Which line is wrong? "
+        "`q.check(number)`.\n\n```\n"
+        "1  left = 1\n"
+        "2  x = image\n"
+        "3  for beta in linear_betas(1000):\n"
+        "4      noise = torch.randn_like(image)\n"
+        "5      x = (1 - beta).sqrt() * x + beta * noise\n"
+        "6      left = left * (1 - beta)\n"
+        "```",
+        5,
+        r"Line 5 multiplies the noise by $\beta$, which is its *variance*. To draw noise of variance $\beta$, multiply "
+        r"by the root: `beta.sqrt() * noise`.",
+        (
+            "How large is the variance of the noise that a step adds here?",
+            "A factor before a random number comes out of its variance squared.",
+        ),
+        (
+            (1, "Before the first step the whole image is there: that is 1."),
+            (2, "The first step begins at the image, and x is overwritten from there."),
+            (3, "These are the 1000 variances, one a step."),
+            (4, "Each step needs fresh noise, as large as the image, with variance 1."),
+            (6, "What is left of the mean square is multiplied by the share that a step keeps. That is right."),
+        ),
+    ),
+    Compute(
+        r"Write a function `half_gone(alpha_bar)`. It gets a list of $\bar\alpha_0, \bar\alpha_1, \dots, \bar\alpha_T$ "
+        "and returns the first time $t$ at which less than half is left: `q.check(half_gone)`.",
+        half_gone,
+        "`next(t for t in range(len(alpha_bar)) if alpha_bar[t] < 0.5)`. The list begins with time 0, so that place "
+        "and time are the same number, and nothing is to be added or subtracted.",
+        (
+            "At which place of the list does the value for time t stand?",
+            "The list begins with time 0. Walk along it until a value is below 0.5, and return the place.",
+        ),
+        (
+            (
+                lambda alpha_bar: half_gone(alpha_bar) + 1,
+                "One too many: this list has time 0 in front, so the place is the time.",
+            ),
+            (lambda alpha_bar: half_gone(alpha_bar) - 1, "That is the last time at which half or more is left."),
+            (
+                lambda alpha_bar: next(t for t in range(len(alpha_bar)) if alpha_bar[t] < 0.25),
+                "You have waited until the factor on the pixels, the root, is below one half.",
+            ),
+        ),
+        cases=(
+            ([1.0, 0.8, 0.55, 0.45, 0.1],),
+            ([1.0, 0.4, 0.2],),
+            ([1.0, 0.9, 0.5, 0.49, 0.3, 0.2],),
+        ),
+    ),
+)
