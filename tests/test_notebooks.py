@@ -132,7 +132,7 @@ def test_every_symbol_of_part_1_is_in_the_notation_table():
 
 PLANTS = {  # Part I, where the checker refuses; then the others, where an assert does
     "00_start_here": ("first.step(1 - beta[t]", "first.step(1 + beta[t]"),
-    "01_forward_process": ("variance.step(1 - alpha_bar[t],", "variance.step(1 - alpha_bar[t - 1],"),
+    "01_forward_process": ("+ sqrt(1 - alpha_bar[t]) * epsilon", "+ (1 - alpha_bar[t]) * epsilon"),
     "02_elbo": ('(t, 2, T)) + first), "t = 1 out', '(t, 1, T)) + first), "t = 1 out'),
     "03_kl_between_gaussians": ("log(s2 / s1) + to_b - Rational(1, 2)", "log(s2 / s1) + to_b + Rational(1, 2)"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),

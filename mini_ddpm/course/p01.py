@@ -44,14 +44,14 @@ def walk(betas: Tensor, x_0: Tensor, seed: int) -> Tensor:
 
 
 def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> Figure:
-    """q(x_t) of the two peaks over t as shades of grey, with eight walks; at the sides, both ends."""
+    """q(x_t) of the two peaks over t as shades of grey, with five walks; at the sides, both ends."""
     figure, (left, middle, right) = plt.subplots(
         1, 3, figsize=(10, 4.2), sharey=True, gridspec_kw={"width_ratios": [1, 6, 1]}
     )
     grid, times = np.linspace(-3, 3, 401), np.arange(0, schedule.T + 1, 4)
     shades = np.stack([density(schedule, int(t), grid) for t in times], axis=1)
     middle.imshow(shades**0.7, origin="lower", aspect="auto", cmap="Greys", extent=(0, schedule.T, -3, 3))
-    starts = torch.tensor([-1.5, -1.3, -1.1, 0.4, 0.6, 0.7, 0.8, 1.0])
+    starts = torch.tensor([-1.5, -1.2, 0.5, 0.7, 0.9])
     middle.plot(walk(betas, starts, seed=4), color=NOISY, linewidth=0.7, alpha=0.8)
     middle.plot([0] * len(starts), starts, "o", color=IMAGE, markersize=5, clip_on=False, zorder=3)
     middle.set(xlabel="time t", title="Two peaks run together, and become one bell", ylim=(-3, 3))
@@ -79,7 +79,7 @@ def draw_rotation(noise: Tensor, a: float, b: float) -> Figure:
     """Pairs of noises (n, 2), the direction (sqrt a, sqrt b), and how the pairs spread along it."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.9), gridspec_kw={"width_ratios": [1, 1.3]})
     along = np.sqrt(np.array([a, b]) / (a + b))
-    left.scatter(*noise.T, s=2, color=NOISE, alpha=0.35, linewidth=0)
+    left.scatter(*noise[:20_000].T, s=2, color=NOISE, alpha=0.35, linewidth=0)
     for direction, name in ((along, "u"), (np.array([-along[1], along[0]]), "w")):
         left.annotate("", 3.2 * direction, -3.2 * direction, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
         left.annotate(f"${name}$", 3.5 * direction, ha="center", va="center", fontsize=12)
@@ -133,7 +133,8 @@ def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> Figure:
         right.semilogy(range(1, table.T + 1), table.snr[1:], style, color=color, linewidth=2, label=name)
         crossing = int((table.snr < 1).nonzero()[0])
         right.plot(crossing, 1, "o", color=color, markersize=7)
-        right.annotate(f"t = {crossing}", (crossing, 1), (6, 8), textcoords="offset points", color=color)
+        place = (6, 8) if name == "cosine" else (-52, -16)
+        right.annotate(f"t = {crossing}", (crossing, 1), place, textcoords="offset points", color=color)
     right.axhline(1, color=OTHER, linewidth=1)
     left.set(xlabel="time t", ylabel=r"$\bar{\alpha}_t$", title="How much of the image's power is left")
     right.set(xlabel="time t", ylabel="SNR(t)", title="Linear: more noise than image much earlier", ylim=(1e-5, 1e5))
@@ -143,7 +144,7 @@ def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> Figure:
 
 def draw_points(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> Figure:
     """Points in the plane (n, 2) at several times."""
-    figure, panels = plt.subplots(1, len(times), figsize=(12, 2.9), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, len(times), figsize=(12, 3.4), sharex=True, sharey=True)
     for axes, t in zip(panels, times, strict=True):
         axes.scatter(*q_sample(x_0, noise, schedule.at(t)).T, s=1, color=NOISY if t else IMAGE)
         axes.set(title=f"t = {t}", aspect="equal", xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), xlabel="first number")

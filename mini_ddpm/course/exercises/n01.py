@@ -43,8 +43,8 @@ EXERCISES: tuple[Exercise, ...] = (
         r"after 200 steps with the factor $c = 1$, and with $c = 1-\beta = 0.98$? Guess both to within 0.1: "
         "`q.check((first, second))`.",
         (5.0, 0.5052),
-        r"With $c = 1$ each step adds 0.02, and $1 + 200 \cdot 0.02 = 5$. With $c = 1-\beta$ the variance settles where "
-        r"a step gives back what it takes: $V = (1-\beta)^2 V + \beta$, so $V = \frac{\beta}{1-(1-\beta)^2} = "
+        r"With $c = 1$ each step adds 0.02, and $1 + 200 \cdot 0.02 = 5$. With $c = 1-\beta$ the variance settles "
+        r"where a step gives back what it takes: $V = (1-\beta)^2 V + \beta$, so $V = \frac{\beta}{1-(1-\beta)^2} = "
         r"\frac{1}{2-\beta} = 0.505$. After 200 steps it is there, to three decimals.",
         (
             "With the factor 1 nothing is lost: each step adds its variance to what is there.",
@@ -53,17 +53,17 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         (
             ((5.0, 0.0), "The first is right. The second can't be 0: fresh noise comes in at every step."),
-            ((5.0, 1.0), "The first is right. The second factor takes away more than the noise puts in: c*c + 0.02 < 1."),
+            ((5.0, 1.0), "The first is right. The second factor takes away more than the noise puts in."),
             ((4.0, 0.5052), "The second is right. At the first: the pixels had the variance 1 before the noise came."),
             ((29.3, 0.5052), "The second is right. At the first you added deviations, sqrt(0.02). Variances add."),
         ),
         within=0.1,
     ),
     Predict(
-        r"A white pixel, $x_0 = 1$, is noised for 500 steps. For the schedule of this page $\bar\alpha_{500} = 0.0786$. "
+        r"A white pixel, $x_0 = 1$, is noised for 500 steps. On the linear schedule $\bar\alpha_{500} = 0.0786$. "
         "What are the mean and the standard deviation of $x_{500}$? Two decimals: `q.check((mean, deviation))`.",
         (0.2804, 0.9599),
-        r"The mean is $\sqrt{0.0786}\cdot 1 = 0.28$, the variance $1 - 0.0786 = 0.92$, the standard deviation its root, "
+        r"The mean is $\sqrt{0.0786}\cdot 1 = 0.28$, the variance $1 - 0.0786 = 0.92$, the deviation its root, "
         "0.96. Most such pixels are hard to tell from black ones, and 0.28 of the contrast is still there.",
         (
             "The jump: what stands before the image, and what stands before the noise?",
@@ -78,8 +78,8 @@ EXERCISES: tuple[Exercise, ...] = (
         within=0.006,
     ),
     Derive(
-        r"Read the jump backwards. You know $x_t$, and someone tells you the noise $\epsilon$ that is in it. Which $x_0$ "
-        "was it? `q.check(...)`, in which `x[t]`, `epsilon` and `alpha_bar[t]` may stand.",
+        r"Read the jump backwards. You know $x_t$, and someone tells you the noise $\epsilon$ that is in it. Which "
+        "$x_0$ was it? `q.check(...)`, in which `x[t]`, `epsilon` and `alpha_bar[t]` may stand.",
         (x[t] - sqrt(1 - alpha_bar[t]) * eps) / sqrt(alpha_bar[t]),
         r"Bring the noise to the other side and divide: $x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon}"
         r"{\sqrt{\bar\alpha_t}}$. So whoever guesses the noise has guessed the image. Notebook 05 lives on this line.",
@@ -90,7 +90,7 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (
                 (x[t] - (1 - alpha_bar[t]) * eps) / alpha_bar[t],
-                "Both factors of the jump are roots: 1 - alpha_bar_t and alpha_bar_t are variances, or shares of power.",
+                "Both factors of the jump are roots: 1 - alpha_bar_t and alpha_bar_t are shares of power.",
             ),
             (
                 x[t] - sqrt(1 - alpha_bar[t]) * eps,
@@ -106,8 +106,8 @@ EXERCISES: tuple[Exercise, ...] = (
         without=[x[0]],
     ),
     Derive(
-        r"The ratio $\mathrm{SNR}(t)$ says all that a schedule says. Get $\bar\alpha_t$ back from it: `q.check(...)`, in "
-        "which nothing but `snr(t)` and numbers may stand.",
+        r"The ratio $\mathrm{SNR}(t)$ says all that a schedule says. Get $\bar\alpha_t$ back from it: `q.check(...)`, "
+        "in which nothing but `snr(t)` and numbers may stand.",
         snr(t) / (1 + snr(t)),
         r"$\mathrm{SNR} = \frac{\bar\alpha}{1-\bar\alpha}$, so $\mathrm{SNR} - \bar\alpha\,\mathrm{SNR} = \bar\alpha$, "
         r"and $\bar\alpha = \frac{\mathrm{SNR}}{1 + \mathrm{SNR}}$. In words: of $1 + \mathrm{SNR}$ parts of power, "
@@ -137,8 +137,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "```",
         2,
         r"Line 2: it belongs into the loop. Every step must draw *fresh* noise. The same noise again and again isn't "
-        r"independent of what is in $x$ already: then the factors add, not the variances. $\sqrt\beta\,(1 + \sqrt\alpha + "
-        r"\alpha + \cdots) = \frac{\sqrt\beta}{1-\sqrt\alpha} = 14.1$, and its square is 198.",
+        r"independent of what is in $x$ already: then the factors add, not the variances. $\sqrt\beta\,(1 + \sqrt\alpha "
+        r"+ \alpha + \cdots) = \frac{\sqrt\beta}{1-\sqrt\alpha} = 14.1$, and its square is 198.",
         (
             "Each line computes what it should, once. What happens on the second round?",
             "Variances add where the parts are independent. Is the noise of step 2 independent of that of step 1?",
