@@ -52,7 +52,7 @@ def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> Figure:
     shades = np.stack([density(schedule, int(t), grid) for t in times], axis=1)
     middle.imshow(shades**0.7, origin="lower", aspect="auto", cmap="Greys", extent=(0, schedule.T, -3, 3))
     starts = torch.tensor([-1.5, -1.2, 0.5, 0.7, 0.9])
-    middle.plot(walk(betas, starts, seed=4), color=NOISY, linewidth=0.7, alpha=0.8)
+    middle.plot(walk(betas, starts, seed=8), color=NOISY, linewidth=0.7, alpha=0.8)
     middle.plot([0] * len(starts), starts, "o", color=IMAGE, markersize=5, clip_on=False, zorder=3)
     middle.set(xlabel="time t", title="Two peaks run together, and become one bell", ylim=(-3, 3))
     middle.grid(visible=False)
@@ -144,7 +144,7 @@ def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> Figure:
 
 def draw_points(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> Figure:
     """Points in the plane (n, 2) at several times."""
-    figure, panels = plt.subplots(1, len(times), figsize=(12, 3.4), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, len(times), figsize=(12, 3.15), sharex=True, sharey=True)
     for axes, t in zip(panels, times, strict=True):
         axes.scatter(*q_sample(x_0, noise, schedule.at(t)).T, s=1, color=NOISY if t else IMAGE)
         axes.set(title=f"t = {t}", aspect="equal", xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), xlabel="first number")

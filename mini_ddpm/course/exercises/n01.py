@@ -137,7 +137,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "```",
         2,
         r"Line 2: it belongs into the loop. Every step must draw *fresh* noise. The same noise again and again isn't "
-        r"independent of what is in $x$ already: then the factors add, not the variances. $\sqrt\beta\,(1 + \sqrt\alpha "
+        r"independent of what is in $x$ already: then factors add, not variances. $\sqrt\beta\,(1 + \sqrt\alpha "
         r"+ \alpha + \cdots) = \frac{\sqrt\beta}{1-\sqrt\alpha} = 14.1$, and its square is 198.",
         (
             "Each line computes what it should, once. What happens on the second round?",
