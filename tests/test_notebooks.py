@@ -145,7 +145,7 @@ def test_every_symbol_of_part_1_is_in_the_notation_table():
 
 PLANTS = {  # Part I, where the checker refuses; then the others, where an assert does
     "00_start_here": ("lost = betas * alpha_bar_t[:-1]", "lost = betas * alpha_bar_t[1:]"),
-    "01_forward_process": ("variance.step(1 - alpha_bar[t],", "variance.step(1 - alpha_bar[t - 1],"),
+    "01_forward_process": ("+ sqrt(1 - alpha_bar[t]) * epsilon", "+ (1 - alpha_bar[t]) * epsilon"),
     "02_elbo": ("posterior = both / q_at[k]", "posterior = both / q_at[k - 1]"),
     "03_kl_between_gaussians": ("log(s2 / s1) + to_b - Rational(1, 2)", "log(s2 / s1) + to_b + Rational(1, 2)"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
