@@ -144,8 +144,8 @@ EXERCISES: tuple[Exercise, ...] = (
         without=[Expectation],
     ),
     Debug(
-        "This function takes means and *logarithms of variances*, as networks like to give them. For equal variances it "
-        "is right. For unequal ones it is right too, as long as the means are equal. Which line is wrong? "
+        "This function takes means and *logarithms of variances*, as networks like to give them. For equal variances "
+        "it is right. For unequal ones it is right too, as long as the means are equal. Which line is wrong? "
         f"`q.check(number)`.\n{PROGRAM}",
         4,
         r"Line 4: it must be `exp(-log_var_2)`. The distance of the means is measured in units of *b*'s width, since "
