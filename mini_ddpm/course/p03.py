@@ -54,9 +54,13 @@ def draw_evidence(a: Bell, b: Bell, draws: int = 12, games: int = 30) -> Figure:
         axes.plot(steps, slope * steps, color=RESULT, linewidth=2.5, label=f"mean: {slope:+.2f} a draw")
         for odds, at in (("1000 : 1 for a", math.log(1000)), ("1000 : 1 for b", -math.log(1000))):
             axes.axhline(at, color=OTHER, linestyle="--", linewidth=1)
-            axes.text(draws, at + 0.4, odds, color="0.35", ha="right", fontsize=9)
-        axes.set(xlabel="draws so far", title=f"All draws come from {name}", ylim=(-26, 16))
-        axes.legend(loc="lower left" if name == "a" else "upper right")
+            axes.text(-0.3, at + 0.5, odds, color="0.3", fontsize=9)
+        axes.set(
+            xlabel="draws so far",
+            title=f"Draws from {name}: a {'slow climb' if name == 'a' else 'steep fall'}",
+            ylim=(-36, 16),
+        )
+        axes.legend(loc="lower left")
     panels[0].set_ylabel("sum of log a(x)/b(x)")
     return figure
 
@@ -124,7 +128,7 @@ def draw_asymmetry() -> Figure:
     for ratio, color in ((0.5, IMAGE), (2.0, MODEL)):
         cost = gaussian_kl(a, Bell(0.0, ratio**2))
         right.plot(ratio, cost, "o", color=color, markersize=9, zorder=3)
-        right.annotate(f"{cost:.2f}", (ratio, cost), (8, 8), textcoords="offset points")
+        right.annotate(f"{cost:.2f}", (ratio, cost), (-4, 12), textcoords="offset points", ha="left")
     right.set_xscale("log", base=2)
     right.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
     right.set(xlabel=r"width of b / width of a", ylabel="D(a || b) in nats", ylim=(0, 6), xlim=(ratios[0], ratios[-1]))

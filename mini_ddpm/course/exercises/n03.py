@@ -47,26 +47,27 @@ PROGRAM = """
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
         "All draws come from $a$. The sum of the log ratios grows by 0.818 a draw, on average. After how many draws "
-        "has its mean reached the odds 1000 : 1 for $a$? Within 0.5, a broken number is fine: `q.check(number)`.",
-        math.log(1000) / (math.log(2) + 1 / 8),
-        r"The logarithm of the odds is $\log 1000 = 6.908$, and each draw brings 0.818 on average: "
-        r"$6.908/0.818 = 8.44$, so about nine draws. One over the divergence says how many draws a factor of "
+        "has its mean reached the odds of a million to one for $a$? Within 0.5, a broken number is fine: "
+        "`q.check(number)`.",
+        math.log(1e6) / (math.log(2) + 1 / 8),
+        r"The logarithm of the odds is $\log 10^6 = 13.816$, and each draw brings 0.818 on average: "
+        r"$13.816/0.818 = 16.89$, so about seventeen draws. One over the divergence says how many draws a factor of "
         r"$e$ in the odds takes.",
         (
             "Odds multiply, logarithms add. Which number must the sum reach?",
-            "It must reach log 1000, the natural logarithm: 6.908.",
+            "It must reach the natural logarithm of a million: 13.816.",
         ),
         (
             (
-                3 / 0.818147,
+                6 / 0.818147,
                 "You took the logarithm to the base 10. A divergence in nats goes with the natural one.",
             ),
-            (1000 / 0.818147, "Odds multiply: it is their logarithm that grows by 0.818 a draw."),
+            (1e6 / 0.818147, "Odds multiply: it is their logarithm that grows by 0.818 a draw."),
             (
-                math.log(1000) / 2.806853,
+                math.log(1e6) / 2.806853,
                 "2.807 is the rate if the draws come from b. Here they come from a.",
             ),
-            (6.907755 * 0.818147, "Divide: a larger rate must need fewer draws."),
+            (math.log(1e6) * 0.818147, "Divide: a larger rate must need fewer draws."),
         ),
         within=0.5,
     ),
