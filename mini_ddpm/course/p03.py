@@ -54,7 +54,7 @@ def draw_evidence(a: Bell, b: Bell, draws: int = 12, games: int = 30) -> Figure:
         axes.plot(steps, slope * steps, color=RESULT, linewidth=2.5, label=f"mean: {slope:+.2f} a draw")
         for odds, at in (("1000 : 1 for a", math.log(1000)), ("1000 : 1 for b", -math.log(1000))):
             axes.axhline(at, color=OTHER, linestyle="--", linewidth=1)
-            axes.text(-0.3, at + 0.5, odds, color="0.3", fontsize=9)
+            axes.text(-0.3, at + 0.5, odds, color="0.2", fontsize=9, zorder=5)
         axes.set(
             xlabel="draws so far",
             title=f"Draws from {name}: a {'slow climb' if name == 'a' else 'steep fall'}",
