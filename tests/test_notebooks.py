@@ -147,7 +147,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "00_start_here": ("lost = betas * alpha_bar_t[:-1]", "lost = betas * alpha_bar_t[1:]"),
     "01_forward_process": ("+ sqrt(1 - alpha_bar[t]) * epsilon", "+ (1 - alpha_bar[t]) * epsilon"),
     "02_elbo": ("posterior = both / q_at[k]", "posterior = both / q_at[k - 1]"),
-    "03_kl_between_gaussians": ("log(s2 / s1) + to_b - Rational(1, 2)", "log(s2 / s1) + to_b + Rational(1, 2)"),
+    "03_kl_between_gaussians": ("closed_form = divergence.last", "closed_form = 2 * divergence.last"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
     "05_simplified_loss": ("weight = beta[t] ** 2 / (2 *", "weight = beta[t] / (2 *"),
     "06_unet": ("return x + h", "return h"),

@@ -1,0 +1,194 @@
+"""Exercises of notebook 03, the divergence of two Gaussians."""
+
+import math
+
+import numpy as np
+from sympy import E, log, pi, symbols
+
+from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.symbolic import Expectation, Theory, log_density
+
+y, mu_1 = symbols("x mu_1", real=True)  # y is shown as x
+sigma_1 = symbols("sigma_1", positive=True)
+
+
+def divergence(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    """D(a || b) for independent pixels: means and widths (standard deviations), one of each per pixel."""
+    return float((np.log(s_2 / s_1) + (s_1**2 + (m_1 - m_2) ** 2) / (2 * s_2**2) - 1 / 2).sum())
+
+
+def _mean_over_pixels(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return divergence(m_1, s_1, m_2, s_2) / len(m_1)
+
+
+def _other_way_round(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return divergence(m_2, s_2, m_1, s_1)
+
+
+def _widths_as_variances(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return divergence(m_1, np.sqrt(s_1), m_2, np.sqrt(s_2))
+
+
+def _half_once(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return divergence(m_1, s_1, m_2, s_2) + (len(m_1) - 1) / 2
+
+
+PROGRAM = """
+```text
+1  def kl(mean_1, log_var_1, mean_2, log_var_2):
+2      ratio = exp(log_var_1 - log_var_2)
+3      shift = mean_1 - mean_2
+4      far = shift**2 * exp(-log_var_1)
+5      logs = log_var_2 - log_var_1
+6      return (logs + ratio + far - 1) / 2
+```
+"""
+
+EXERCISES: tuple[Exercise, ...] = (
+    Predict(
+        "All draws come from $a$. The sum of the log ratios grows by 0.818 a draw, on average. After how many draws "
+        "has its mean reached the odds of a million to one for $a$? Within 0.5, a broken number is fine: "
+        "`q.check(number)`.",
+        math.log(1e6) / (math.log(2) + 1 / 8),
+        r"The logarithm of the odds is $\log 10^6 = 13.816$, and each draw brings 0.818 on average: "
+        r"$13.816/0.818 = 16.89$, so about seventeen draws. One over the divergence says how many draws a factor of "
+        r"$e$ in the odds takes.",
+        (
+            "Odds multiply, logarithms add. Which number must the sum reach?",
+            "It must reach the natural logarithm of a million: 13.816.",
+        ),
+        (
+            (
+                6 / 0.818147,
+                "You took the logarithm to the base 10. A divergence in nats goes with the natural one.",
+            ),
+            (1e6 / 0.818147, "Odds multiply: it is their logarithm that grows by 0.818 a draw."),
+            (
+                math.log(1e6) / 2.806853,
+                "2.807 is the rate if the draws come from b. Here they come from a.",
+            ),
+            (math.log(1e6) * 0.818147, "Divide: a larger rate must need fewer draws."),
+        ),
+        within=0.5,
+    ),
+    Predict(
+        "$a$ has the mean 0 and the variance 1. The mean of $b$ is wrong: it is 2, and we can't change it. Which "
+        r"*variance* $\sigma_2^2$ of $b$ makes $D_{\mathrm{KL}}(a \Vert b)$ smallest? `q.check(variance)`.",
+        5.0,
+        r"5, which is $\sigma_1^2 + (\mu_1-\mu_2)^2 = 1 + 4$. The slope of the divergence in $\sigma_2$ is "
+        r"$\frac{1}{\sigma_2} - \frac{\sigma_1^2 + (\mu_1-\mu_2)^2}{\sigma_2^3}$, and it is 0 only there. For "
+        r"$\sigma_2 \to 0$ the squares go to infinity, for $\sigma_2 \to \infty$ the logarithm does, so it is the "
+        "minimum. The width has to cover the distance of the means as well.",
+        (
+            "Which terms change with the width of b, and which way does each pull?",
+            r"Take the derivative of $\log\sigma_2 + \frac{1 + 4}{2\sigma_2^2}$ and set it to 0.",
+        ),
+        (
+            (1.0, "That is the variance of a. It would be best if the mean were right; then the width need not cover."),
+            (4.0, "That covers the distance of the means, but a has a width of its own."),
+            (9.0, "You added the widths, 1 and 2, and squared. Squares add, not widths."),
+            (math.sqrt(5), "That is the best standard deviation. The question asks for the variance, its square."),
+        ),
+        within=0.05,
+    ),
+    Predict(
+        r"Two densities for images of $28 \times 28 = 784$ pixels. All pixels are independent, all widths are equal. "
+        "In each pixel the two means differ by a tenth of the width. In one pixel that is 0.005 nats: nobody could "
+        "see it. How many nats is it for the whole image? Within 0.1: `q.check(number)`.",
+        3.92,
+        r"$784 \cdot \frac{0.1^2}{2} = 784 \cdot 0.005 = 3.92$. So a single image brings the odds to about "
+        r"$e^{3.92} = 50 : 1$, on average of the logarithm. Small evidence from many pixels adds up.",
+        (
+            "The density of an image of independent pixels is a product. What is its logarithm?",
+            "Every pixel adds the same number. How many are there?",
+        ),
+        (
+            (0.005, "That is one pixel. The evidence of independent pixels adds up."),
+            (78.4, "You added the differences of the means. It is half of their *squares* that adds up."),
+            (7.84, "The 2 below is lost: a pixel adds half of 0.1 squared."),
+            (0.14, "That grows with the root of 784, as random errors do. These numbers all have one sign."),
+        ),
+        within=0.1,
+    ),
+    Derive(
+        r"The *entropy* of a density $a$ is the mean of $-\log a(x)$ over $x \sim a$. Find it for a Gaussian with the "
+        "mean `mu_1` and the variance `sigma_1**2`: `q.check(...)`. `log`, `pi` and, if you like, `E` may stand in it.",
+        log(2 * pi * E * sigma_1**2) / 2,
+        r"$-\log a(x) = \frac12\log(2\pi\sigma_1^2) + \frac{(x-\mu_1)^2}{2\sigma_1^2}$. The mean of the square is "
+        r"$\sigma_1^2$, so the second term gives $\frac12$. Together: $\frac12\log(2\pi\sigma_1^2) + \frac12 = "
+        r"\frac12\log(2\pi e\,\sigma_1^2)$. It depends on the width only. The divergence is what $-\log b$ costs on "
+        "average, minus this.",
+        (
+            "Write down -log a(x). It has a constant and a square.",
+            "The mean of the square of x - mu_1 is the variance. What does it leave, divided by twice the variance?",
+        ),
+        (
+            (
+                log(2 * pi * sigma_1**2) / 2,
+                "The square is missing. It is never negative, so its mean isn't 0: it adds 1/2.",
+            ),
+            (
+                log(2 * pi * E * sigma_1) / 2,
+                "The deviation stands where the variance belongs: a square is missing in the logarithm.",
+            ),
+            (
+                -log(2 * pi * E * sigma_1**2) / 2,
+                "The sign: entropy is the mean of minus log a. A wider bell has more of it.",
+            ),
+            (
+                log(2 * pi * sigma_1**2) / 2 + 1,
+                "The mean of the square is the variance, and below it stands *twice* the variance.",
+            ),
+        ),
+        theory=Theory(),
+        question=Expectation(-log_density(y, mu_1, sigma_1**2), y, mu_1, sigma_1**2),
+        without=[Expectation],
+    ),
+    Debug(
+        "This function takes means and *logarithms of variances*, as networks like to give them. For equal variances "
+        "it is right. For unequal ones it is right too, as long as the means are equal. Which line is wrong? "
+        f"`q.check(number)`.\n{PROGRAM}",
+        4,
+        r"Line 4: it must be `exp(-log_var_2)`. The distance of the means is measured in units of *b*'s width, since "
+        r"the square comes from $\log b$. With equal variances there is no difference, and with equal means the line "
+        "gives 0 either way: two tests that it would pass.",
+        (
+            "It fails only if the means differ *and* the variances do. Which line has both in it?",
+            "In whose units is the distance of the means measured, and why?",
+        ),
+        (
+            (1, "The arguments are what they are said to be. Nothing is computed here."),
+            (2, "The exponential of a difference of logarithms is the quotient of the variances: right."),
+            (3, "The difference of the means. It gets squared, so its sign doesn't matter."),
+            (5, "The logarithm of variance 2 over variance 1: right. The half stands in line 6."),
+            (6, "Half of all four terms: right. If both bells are equal, it is 0 + 1 + 0 - 1."),
+        ),
+    ),
+    Compute(
+        "Write `divergence(m_1, s_1, m_2, s_2)` for images of independent pixels. All four are arrays of one length: "
+        "means and widths (standard deviations) of $a$, then of $b$, one for each pixel. It gives one number: "
+        "`q.check(divergence)`.",
+        divergence,
+        "`(np.log(s_2 / s_1) + (s_1**2 + (m_1 - m_2)**2) / (2 * s_2**2) - 1/2).sum()`: section 2 for each pixel, and "
+        "the sum over pixels. The package's `normal_kl` is the same, from logarithms of variances.",
+        (
+            "Begin with one pixel: the last line of section 2.",
+            "numpy works on all pixels at once. What does one do with the numbers of all pixels?",
+        ),
+        (
+            (_mean_over_pixels, "You took the mean over pixels. The logarithm of a product is a sum."),
+            (_other_way_round, "That is D(b || a). The widths of b, s_2, belong below."),
+            (_widths_as_variances, "You used the widths as if they were variances: square them."),
+            (_half_once, "The 1/2 is subtracted once. Every pixel has its own: keep it inside the sum."),
+        ),
+        cases=[
+            (
+                np.array([0.0, 1.0, -0.5]),
+                np.array([1.0, 2.0, 0.5]),
+                np.array([2.0, 1.0, 0.0]),
+                np.array([2.0, 1.0, 0.7]),
+            ),
+            (np.array([0.3, 0.1]), np.array([0.6, 1.5]), np.array([0.0, 0.1]), np.array([1.2, 0.4])),
+        ],
+    ),
+)
