@@ -2,6 +2,7 @@
 
 import collections
 import warnings
+from importlib import import_module
 
 import matplotlib
 import planted
@@ -16,6 +17,23 @@ NOT_DERIVING = {"widget", "nbval-ignore-output"}
 MORE_WORLDS = 60  # to tell a mutant that is true after all from a hole in the checker
 
 
+class Shell:
+    """What a notebook's magics need of IPython."""
+
+    def __init__(self, names):
+        self.user_ns, self.magics = names, {}
+
+    def register_magic_function(self, magic, kind, name):
+        self.magics[name] = magic
+
+    def run_line_magic(self, name, line, *_):
+        if name == "load_ext":
+            import_module(line).load_ipython_extension(self)
+
+    def run_cell_magic(self, name, line, text):
+        self.magics[name](line, text)
+
+
 def true_steps(path):
     """(theory, old line, new line, relation) of every step and fact that a notebook makes.
 
@@ -23,6 +41,8 @@ def true_steps(path):
     """
     matplotlib.use("Agg")
     steps, names = [], {}
+    shell = Shell(names)
+    names["get_ipython"] = lambda: shell
     honest = facts.mark_of
 
     def recorded(theory: Theory, old: Expr, new: Expr, relation: str, using: list, up_to: Expr | None = None) -> str:
