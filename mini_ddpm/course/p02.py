@@ -98,15 +98,27 @@ class TwoChains:
         return np.log(bell(path[t], np.sqrt(a) * path[t - 1], 1 - a))
 
 
+def divergence(toy: TwoChains, k: int, x_0: float) -> Array:
+    """The term L_k, a divergence, for every place of x_{k+1}: (n,)."""
+    posterior = toy.jump(k, x_0)[:, None] * toy.forward[k + 1] / toy.jump(k + 1, x_0)
+    return (posterior * np.log(posterior / toy.back[k + 1])).sum(axis=0) * toy.width
+
+
 def spread(toy: TwoChains, k: int, x_0: float) -> tuple[float, float, float]:
-    """L_k, and how far from it one draw is: of x_k and x_{k+1} (the log ratio), of x_{k+1} alone (the divergence)."""
+    """The mean of L_k, and its spread: with x_k and x_{k+1} drawn (the log ratio), or x_{k+1} alone (the divergence).
+
+    L_0 has no divergence; its two spreads are the same.
+    """
     given = toy.jump(k + 1, x_0)
-    both = toy.jump(k, x_0)[:, None] * toy.forward[k + 1]
-    log_ratio = np.log(both / given / toy.back[k + 1])
-    divergence = (both / given * log_ratio).sum(axis=0) * toy.width
-    mean = toy.integral(given * divergence)
-    drawn, averaged = toy.integral(both * (log_ratio - mean) ** 2), toy.integral(given * (divergence - mean) ** 2)
-    return mean, float(np.sqrt(drawn)), float(np.sqrt(averaged))
+    if k == 0:
+        averaged = -np.log(toy.back[1][toy.place(x_0)])
+        weights, log_ratio = given, averaged
+    else:
+        averaged, weights = divergence(toy, k, x_0), toy.jump(k, x_0)[:, None] * toy.forward[k + 1]
+        log_ratio = np.log(weights / given / toy.back[k + 1])
+    mean = toy.integral(given * averaged)
+    drawn, rest = toy.integral(weights * (log_ratio - mean) ** 2), toy.integral(given * (averaged - mean) ** 2)
+    return mean, float(np.sqrt(drawn)), float(np.sqrt(rest))
 
 
 def draw_chains(values: Mapping[str, float] | None = None) -> Figure:
@@ -175,13 +187,13 @@ def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> Figur
     left.fill_between(x_0, elbo, log_p, color=MODEL, alpha=0.4, label="what the bound loses")
     left.plot(x_0, elbo, "--", color=MODEL, linewidth=2, label="ELBO")
     left.plot(x_0, log_p, color=RESULT, linewidth=2, label=r"$\log p_\theta(x_0)$")
-    left.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", xlim=(-2.6, 2.2), ylim=(-5.5, 1.8))
+    left.set(xlabel=r"image $x_0$, one pixel", ylabel="log density", xlim=(-2.6, 2.2), ylim=(-5.5, 1.8))
     left.set_title("The ELBO follows the log-likelihood from below")
     left.legend(loc="upper center", ncols=2, fontsize=9)
     for k, name in enumerate(("L_T", "L_3", "L_2", "L_1")):
         right.plot(x_0, terms[:, k], color=NOISY, alpha=0.25 + 0.25 * k, linewidth=2, label=f"${name}$")
     right.plot(x_0, terms[:, 4], color=RESULT, linewidth=2, label="$L_0$")
     right.legend(loc="upper center", fontsize=9)
-    right.set(xlabel=r"image $x_0$, one pixel", ylabel="nats", xlim=(-2.6, 2.2), ylim=(-0.1, 3))
+    right.set(xlabel=r"image $x_0$, one pixel", ylabel="mean of the term", xlim=(-2.6, 2.2), ylim=(-0.1, 3))
     right.set_title(r"$L_0$ and $L_1$ make most of $-$ELBO")
     return figure

@@ -1,7 +1,7 @@
 """Exercises of notebook 02, on the bound."""
 
 import numpy as np
-from sympy import Sum, log
+from sympy import Expr, Sum, log
 
 from mini_ddpm.course.exercises.kinds import Choose, Compute, Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import KL, ChainTheory, E_q, T, p, q, t, x
@@ -9,6 +9,18 @@ from mini_ddpm.symbolic import KL, ChainTheory, E_q, T, p, q, t, x
 chains = ChainTheory()
 last, first = q(x[T], x[0]), q(x[1], x[0])
 now, before = q(x[t], x[0]), q(x[t - 1], x[0])
+
+
+class Telescope(Derive):
+    """A sum that starts at t = 2: an answer with q(x_0 | x_0) started one term too early."""
+
+    def fault(self, answer: Expr) -> str | None:
+        """The early start is named; the checker would speak of a divergence, which is not in the question."""
+        if isinstance(answer, Expr) and answer.has(q(x[0], x[0])):
+            return (
+                "q(x[0], x[0]) is not in this sum: the first term, t = 2, has t - 1 = 1. Which density does it leave?"
+            )
+        return super().fault(answer)
 
 
 def _both(log_ratios: np.ndarray) -> tuple[float, float]:
@@ -41,7 +53,7 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (
                 (np.log(2) / 2, np.log(2.25)),
-                "These are the two numbers in the wrong order: the likelihood is the logarithm of the mean.",
+                "The two numbers are in the wrong order: the log-likelihood is the logarithm of the mean.",
             ),
             (
                 (np.log(2.25), np.log(2.25)),
@@ -51,7 +63,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         within=0.006,
     ),
-    Derive(
+    Telescope(
         r"What does the sum $\sum_{t=2}^{T}\left[\log q(x_t \mid x_0) - \log q(x_{t-1} \mid x_0)\right]$ leave? "
         r"Write it without a sum. In code $q(x_t \mid x_0)$ is `q(x[t], x[0])`.",
         log(last) - log(first),
@@ -100,7 +112,7 @@ EXERCISES: tuple[Exercise, ...] = (
     Compute(
         "Write `f(log_ratios)`: given an array of log ratios $\\log\\, p_\\theta(x_{0:T})/q(x_{1:T}\\mid x_0)$ along "
         "forward paths, return two numbers: the estimate of $\\log p_\\theta(x_0)$, and that of the ELBO. "
-        "Images have log ratios of several thousand, so it must work for 800 and for -1000, too.",
+        "With many steps and pixels they can be large: it must work for 800 and for -1000, too.",
         _both,
         "The ELBO is the mean of the array. The likelihood is the mean of its exponentials, but `exp(800)` is too big "
         "for a float and `exp(-1000)` is 0. Take the largest log ratio $m$ out first: "
@@ -149,21 +161,21 @@ EXERCISES: tuple[Exercise, ...] = (
         "is the larger one, so this bound is too loose.",
         (
             "Name the term that each of the lines 2, 6 and 8 adds.",
-            "Too large in place of too small: which inequality of this page goes that way?",
+            "The result is too large. Which inequality of this page says which of two numbers is the larger one?",
             "In which line is a logarithm outside of a mean?",
         ),
         (
-            (1, "The jump of notebook 01 to the end of the chain: right."),
-            (2, "L_T: the mean of a log ratio over draws from its first density. Right."),
-            (3, "t from 4 down to 2: the terms L_3, L_2 and L_1. Right; L_0 comes in line 8."),
+            (1, "No fault here: it is the jump of notebook 01 to the end of the chain."),
+            (2, "No fault here: L_T is the mean of a log ratio over draws from its first density."),
+            (3, "No fault here: t from 4 down to 2 gives L_3, L_2 and L_1, and L_0 comes in line 8."),
             (
                 4,
-                "A new draw for each t is right: every term needs only its own x_t, and the mean of a sum is the sum "
-                "of the means, whether the draws belong to one path or not.",
+                "No fault here: a new draw for each t is allowed. Every term needs only its own x_t, and the mean of a "
+                "sum is the sum of the means, whether the draws belong to one path or not.",
             ),
-            (5, "x_(t-1) is drawn from q given x_t and the image, as the divergence asks. Right."),
-            (7, "The jump to x_1, which L_0 needs: right."),
-            (8, "L_0: minus the mean of log p(x_0 | x_1), over x_1 from q. Right."),
+            (5, "No fault here: x_(t-1) is drawn from q given x_t and the image, as the divergence asks."),
+            (7, "No fault here: it is the jump to x_1, which L_0 needs."),
+            (8, "No fault here: it adds L_0, minus the mean of log p(x_0 | x_1), over x_1 from q."),
         ),
     ),
     Choose(
