@@ -42,6 +42,13 @@ def test_walks_back_arrive_and_go_through_the_clouds_of_the_walk_forward():
     assert walks[50].var().item() == pytest.approx(1 - BAR[50], abs=0.02)
 
 
+def test_the_bells_of_two_peaks_are_as_far_apart_as_the_page_says():
+    t, s = 60, 50
+    average, at_s = p04.without_image(np.array([0.3]), BAR[t], BAR[s]), BAR[s] * TWO_PEAKS.variance + 1 - BAR[s]
+    apart = float(TWO_PEAKS.means[1, 0] - TWO_PEAKS.means[0, 0]) * BAR[s] ** 0.5 * average.variance / at_s
+    assert average.means[0, 1] - average.means[0, 0] == pytest.approx(apart)
+
+
 @pytest.mark.parametrize(
     "draw",
     [

@@ -78,6 +78,7 @@ def draw_bridge(schedule: NoiseSchedule, x_0: float, x_t: float, t: int) -> Figu
     for sign in (-2, 2):
         label = "two standard deviations" if sign > 0 else None
         axes.plot(earlier, mean + sign * deviation, "--", color=RESULT, linewidth=1, label=label)
+    axes.axvline(t // 2, color=OTHER, linestyle=":", label=f"a cut at {t // 2}")
     axes.plot(0, x_0, "o", color=IMAGE, markersize=9, zorder=3)
     axes.plot(t, x_t, "o", color=NOISY, markersize=9, zorder=3)
     axes.annotate("$x_0$, the image", (0, x_0), (-8, 22), textcoords="offset points", color=IMAGE)
@@ -97,10 +98,11 @@ def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> Figure:
     """How much of the image each step puts in, how much the walk holds, and a few walks."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
     times = np.arange(len(held))
-    left.semilogy(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
-    left.semilogy(times, held, color=RESULT, linewidth=2, label="held at time t")
-    left.set(xlabel="t", ylabel="share of $x_0$", title="Each step puts in little, the walk holds much", ylim=5e-5)
-    left.legend(loc="lower left")
+    left.plot(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
+    left.plot(times, held, color=RESULT, linewidth=2, label="held at time t")
+    left.invert_xaxis()
+    left.set(xlabel="t, from noise to image", ylabel="share of $x_0$", title="One step: little. The sum: much", ylim=0)
+    left.legend(loc="upper left")
     images = torch.tensor([-1.3, 0.7]).repeat_interleave(4)
     noise = torch.randn(8, generator=torch.Generator().manual_seed(1))
     walks = walk_back(schedule, noise, images, len(held) - 1, seed=2)

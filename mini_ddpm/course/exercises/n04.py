@@ -18,18 +18,21 @@ def posterior(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float
     return mean, (1 - bar_s) / (1 - bar_t) * (1 - kept)
 
 
-def _without_roots(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
-    kept = bar_t / bar_s
-    mean = kept * (1 - bar_s) / (1 - bar_t) * x_t + bar_s * (1 - kept) / (1 - bar_t) * x_0
-    return mean, (1 - bar_s) / (1 - bar_t) * (1 - kept)
+def between(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    """Mean and variance of q(x_s | x_t, x_r): the chain begun at r."""
+    return posterior(x_r, x_t, bar_t / bar_r, bar_s / bar_r)
 
 
-def _with_the_whole_beta(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
-    return posterior(x_0, x_t, bar_t, bar_s)[0], 1 - bar_t / bar_s
+def _from_the_image(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    return posterior(x_r, x_t, bar_t, bar_s)
 
 
-def _with_a_deviation(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
-    mean, variance = posterior(x_0, x_t, bar_t, bar_s)
+def _with_the_whole_beta(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    return between(x_r, x_t, bar_r, bar_s, bar_t)[0], 1 - bar_t / bar_s
+
+
+def _with_a_deviation(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    mean, variance = between(x_r, x_t, bar_r, bar_s, bar_t)
     return mean, variance**0.5
 
 
@@ -56,23 +59,24 @@ EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"A walk back begins with pure noise at $t = 1000$ and takes one posterior after another, always with the same "
         r"$x_0$. The step at $t = 500$ puts 0.003 of $x_0$ into the mean, and no step before it (from 1000 to 501) "
-        r"puts in more. What share of $x_0$ does the walk hold at $t = 500$? Guess to within 0.05: "
+        r"puts in more. What share of $x_0$, between 0 and 1, does the walk hold at $t = 500$? Guess to within 0.05: "
         "`q.check(your_number)`.",
         0.280,
         r"About 0.28, which is $\sqrt{\bar\alpha_{500}}$. The steps from 1000 to 501 put in 0.56 together. But every "
         r"later step keeps only its weight of $x_t$, a little less than 1, of what the walk held, so nearly a half "
-        r"of it fades again. The share must be $\sqrt{\bar\alpha_{500}}$: the walk is at $x_{500}$, and that is what "
-        r"the forward process left of the image there.",
+        r"of it fades again. What is held comes out as $\sqrt{\bar\alpha_{500}}$, what the forward process left of "
+        r"the image at $t = 500$: section 5 proves it.",
         (
             "Where is a pixel at t = 500, seen from its image? The forward process says what is left.",
-            "The mean of x_t given x_0 is sqrt(alpha_bar_t) x_0. Notebook 01 draws alpha_bar.",
-            "alpha_bar at t = 500 is 0.0786.",
+            "The mean of x_t given x_0 is x_0 times a number. Which one? It is in notebook 01.",
+            "It is made of alpha_bar_t, which is 0.0786 at t = 500.",
         ),
         (
-            (0.003, "That is what one step puts in. Five hundred of them have been taken."),
-            (0.56, "That is all they have put in. Each later step fades what is held, a little."),
-            (1.5, "500 times 0.003 is more than the whole image. Earlier steps put in less, and it fades."),
-            (0.08, "That is alpha_bar. The image is multiplied by its root."),
+            (0.003, "Too small. The step at t = 500 alone puts in 0.003, and five hundred have been taken."),
+            (0.56, "Too large. All that they have put in is 0.56, and each later step fades it a little."),
+            (1.5, "Too large: more than the whole image. Most steps put in less than 0.003, and it fades."),
+            (0.08, "Too small. alpha_bar is 0.08, but the image is multiplied by its root."),
+            *((float(percent), "Give a share between 0 and 1, not a percentage.") for percent in range(2, 101)),
         ),
         within=0.05,
     ),
@@ -118,8 +122,9 @@ EXERCISES: tuple[Exercise, ...] = (
         r"$\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$, which cancels. So a walk back goes through the "
         "same clouds as the walk forward.",
         (
-            "The walk back draws x_{t-1}. What does notebook 01 say of its variance, given the image?",
+            "Square the weight of x_t and multiply by 1 - alpha_bar_t: one factor cancels.",
             "Both terms have a factor in common: (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
+            "What is left in the bracket is the bracket that the precision had in section 4.",
         ),
         (
             (1 - alpha_bar[t], "That is the variance at t, before the step. The cloud gets narrower on its way back."),
@@ -164,28 +169,27 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Compute(
-        r"Write a function `posterior(x_0, x_t, bar_t, bar_s)` that gives the mean and the variance of "
-        r"$q(x_s \mid x_t, x_0)$, for numbers; `bar_t` is $\bar\alpha_t$, `bar_s` is $\bar\alpha_s$, and $s < t$. "
-        "Return both: `q.check(posterior)`.",
-        posterior,
-        r"With $k = \bar\alpha_t/\bar\alpha_s$: the mean is $\sqrt{k}\,\frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,x_t + "
-        r"\sqrt{\bar\alpha_s}\,\frac{1-k}{1-\bar\alpha_t}\,x_0$, the variance "
-        r"$\frac{1-\bar\alpha_s}{1-\bar\alpha_t}(1-k)$. In Python: `k = bar_t / bar_s`, then "
-        "`mean = k**0.5 * (1 - bar_s) / (1 - bar_t) * x_t + bar_s**0.5 * (1 - k) / (1 - bar_t) * x_0` and "
-        "`variance = (1 - bar_s) / (1 - bar_t) * (1 - k)`. `q_posterior` in `diffusion.py` is this function.",
+        r"Now the early end is not the image but a noisy $x_r$, and $r < s < t$. Write a function "
+        r"`between(x_r, x_t, bar_r, bar_s, bar_t)` that gives the mean and the variance of $q(x_s \mid x_t, x_r)$, for "
+        r"numbers; `bar_r` is $\bar\alpha_r$, and so on. Return both: `q.check(between)`.",
+        between,
+        r"Begin the chain at $r$. From there to $s$ it keeps $\bar\alpha_s/\bar\alpha_r$, and to $t$ it keeps "
+        r"$\bar\alpha_t/\bar\alpha_r$. These take the places of $\bar\alpha_s$ and $\bar\alpha_t$ in section 6, and "
+        r"$x_r$ that of $x_0$. In Python: `a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s`, then "
+        "`mean = k**0.5 * (1 - a) / (1 - b) * x_t + a**0.5 * (1 - k) / (1 - b) * x_r` and "
+        "`variance = (1 - a) / (1 - b) * (1 - k)`. With r = 0 this is section 6.",
         (
-            "Begin with what is kept between s and t: bar_t / bar_s. It plays the part of alpha_t.",
-            "One minus that plays the part of beta_t. Then write section 4 with bar_s for alpha_bar_{t-1}.",
-            "Two roots are in the mean, none is in the variance.",
+            "Section 6 began a jump at s instead of 0. Begin the whole chain at r.",
+            "x_r is the image of that chain. What is its alpha_bar at s, the share kept since r?",
         ),
         (
-            (_without_roots, "The variance is right. In the mean two roots are missing: images take roots."),
+            (_from_the_image, "Your numbers count the noise since the image. x_r is known: count from r."),
             (
                 _with_the_whole_beta,
-                "The mean is right. Your variance is that of the forward jump from s to t: the image makes it smaller.",
+                "The mean is right. Your variance is that of the forward jump from s to t: x_r makes it smaller.",
             ),
             (_with_a_deviation, "The mean is right. You return a standard deviation, the root of the variance."),
         ),
-        cases=[(0.7, -0.2, 0.5, 0.6), (-1.3, 0.4, 0.1, 0.9), (0.7, 1.5, 0.3, 1.0)],
+        cases=[(0.7, -0.2, 0.8, 0.6, 0.5), (-1.3, 0.4, 0.95, 0.9, 0.1), (0.7, 1.5, 1.0, 0.8, 0.3)],
     ),
 )
