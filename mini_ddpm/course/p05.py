@@ -49,7 +49,7 @@ def guess_at(x_t: Tensor, eps: Tensor, grid: ArrayLike, best: ArrayLike, place: 
     left.plot(grid, best, color=RESULT, linewidth=2, label=r"the mean, $\mathbb{E}[\epsilon\mid x_t]$")
     left.axvline(place, color=OTHER, linestyle="--", label=f"$x_t = {place}$")
     left.set(xlabel=r"$x_t$", ylabel=r"noise $\epsilon$", xlim=(-2.6, 2.4), ylim=(-3.2, 3.2))
-    left.set_title("The best curve jumps from one stripe to the other")
+    left.set_title("The best curve crosses from one stripe to the other")
     left.legend(loc="upper left")
     right.hist(near.flatten(), bins=60, range=(-3.2, 3.2), orientation="horizontal", color=NOISE, alpha=0.6)
     right.axhline(float(near.mean()), color=RESULT, linewidth=2, label="their mean")
@@ -73,24 +73,25 @@ def floors(times: Sequence[int], floor: ArrayLike, line: ArrayLike) -> None:
     axes.legend()
     show(
         figure,
-        "Over t the error of the best guess starts at 1, falls to a shelf near 0.53 from t = 100 to 200, and then to "
-        "0; until about t = 350 it lies well below the dashed curve of the best straight line.",
+        "Over t the error of the best guess starts at 1, is nearly level around 0.53 from t = 100 to 200, then falls "
+        "to 0; until about t = 350 it lies well below the dashed curve of the best straight line.",
     )
 
 
-def weights(times: ArrayLike, curves: Mapping[str, ArrayLike]) -> None:
-    """The bound's weight over t, on logarithmic axes; L_simple has 1 everywhere."""
+def weights(times: ArrayLike, curves: Mapping[str, Sequence[float]]) -> None:
+    """The bound's weight over t from t = 2 on, against that at t = 500; on logarithmic axes."""
     figure, axes = plt.subplots()
     for (name, curve), (line, colour) in zip(curves.items(), (("-", RESULT), ("--", NOISY)), strict=False):
-        axes.loglog(times, curve, line, color=colour, linewidth=2, label=f"in the bound, {name} schedule")
+        ratio, label = np.asarray(curve) / curve[498], f"in the bound, {name} schedule"
+        axes.loglog(times, ratio, line, color=colour, linewidth=2, label=label)
     axes.axhline(1, color=OTHER, linestyle=":", linewidth=2, label=r"in $L_{\mathrm{simple}}$")
-    axes.set(xlabel="t", ylabel="weight of the squared error")
+    axes.set(xlabel="t", ylabel="weight, divided by that at t = 500")
     axes.set_title("The bound cares most about the clean end; the cosine schedule about both")
     axes.legend()
     show(
         figure,
-        "On logarithmic axes both weights fall from 0.6 at t = 2 to below 0.01. The linear one ends near 0.01, the "
-        "cosine one rises steeply at the end, to 500. But for that end, both lie below the line at 1.",
+        "On logarithmic axes both weights fall from above 100 at t = 2 to about 1 in the middle. The linear one ends "
+        "near 2, the cosine one rises steeply at the end, above 100000. The line of L_simple is level at 1.",
     )
 
 
@@ -169,14 +170,14 @@ def roll_walk(states: Mapping[int, Tensor], roll: Tensor) -> None:
     """A few states of a walk in the plane, (n, 2) each, over the points of the data."""
     figure, panels = plt.subplots(1, len(states), figsize=(10, 2.9), sharex=True, sharey=True)
     for axes, (time, points) in zip(panels, states.items(), strict=True):
-        axes.scatter(*roll.T, s=2, color=OTHER, alpha=0.5, linewidths=0)
-        axes.scatter(*points.T, s=7, color=IMAGE if time == 0 else NOISY, linewidths=0)
+        axes.scatter(*roll.T, s=16, color=OTHER, alpha=0.45, linewidths=0)
+        axes.scatter(*points.T, s=4, color=IMAGE if time == 0 else NOISY, linewidths=0)
         axes.set(title=f"t = {time}", aspect="equal", xlim=(-3, 3), ylim=(-3, 3), xlabel="first coordinate")
     panels[0].set_ylabel("second coordinate")
     show(
         figure,
         "Five panels from t = 1000 to t = 0: a round cloud of blue dots over a grey spiral becomes a blurred spiral, "
-        "then a sharp one; in the last panel orange dots cover the grey spiral.",
+        "then a sharp one; in the last panel small orange dots lie on the grey spiral.",
     )
 
 
