@@ -14,9 +14,6 @@ FILES = sorted(path.stem for path in Path(derivations.__file__).parent.glob("*_*
 
 # False steps that are accepted as "checked": file and claim -> why the worlds do not show it.
 CHECKED = {
-    "false_values: Piecewise((m, Eq(alpha[t], beta[t])), (z, True)) = z": (
-        "the sides differ at alpha_t = 1/2 only; in the one world that has it, m and z happen to be equal"
-    ),
     "false_values: sign(1 - w) = Piecewise((1, w <= 1), (-1, True))": (
         "the sides differ at w = 1 only; the worlds take 1 for other names, never for w"
     ),
