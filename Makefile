@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 # One process a core, each with one thread. Notebooks are run as they are on a reader's machine, but for the budget.
 PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
-LONG := tests/test_derivations.py tests/test_planted_mistakes.py
+LONG := tests/test_derivations.py tests/test_planted_mistakes.py tests/test_hint_shares.py
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 .PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-quality bench-gpu clean
@@ -36,8 +36,8 @@ test: $(STAMP) check  ## run all tests, and every notebook as a test
 	# the others train: every cell must run and every assert hold
 	$(NBVAL) --nbval-lax notebooks/0[6-9]_*.ipynb notebooks/1*_*.ipynb
 
-test-long: $(STAMP)  ## kill training 200 times instead of 20
-	MINI_DDPM_KILLS=200 $(PYTEST) tests/test_survival.py
+test-long: $(STAMP)  ## kill training 200 times instead of 20; try all steps of the corpus, not every fourth
+	MINI_DDPM_KILLS=200 MINI_DDPM_EVERY=1 $(PYTEST) tests/test_survival.py tests/test_derivations.py tests/test_hint_shares.py
 
 test-browser: $(STAMP)  ## move the sliders in JupyterLab; needs Chromium, see CONTRIBUTING.md
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser]'

@@ -1,5 +1,9 @@
-"""The corpus of true and false steps in `derivations`: none that is false is proved, few that are true are refused."""
+"""The corpus of true and false steps in `derivations`: none that is false is proved, few that are true are refused.
 
+`make test` takes every fourth step of each file, `make test-long` all of them.
+"""
+
+import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
@@ -10,6 +14,8 @@ import derivations
 
 from mini_ddpm.symbolic import Unchecked, WrongStep
 
+EVERY = int(os.environ.get("MINI_DDPM_EVERY", "4"))  # 1 with `make test-long`
+LUCK = 0 if EVERY == 1 else 0.03  # a part of the corpus may miss a share by so much
 FILES = sorted(path.stem for path in Path(derivations.__file__).parent.glob("*_*.py") if path.stem != "__init__")
 
 # False steps that are accepted as "checked": file and claim -> why the worlds do not show it.
@@ -23,7 +29,7 @@ CHECKED = {
 def marks_of(file):
     """What the checker says of the steps of a file; of a refused one, "refused"."""
     found = []
-    for step in import_module(f"derivations.{file}").STEPS:
+    for step in import_module(f"derivations.{file}").STEPS[::EVERY]:
         try:
             found.append(step.mark())
         except (WrongStep, Unchecked):
@@ -36,7 +42,7 @@ def marks(truth):
     files = [file for file in FILES if file.startswith(truth)]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for file, found in zip(files, pool.map(marks_of, files), strict=True):
-            steps = import_module(f"derivations.{file}").STEPS
+            steps = import_module(f"derivations.{file}").STEPS[::EVERY]
             yield from ((file, step, mark) for step, mark in zip(steps, found, strict=True))
 
 
@@ -62,7 +68,7 @@ def test_no_false_step_is_proved_and_few_are_checked(record_property):
     assert [words(file, step) for file, step, mark in found if mark == "proved"] == []
     assert {words(file, step) for file, step, mark in found if mark == "checked"} <= CHECKED.keys()
     assert counts["checked"] <= 0.02 * len(found)
-    assert len(found) >= 600
+    assert len(found) * EVERY >= 700
 
 
 def test_true_steps_are_accepted_and_true_equalities_proved(record_property):
@@ -71,6 +77,6 @@ def test_true_steps_are_accepted_and_true_equalities_proved(record_property):
     counts = table("true equalities", equalities, record_property)
     table("true inequalities", [each for each in found if each[1].relation != "="], record_property)
     refused = [words(file, step) for file, step, mark in found if mark == "refused"]
-    assert len(refused) <= 0.03 * len(found), "\n".join(refused)
-    assert counts["proved"] >= 0.9 * len(equalities)
-    assert len(found) >= 500
+    assert len(refused) <= (0.03 + LUCK) * len(found), "\n".join(refused)
+    assert counts["proved"] >= (0.9 - LUCK) * len(equalities)
+    assert len(found) * EVERY >= 600

@@ -1,17 +1,8 @@
-"""Hints name the mistake: on slips that people make, on the corpus, and on true lines with a planted mistake.
+"""Hints name the mistake, on slips that people make; `test_hint_shares` measures how many do."""
 
-`make test` takes a sample of the last two, `make test-long` all of them.
-"""
-
-import os
-from collections import Counter
-
-import hinted
 import pytest
 from sympy import Abs, Derivative, Function, Integer, Product, Rational, Sum, exp, log, sqrt, symbols
-from test_planted_mistakes import true_steps
 
-import notebooks
 from mini_ddpm.symbolic import (
     KL,
     ChainTheory,
@@ -34,9 +25,6 @@ from mini_ddpm.symbolic import (
     x,
 )
 from mini_ddpm.symbolic.chains import Path
-
-EVERY = int(os.environ.get("MINI_DDPM_EVERY", "8"))  # 1 with `make test-long`
-QUICK = ("01_forward_process", "05_simplified_loss", "12_guidance")  # whose lines are mutated by `make test`
 
 y, m, z, w = symbols("y m z w", real=True)
 u, v = symbols("u v", positive=True)
@@ -132,34 +120,3 @@ def test_no_hint_says_something_false(before, wrong):
     words, repaired = hints.hint(FORWARD, before, wrong, "=")
     assert "makes the line true" not in words
     assert repaired is None
-
-
-def shares(title, cases, record_property):
-    """Show, for each kind of slip and in all, what the hints are; returns how many in all."""
-    judged = [(case.kind, hinted.judge(case)[0]) for case in cases]
-    columns = ("named", "other", "silent")
-    kinds = {kind: Counter(what for other, what in judged if other == kind) for kind, _ in sorted(judged)}
-    kinds["all"] = Counter(what for _, what in judged)
-    lines = [f"{title:28}" + "".join(f"{column:>8}" for column in columns)]
-    lines += [f"{kind:28}" + "".join(f"{counts[column]:8}" for column in columns) for kind, counts in kinds.items()]
-    counts = kinds["all"]
-    share = counts["named"] / (counts["named"] + counts["other"])
-    record_property("shown", "\n".join([*lines, f"{share:.0%} of the hints name the planted edit"]))
-    return share, counts
-
-
-def test_hints_name_the_slips_of_the_corpus(record_property):
-    cases = list(hinted.corpus())[:: max(1, EVERY // 2)]
-    share, counts = shares("slips of the corpus", cases, record_property)
-    assert share >= 0.8
-    assert counts["silent"] <= 0.3 * len(cases)
-
-
-def test_hints_name_the_planted_mistakes(record_property):
-    cases = []
-    for path in notebooks.DERIVING:
-        if EVERY == 1 or path.stem in QUICK:
-            cases += list(hinted.planted_in(true_steps(path)))[:: 1 if EVERY == 1 else 3 * EVERY]
-    share, counts = shares("planted mistakes", cases, record_property)
-    assert share >= 0.8
-    assert counts["named"] >= 30

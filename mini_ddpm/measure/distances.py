@@ -53,6 +53,8 @@ def frechet_distance(features: Tensor, moments: dict[str, Tensor]) -> float:
     for name, value in moments.items():
         setattr(metric, name, value.clone())
     metric.update(features.double(), real=False)
+    # torch's eigenvalues of what is not finite may end the process
+    finite(metric.fake_features_cov_sum @ metric.real_features_cov_sum, "what the Fréchet distance is made of")
     return float(finite(metric.compute(), "the Fréchet distance"))
 
 
