@@ -300,3 +300,35 @@ def test_densities_have_no_value_outside_of_chains():
 def test_a_cell_reads_mathematics_and_runs_nothing(line):
     with pytest.raises(ValueError, match=r"can't be read|what is that|too large a number"):
         derive(Theory(), f"y\n= {line}", known({"y": y, "z": z, "factorial": factorial}))
+
+
+@pytest.mark.parametrize(
+    ("line", "always"),
+    [
+        (y / alpha[t] + log(alpha_bar[t]) + sqrt(1 - alpha_bar[t]), True),
+        (sqrt(1 - alpha_bar[t - 1]), True),
+        (Sum(1 / (1 - alpha_bar[s]), (s, 1, t)), True),
+        (Expectation((y + eps) ** 2, eps) / (1 + y**2), True),
+        (1 / (1 - alpha_bar[t - 1]), False),
+        (Sum(1 / (1 - alpha_bar[s]), (s, 0, t)), False),
+        (1 / y, False),
+        (log(y), False),
+        (sqrt(y), False),
+        (y**-w, False),
+        (Piecewise((y, y > 0)), False),
+        (Expectation(exp(y * eps), eps), False),
+    ],
+)
+def test_what_has_a_value_for_certain(line, always):
+    assert forward_process().has_value(line) is always
+
+
+def test_the_limits_of_one_sum_say_nothing_outside_of_it():
+    theory = Theory()
+    theory.define(h(0), Integer(7))
+    theory.define(h(t), Integer(1))
+    inner = Product(Y[j], (j, 1, s))  # empty at s = 0
+    assert theory.unfold(Sum(h(s) * inner, (s, 0, T))) == Sum(h(s) * inner, (s, 0, T))
+    assert not theory.prove(Sum(h(s) * inner, (s, 0, T)), Sum(inner, (s, 0, T)))
+    assert theory.prove(Sum(h(s) * inner, (s, 1, T)), Sum(inner, (s, 1, T)))
+    assert theory.unfold(h(t - 1) * Sum(Y[j], (j, 2, t))) == h(t - 1) * Sum(Y[j], (j, 2, t))

@@ -196,12 +196,12 @@ def check_seen(normal: "Normal", f: Expr, x: Expr, scope: "Scope") -> None:
             raise NoForm
     if not isinstance(x, Indexed):
         return
-    names, forms = bound_in(f)
+    bound = bound_in(f)
     for other in f.atoms(Indexed):
         if other.base != x.base or other == x:
             continue
-        pairs = zip(other.indices, x.indices, strict=False)
-        if not any(normal.conditions.apart(a.xreplace(names), b, scope.forms + forms) for a, b in pairs):
+        pairs = [(*bound.of(a), b) for a, b in zip(other.indices, x.indices, strict=False)]
+        if not any(normal.conditions.apart(a, b, scope.forms + forms) for a, forms, b in pairs):
             raise NoForm(other)
 
 

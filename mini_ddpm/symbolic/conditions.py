@@ -4,7 +4,7 @@ The conventions of the course: 1 <= t <= T, 1 <= s < t, 1 <= i <= d. A theory ma
 """
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sympy import Dummy, Expr, MatrixSymbol, Symbol, oo
 from sympy.assumptions import AppliedPredicate
@@ -91,15 +91,32 @@ def _check_of_matrix(condition: AppliedPredicate) -> None:
         raise TypeError(f"what is assumed of a square matrix is one of {known}, not {condition!r}")
 
 
-def bound_in(expr: Expr) -> tuple[dict[Symbol, Symbol], tuple[Expr, ...]]:
-    """New names for what is bound in an expression, of which no convention holds, and what their limits say of them."""
+class Bound(NamedTuple):
+    """New names for what is bound in an expression, of which no convention holds, and what their own limits say."""
+
+    names: dict[Symbol, Symbol]
+    forms: dict[Symbol, tuple[Expr, ...]]
+
+    def of(self, part: Expr) -> tuple[Expr, tuple[Expr, ...]]:
+        """A part in the new names, and the limits of what is bound in it: those of other sums may be empty."""
+        renamed, found = part.xreplace(self.names), {}
+        left = renamed.free_symbols & self.forms.keys()
+        while left:
+            v = min(left, key=str)
+            found[v] = self.forms[v]
+            left |= set().union(*(form.free_symbols for form in found[v])) & self.forms.keys()
+            left -= found.keys()
+        return renamed, tuple(form for forms in found.values() for form in forms)
+
+
+def bound_in(expr: Expr) -> Bound:
+    """What is bound in an expression."""
     limits = {limit for node in expr.atoms(ExprWithLimits) for limit in node.limits if limit[0].is_integer}
     order = [v for v, *_ in limits]
     names = {v: Symbol(f"_{v.name}", integer=True) for v in order}
     sure = [limit for limit in limits if len(limit) == 3 and order.count(limit[0]) == 1]
     sure = [limit for limit in sure if limit[0] not in expr.free_symbols]  # or it is bound here and free there
-    forms = [form.xreplace(names) for v, a, b in sorted(sure, key=str) for form in (v - a, b - v)]
-    return names, tuple(forms)
+    return Bound(names, {names[v]: ((v - a).xreplace(names), (b - v).xreplace(names)) for v, a, b in sure})
 
 
 def rules(symbols: set[Symbol]) -> list[Expr]:

@@ -51,13 +51,13 @@ def has_value(theory: "Theory", expr: Expr) -> bool:
         return False
     if any(node.args[0].has(exp) for node in expr.atoms(Expectation)):  # does it exist?
         return False
-    names, forms = bound_in(expr)
+    bound = bound_in(expr)
+    needs = [(need, *bound.of(part)) for need, part in _needs(expr)]
     plan: dict = {}
     for _ in range(4):  # as the prover does
         normal = Normal(theory, Products(plan))
         with suppress(NoForm, PolynomialError, RecursionError):
-            signs = [(need, normal.sign(part.xreplace(names), Scope(forms))) for need, part in _needs(expr)]
-            if all(_is_met(need, sign) for need, sign in signs):
+            if all(_is_met(need, normal.sign(part, Scope(forms))) for need, part, forms in needs):
                 return True
         if normal.products.complete:
             break

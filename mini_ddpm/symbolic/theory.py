@@ -14,7 +14,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from mini_ddpm.symbolic import comparison, existence, prover
 from mini_ddpm.symbolic.agreement import DIGITS
 from mini_ddpm.symbolic.complaints import refusal, same_outcome
-from mini_ddpm.symbolic.conditions import Assumption, Conditions, bound_in
+from mini_ddpm.symbolic.conditions import Assumption, Bound, Conditions, bound_in
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.edits import Slips
 from mini_ddpm.symbolic.gaussian import Expectation
@@ -154,16 +154,16 @@ class Theory(Slips):
             for variable in node.args[1:2] if isinstance(node, Expectation) else node.variables:
                 self.check_free(variable)
         for one in self.definitions:
-            names, forms = bound_in(expr)
-            sure = partial(self._at_least, names=names, also=also + forms)
+            sure = partial(self._at_least, bound=bound_in(expr), also=also)
             expr = expr.replace(
                 lambda node, one=one, sure=sure: one.unfold(node, sure) is not None,
                 lambda node, one=one: one.unfold(node, lambda i, least: True),
             )
         return expr
 
-    def _at_least(self, index: Expr, least: Expr, names: dict, also: tuple[Expr, ...]) -> bool:
-        return self.conditions.at_least(index.xreplace(names), least, also)
+    def _at_least(self, index: Expr, least: Expr, bound: Bound, also: tuple[Expr, ...]) -> bool:
+        renamed, forms = bound.of(index)
+        return self.conditions.at_least(renamed, least, also + forms)
 
     def unfold_some(self, expr: Expr, rounds: int = 12) -> Expr:
         """Replace definitions until none applies, or often enough (a recursion has no end)."""
