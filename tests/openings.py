@@ -33,7 +33,7 @@ def install(address: str) -> str:
     return f"""\
 from importlib.util import find_spec
 
-if not find_spec("mini_ddpm"):  # as on Colab; after git+ stands the address of the course
+if not find_spec("mini_ddpm"):  # as on Colab; after git+ stands the address
     %pip install -q "mini-ddpm @ git+{address}" ipywidgets sympy"""
 
 

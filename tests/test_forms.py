@@ -206,6 +206,18 @@ def test_the_hypothesis_is_known_for_its_own_index_and_within_the_step_alone():
         claim.step(1 - alpha_bar[t], using=[claim.hypothesis])
 
 
+def test_an_induction_in_an_induction_is_bound_to_the_outer_hypothesis():
+    theory, n = mixing(), Symbol("n", integer=True, positive=True)
+    theory.define(g(0), Integer(0))
+    theory.define(g(n), g(n - 1) + f(t - 1))
+    outer = Induction(theory, f(t), 1 - alpha_bar[t], over=t)
+    with pytest.raises(ValueError, match="index of another induction"):
+        Induction(outer.theory, f(t), 1 - alpha_bar[t], over=t)
+    inner = Induction(outer.theory, g(n) + 0 * y, n * (1 - alpha_bar[t - 1]), over=n, using=[outer.hypothesis])
+    inner.step(g(n - 1) + f(t - 1)).step(g(n - 1) + 1 - alpha_bar[t - 1], using=[outer.hypothesis])
+    assert inner.step(n * (1 - alpha_bar[t - 1]), using=[inner.hypothesis]).fact().fixed == {t}
+
+
 def test_what_the_hypothesis_takes_for_granted_must_hold_one_before():
     with pytest.raises(ValueError, match="may fail for T - 1"):
         Induction(Theory(), Sum(f(s), (s, t, T)), f(T) + Sum(f(s), (s, t, T - 1)), over=T)  # t <= T, but not t <= T - 1

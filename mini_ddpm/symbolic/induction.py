@@ -32,6 +32,8 @@ class Induction(Derivation):
         lhs, rhs = expression(lhs), expression(rhs)
         theory.refute(lhs, rhs)
         first = _first(theory, over, (lhs - rhs).free_symbols)
+        if any(over in fixed for *_, fixed in theory.register.values()):
+            raise ValueError(f"{over} is the index of another induction here: take another one")
         self.outer, self.rhs, self.over = theory, rhs, over
         self.base = Derivation(theory, lhs.subs(over, first)).step(rhs.subs(over, first), "the base", using)
         inner = theory.where(over >= first + 1)
@@ -50,10 +52,9 @@ class Induction(Derivation):
         for line in lines:
             self._check_value(line.expr)
         known = all(line.mark != "checked" and self.theory.has_value(line.expr) for line in lines)
-        outside = [fact for fact in self.base.used if fact is not self.hypothesis]
-        return Fact.__new__(Fact)._enter(
-            self.outer, self.lhs, self.rhs, "by induction", "proved" if known else "checked", outside
-        )
+        fact = Fact.__new__(Fact)
+        fact.fixed = frozenset().union(*(one.fixed for one in (*self.base.used, *self.used))) - {self.over}
+        return fact._enter(self.outer, self.lhs, self.rhs, "by induction", "proved" if known else "checked")
 
     def _check_value(self, expr: Expr) -> None:
         """A line of an induction has a value for every n, or the chain from one n to the next is broken."""
