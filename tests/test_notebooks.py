@@ -4,12 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
+import matplotlib
 import nbformat
 import openings
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 import notebooks
+from mini_ddpm.symbolic import WrongStep
 
 each = pytest.mark.parametrize("path", notebooks.ALL, ids=lambda path: path.stem)
 every = pytest.mark.parametrize("path", [*notebooks.ALL, *notebooks.APPENDICES], ids=lambda path: path.stem)
@@ -84,7 +90,7 @@ def test_figures_are_described(path):
             assert following.source.startswith("*Figure"), f"no description of the figure of: {cell.source[:80]}"
 
 
-@pytest.mark.parametrize("path", filter(notebooks.teaches, notebooks.ALL), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", list(filter(notebooks.teaches, notebooks.ALL)), ids=lambda path: path.stem)
 def test_figures_say_what_is_seen_to_those_who_do_not_see(path):
     for cell in notebooks.code_cells(path):
         for output in cell.outputs:
@@ -141,7 +147,7 @@ def test_every_symbol_of_part_1_is_in_the_notation_table():
         assert symbol in known
 
 
-# --- a mistake in a notebook turns nbval red --------------------------------------------------------------
+# --- a mistake in a notebook stops it, and nbval is red -----------------------------------------------------
 
 PLANTS = {  # Part I, where the checker refuses; then the others, where an assert does
     "00_start_here": ("lost = betas * alpha_bar_t[:-1]", "lost = betas * alpha_bar_t[1:]"),
@@ -162,28 +168,8 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
 }
 
 
-def run_nbval(path, cells, option):
-    """nbval's verdict on the first cells of a notebook."""
-    notebook = notebooks.read(path)
-    notebook.cells = cells
-    nbformat.write(notebook, path)
-    environment = {**os.environ, "TQDM_DISABLE": "1", "MINI_DDPM_FAST": "1", "PYTHONUTF8": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        option,
-        "--nbval-current-env",
-        str(path),
-    ]
-    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
-
-
-@each
-def test_a_planted_mistake_turns_the_notebook_red(path, tmp_path):
+def planted(path):
+    """The cells of a notebook as far as its planted mistake, which is in the last one."""
     true, false = PLANTS[path.stem]
     cells = notebooks.read(path).cells
     place = next(k for k, cell in enumerate(cells) if cell.cell_type == "code" and true in cell.source)
@@ -191,9 +177,35 @@ def test_a_planted_mistake_turns_the_notebook_red(path, tmp_path):
     kept[-1].source = kept[-1].source.replace(true, false)
     if path.stem == "09_clinic":  # the planted cell only prepares the test
         kept.append(next(cell for cell in cells if cell.source.startswith("examine(")))
-    copy = tmp_path / path.name
-    copy.write_bytes(path.read_bytes())
-    run = run_nbval(copy, kept, "--nbval" if path in notebooks.PART_1 else "--nbval-lax")
+    return kept
+
+
+@each
+def test_a_planted_mistake_stops_the_notebook(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINI_DDPM_FAST", "1")
+    matplotlib.use("Agg")
+    shell = InteractiveShell(config=Config(HistoryManager={"enabled": False}))
+    *before, last = [cell.source for cell in planted(path) if cell.cell_type == "code"]
+    with capture_output(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # figures that nobody shows
+        for source in before:
+            shell.run_cell(source).raise_error()
+        error = shell.run_cell(last).error_in_exec
+    matplotlib.pyplot.close("all")
+    assert isinstance(error, (WrongStep, AssertionError)), error
+
+
+@pytest.mark.parametrize(("stem", "option"), [("03_kl_between_gaussians", "--nbval"), ("11_likelihood", "--nbval-lax")])
+def test_a_cell_that_stops_turns_nbval_red(stem, option, tmp_path):
+    """As it is called by `make test`: strictly for Part I, by the cells' own asserts after it."""
+    path = notebooks.FOLDER / f"{stem}.ipynb"
+    notebook = notebooks.read(path)
+    notebook.cells = planted(path)
+    nbformat.write(notebook, tmp_path / path.name)
+    environment = {**os.environ, "TQDM_DISABLE": "1", "MINI_DDPM_FAST": "1", "PYTHONUTF8": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", option, "--nbval-current-env"]
+    run = subprocess.run([*command, path.name], cwd=tmp_path, capture_output=True, encoding="utf-8", env=environment)
     assert run.returncode == 1, run.stdout
     assert "1 failed" in run.stdout
     assert "WrongStep" in run.stdout or "AssertionError" in run.stdout
