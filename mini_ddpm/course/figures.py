@@ -15,9 +15,9 @@ def use_style() -> None:
     plt.rcParams.update({"grid.alpha": 0.3, "font.size": 10, "axes.titlesize": 11})
 
 
-def show(figure: Figure, alt: str = "") -> None:
-    """Show a figure, with its label as the sentence for those who can't see it."""
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure with a sentence for those who can't see it."""
     from IPython.display import display
 
-    display(figure, metadata={"image/png": {"alt": alt or figure.get_label()}})
+    display(figure, metadata={"image/png": {"alt": alt}})
     plt.close(figure)
