@@ -259,11 +259,15 @@ def test_kills_at_any_moment_lose_nothing(tmp_path):
     trainer = subprocess.Popen(
         [sys.executable, "-c", TRAINER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    window = 0.0
     for _ in range(KILLS):
         trainer.stdin.write("go\n")
         trainer.stdin.flush()
-        child = int(trainer.stdout.readline())
-        time.sleep(at.uniform(0, 0.3))
+        child, started_at = int(trainer.stdout.readline()), time.monotonic()
+        while not window and saved_step(folder) < 2:  # the first one shows how long this machine takes to save
+            time.sleep(0.01)
+        window = window or 2 * (time.monotonic() - started_at)
+        time.sleep(at.uniform(0, window))
         os.kill(child, signal.SIGKILL)
         now = saved_step(folder)
         assert now >= step
@@ -271,7 +275,7 @@ def test_kills_at_any_moment_lose_nothing(tmp_path):
         step = now
         runs.read_metrics(folder)
     trainer.communicate()
-    assert moved > KILLS / 2
+    assert moved > KILLS / 4
     assert runs.fit(replace(runs.resume(folder, CPU), config=tiny(step + 1)))
     assert {path.name for path in folder.iterdir()} <= {CHECKPOINT, "config.json", "metrics.csv", LOCK}
 
