@@ -5,7 +5,7 @@ import pytest
 from sympy import log
 
 from mini_ddpm.course.exercises import exercise
-from mini_ddpm.course.p02 import TwoChains, divergence, spread
+from mini_ddpm.course.p02 import TwoChains, both_targets, divergence, log_ratios, one_path, spread
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.symbolic import T, q, x
 
@@ -27,6 +27,24 @@ def test_drawn_spread_agrees_with_draws():
         (spread(toy, 1, 0.7)[0], spread(toy, 1, 0.7)[2]), abs=5e-3
     )
     assert (-toy.log_p_step(1, paths)).std() == pytest.approx(spread(toy, 0, 0.7)[1], abs=0.03)
+
+
+def test_the_image_changes_the_target_by_a_number_that_no_network_changes():
+    for t in (2, 3, 4):
+        differences = [with_image - without for with_image, without in (both_targets(toy, t, s) for s in (0.0, 0.3))]
+        assert differences[0] == pytest.approx(differences[1], abs=1e-6)
+        assert both_targets(toy, t, 0.0)[1] < both_targets(toy, t, 0.3)[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_paths_decide_the_likelihood_of_many_pixels(seed):
+    ratios, log_p = log_ratios(toy, toy.paths(0.7, 100_000)), -0.63585
+    share, off = one_path(ratios, 1, log_p, seed)
+    assert share < 0.001
+    assert abs(off) < 0.01
+    share, off = one_path(ratios, 784, log_p, seed)
+    assert share > 0.3
+    assert off < -10
 
 
 def test_an_early_start_is_told_so():

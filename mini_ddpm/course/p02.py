@@ -6,9 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.toys import Mixture
 
 Array = np.ndarray
@@ -59,6 +58,11 @@ class TwoChains:
     def place(self, x_0: float) -> int:
         """The number of the grid's point x_0."""
         return int(np.abs(self.x - x_0).argmin())
+
+    def images(self) -> tuple[Array, list[int]]:
+        """The images that the data may hold, and their places."""
+        images = self.x[self.data > 1e-12]
+        return images, [self.place(x_0) for x_0 in images]
 
     def integral(self, f: Array) -> float:
         """Of a function of one place, (n,), or of two, (n, n)."""
@@ -121,7 +125,38 @@ def spread(toy: TwoChains, k: int, x_0: float) -> tuple[float, float, float]:
     return mean, float(np.sqrt(drawn)), float(np.sqrt(rest))
 
 
-def draw_chains(values: Mapping[str, float] | None = None) -> Figure:
+def log_ratios(toy: TwoChains, paths: Array) -> Array:
+    """log p(x_{0:T}) / q(x_{1:T} | x_0) along paths (T + 1, n): (n,)."""
+    back = sum(toy.log_p_step(t, paths) for t in range(1, toy.T + 2))
+    return back - sum(toy.log_q_step(t, paths) for t in range(1, toy.T + 1))
+
+
+def one_path(ratios: Array, pixels: int, log_p: float, seed: int = 0) -> tuple[float, float]:
+    """The likelihood of `pixels` independent pixels, each with its own path, estimated from log ratios of one.
+
+    Returns the largest share that one path has in the estimate, and by how much its logarithm is off.
+    """
+    random = np.random.default_rng(seed)
+    total = sum(random.permutation(ratios) for _ in range(pixels))
+    weights = np.exp(total - total.max())
+    return float(1 / weights.sum()), float(total.max() + np.log(weights.mean()) - pixels * log_p)
+
+
+def both_targets(toy: TwoChains, t: int, shift: float) -> tuple[float, float]:
+    """The mean divergence of a step's target from p(x_{t-1} | x_t), all means shifted: with x_0 given, and without."""
+    mean, variance = toy.moments[t]
+    p = bell(toy.x[:, None], mean + shift, variance)
+    joint = toy.densities[t - 1][:, None] * toy.forward[t]
+    without = toy.integral(joint * np.log(joint / joint.sum(axis=0) / toy.width / p))
+    images, places = toy.images()
+    terms = []
+    for x_0 in images:
+        both = toy.jump(t - 1, x_0)[:, None] * toy.forward[t]
+        terms.append(toy.integral(both * np.log(both / toy.jump(t, x_0) / p)))
+    return float(toy.data[places] @ terms * toy.width), without
+
+
+def draw_chains(values: Mapping[str, float] | None = None) -> None:
     """x_0 to x_4, the steps of q above and those of p below; every edge of p has its term, and its value if given."""
     figure, axes = plt.subplots(figsize=(9, 3))
     for t in range(5):
@@ -140,11 +175,14 @@ def draw_chains(values: Mapping[str, float] | None = None) -> Figure:
         low = -0.35 if name == "L_T" else -1.2
         axes.text(place, low, f"${name}${value}", ha="center", va="top", color=RESULT, fontsize=14, linespacing=1.3)
     axes.set(xlim=(-0.7, 11), ylim=(-2.1 if values else -1.7, 1.1))
-    axes.set_title(
-        "Every edge of the way back has its own term" if not values else "The steps near the image cost most"
-    )
+    axes.set_title("Every edge of the way back has its own term" if not values else "What every edge costs")
     axes.axis("off")
-    return figure
+    under = f"the numbers {', '.join(f'{name} {value:.3f}' for name, value in values.items())}" if values else "names"
+    show(
+        figure,
+        "Five circles in a row, x_0 to x_4. Blue arrows above lead to the right, the steps of q. Pink arrows below "
+        f"lead back to the left, the steps of p; under each edge of the way back stand {under}.",
+    )
 
 
 def _arrow(axes: Axes, start: float, end: float, height: float, colour: str, bend: float = -0.25) -> None:
@@ -152,22 +190,29 @@ def _arrow(axes: Axes, start: float, end: float, height: float, colour: str, ben
     axes.annotate("", (end, height), (start, height), arrowprops=style)
 
 
-def draw_jensen() -> Figure:
+def draw_jensen() -> None:
     """The logarithm, its tangent at a mean, and two numbers with that mean."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
     numbers, two = np.linspace(0.2, 5, 200), np.array([0.5, 4.0])
     mean = two.mean()
     axes.plot(numbers, np.log(numbers), color=RESULT, linewidth=2, label=r"$\log r$")
     axes.plot(numbers, np.log(mean) + (numbers - mean) / mean, "--", color=OTHER, label="tangent at the mean m")
-    axes.plot(two, np.log(two), "o-", color=NOISY, label="two numbers, and all their means")
+    axes.plot(two, np.log(two), "o-", color=NOISY, label="two numbers, and their weighted means")
     axes.plot([mean, mean], [np.log(two).mean(), np.log(mean)], color=MODEL, linewidth=4, label="what is lost")
+    axes.text(mean + 0.08, np.log(two).mean() - 0.12, f"{np.log(two).mean():.3f}", color=NOISY)
+    axes.text(mean - 0.08, np.log(mean) + 0.12, f"{np.log(mean):.3f}", color=RESULT, ha="right")
     axes.set(xlabel="r", ylabel="logarithm", ylim=(-1.4, 2.2))
     axes.set_title("The log bends down: the log of the mean lies above the mean of the logs")
     axes.legend(loc="lower right")
-    return figure
+    show(
+        figure,
+        "The curve log r bends down and stays below its dashed tangent at the mean 2.25. A straight blue line joins "
+        "the curve at 0.5 and 4; in the middle a thick pink bar leads from that line, at 0.347, up to the curve, at "
+        "0.811.",
+    )
 
 
-def draw_ratios(log_ratios: Array, exact: float) -> Figure:
+def draw_ratios(log_ratios: Array, exact: float) -> None:
     """The log ratios of forward paths, with their mean, and the exact log-likelihood."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
     axes.hist(log_ratios, bins=120, range=(-2.4, 0.8), density=True, color=NOISY, alpha=0.4, label="forward paths")
@@ -176,10 +221,16 @@ def draw_ratios(log_ratios: Array, exact: float) -> Figure:
     axes.set(xlabel=r"$\log\, p_\theta(x_{0:T})\,/\,q(x_{1:T}\mid x_0)$ along a path", ylabel="density")
     axes.set_title("The mean of the logs lies left of the log of the mean")
     axes.legend(loc="upper left")
-    return figure
+    show(
+        figure,
+        "A histogram of log ratios: a spike near -1, then a broad hill that ends near 0.2. A pink line, the mean of "
+        "the logs, stands a little left of a black line, the log of the mean.",
+    )
+    print(f"mean of the logs {log_ratios.mean():.2f}")
+    print(f"log of the mean  {np.log(np.exp(log_ratios).mean()):.2f}, exactly {exact:.2f}")
 
 
-def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> Figure:
+def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> None:
     """Left: log-likelihood, ELBO and the data for every image x_0. Right: the terms (n, 5), from L_T to L_0."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     elbo = -terms.sum(axis=1)
@@ -187,13 +238,18 @@ def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> Figur
     left.fill_between(x_0, elbo, log_p, color=MODEL, alpha=0.4, label="what the bound loses")
     left.plot(x_0, elbo, "--", color=MODEL, linewidth=2, label="ELBO")
     left.plot(x_0, log_p, color=RESULT, linewidth=2, label=r"$\log p_\theta(x_0)$")
-    left.set(xlabel=r"image $x_0$, one pixel", ylabel="log density", xlim=(-2.6, 2.2), ylim=(-5.5, 1.8))
+    left.set(xlabel=r"image $x_0$, one pixel", ylabel="log density", xlim=(-2.2, 1.6), ylim=(-4.2, 1.8))
     left.set_title("The ELBO follows the log-likelihood from below")
     left.legend(loc="upper center", ncols=2, fontsize=9)
-    for k, name in enumerate(("L_T", "L_3", "L_2", "L_1")):
-        right.plot(x_0, terms[:, k], color=NOISY, alpha=0.25 + 0.25 * k, linewidth=2, label=f"${name}$")
+    for k, (name, line) in enumerate({"L_T": ":", "L_3": "-.", "L_2": "--", "L_1": "-"}.items()):
+        right.plot(x_0, terms[:, k], line, color=NOISY, linewidth=2, label=f"${name}$")
     right.plot(x_0, terms[:, 4], color=RESULT, linewidth=2, label="$L_0$")
     right.legend(loc="upper center", fontsize=9)
-    right.set(xlabel=r"image $x_0$, one pixel", ylabel="mean of the term", xlim=(-2.6, 2.2), ylim=(-0.1, 3))
+    right.set(xlabel=r"image $x_0$, one pixel", ylabel="mean of the term", xlim=(-2.2, 1.6), ylim=(-0.1, 3.6))
     right.set_title(r"$L_0$ and $L_1$ make most of $-$ELBO")
-    return figure
+    show(
+        figure,
+        "Left: over the image x_0, the black curve log p has a peak near 0.7 and a shoulder near -1.3; the dashed pink "
+        "ELBO runs a little below it, with a pink band between them; the dotted curve of the data has two high peaks "
+        "and a deep valley. Right: the five terms; L_0 is largest everywhere, then L_1, and L_T is near zero.",
+    )

@@ -33,6 +33,11 @@ def _overflows(log_ratios: np.ndarray) -> tuple[float, float]:
         return np.log(np.mean(np.exp(log_ratios))), np.mean(log_ratios)
 
 
+def _likelihood(log_ratios: np.ndarray) -> tuple[float, float]:
+    with np.errstate(all="ignore"):
+        return np.mean(np.exp(log_ratios)), np.mean(log_ratios)
+
+
 def _adds(log_ratios: np.ndarray) -> tuple[float, float]:
     top = np.max(log_ratios)
     return top + np.log(np.sum(np.exp(log_ratios - top))), np.mean(log_ratios)
@@ -40,26 +45,27 @@ def _adds(log_ratios: np.ndarray) -> tuple[float, float]:
 
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
-        r"On half of the forward paths $p_\theta(x_{0:T})/q(x_{1:T}\mid x_0)$ is 0.5, on the other half it is 4. "
+        r"On half of the forward paths $p_\theta(x_{0:T})/q(x_{1:T}\mid x_0)$ is 0.5, on the other half it is 8. "
         r"Give two numbers: $\log p_\theta(x_0)$, and the mean of the logarithms. Two decimals will do.",
-        (np.log(2.25), np.log(2) / 2),
-        r"The likelihood is the mean of the ratio, $(0.5 + 4)/2 = 2.25$, and $\log 2.25 = 0.811$. The mean of the "
-        r"logarithms is $(\log 0.5 + \log 4)/2 = \frac12 \log 2 = 0.347$. The bound loses the difference, 0.464.",
+        (np.log(4.25), np.log(2)),
+        r"The likelihood is the mean of the ratio, $(0.5 + 8)/2 = 4.25$, and $\log 4.25 = 1.447$. The mean of the "
+        r"logarithms is $(\log 0.5 + \log 8)/2 = \log 2 = 0.693$. The bound loses the difference, 0.754.",
         (
             "The likelihood is the mean of the ratio over forward paths: a mean of two numbers here.",
             r"First number: take the mean, then the logarithm. Second number: the logarithms first.",
-            r"$\log 2.25$, and half of $\log 0.5 + \log 4 = \log 2$.",
+            r"$\log 4.25$, and half of $\log 0.5 + \log 8 = \log 4$.",
         ),
         (
             (
-                (np.log(2) / 2, np.log(2.25)),
+                (np.log(2), np.log(4.25)),
                 "The two numbers are in the wrong order: the log-likelihood is the logarithm of the mean.",
             ),
             (
-                (np.log(2.25), np.log(2.25)),
+                (np.log(4.25), np.log(4.25)),
                 "The second one takes the logarithms first, then their mean: that is another number.",
             ),
-            ((2.25, np.log(2) / 2), "The first one is the likelihood itself: its logarithm was asked for."),
+            ((np.log(4.25), 2 * np.log(2)), "The second one is a sum of two logarithms: their mean is half of it."),
+            ((4.25, np.log(2)), "The first one is the likelihood itself: its logarithm was asked for."),
         ),
         within=0.006,
     ),
@@ -77,6 +83,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         (
             (log(last), "The first term, t = 2, leaves something, too: its t - 1 is 1."),
+            (last / first, "The two densities are the right ones: the sum leaves their logarithms."),
             (log(first) - log(last), "The right two, with the wrong signs: the later one has the plus."),
         ),
         theory=chains,
@@ -84,12 +91,12 @@ EXERCISES: tuple[Exercise, ...] = (
         without=[Sum],
     ),
     Derive(
-        r"Write $\mathbb{E}_q[\log q(x_T \mid x_0)] - \mathbb{E}_q[\log p_\theta(x_T)]$ without `E_q`. "
+        r"Write $\mathbb{E}_q[\log q(x_T \mid x_0)] - \mathbb{E}_q[\log p(x_T)]$ without `E_q`. "
         r"In code: `q(x[T], x[0])`, `p(x[T])`, `log`, and `KL(a, b)` for a divergence.",
         KL(last, p(x[T])),
-        r"Both means are over the same paths, so it is $\mathbb{E}_q[\log \frac{q(x_T \mid x_0)}{p_\theta(x_T)}]$. "
+        r"Both means are over the same paths, so it is $\mathbb{E}_q[\log \frac{q(x_T \mid x_0)}{p(x_T)}]$. "
         r"Only $x_T$ is inside, and along these paths it is drawn from $q(x_T \mid x_0)$, the density above the line: "
-        r"by definition $D_{\mathrm{KL}}(q(x_T \mid x_0) \Vert p_\theta(x_T))$, which is $L_T$.",
+        r"by definition $D_{\mathrm{KL}}(q(x_T \mid x_0) \Vert p(x_T))$, which is $L_T$.",
         (
             "A difference of two means over the same paths is one mean. Of what?",
             "A mean of the logarithm of a ratio has a name, if the draws come from the density above the line.",
@@ -133,6 +140,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 lambda log_ratios: (np.mean(log_ratios), _both(log_ratios)[0]),
                 "The two are swapped: the ELBO is the mean of the logarithms.",
             ),
+            (_likelihood, "The first one is the likelihood itself: its logarithm was asked for."),
             (_adds, "The likelihood is a mean over paths, not a sum: divide by their number."),
         ),
         cases=(
@@ -179,8 +187,8 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Choose(
-        "Some texts write a term of section 5 as "
-        r"$\mathbb{E}_q[D_{\mathrm{KL}}(q(x_t \mid x_{t-1}) \Vert p_\theta(x_t \mid x_{t+1}))]$ and say that their "
+        "Suppose that somebody writes a term of section 5 as "
+        r"$\mathbb{E}_q[D_{\mathrm{KL}}(q(x_t \mid x_{t-1}) \Vert p_\theta(x_t \mid x_{t+1}))]$ and says that their "
         "sum, with the two ends, is minus the ELBO. The checker refuses it. Why?\n\n"
         "* `a`: the two densities are of different variables, $x_t$ and $x_{t+1}$, and cannot be compared\n"
         "* `b`: a divergence needs draws of $x_t$ from its first density, and along a path on which $x_{t-1}$ and "
