@@ -25,6 +25,12 @@ def test_two_peaks_become_one(t, tops):
     assert p01.peaks(SCHEDULE, t) == tops
 
 
+@pytest.mark.parametrize(("t", "wrong"), [(0, 0.0003), (199, 0.09), (500, 0.33), (1000, 0.35)])
+def test_the_best_guess_of_a_kind_errs(t, wrong):
+    """At the end it can but say the likelier one, and is wrong for the share 0.35."""
+    assert p01.wrong_kind(SCHEDULE, t) == pytest.approx(wrong, abs=0.01)
+
+
 def test_a_walk_has_the_mean_and_variance_of_the_jump():
     walks = p01.walk(BETAS[:300], torch.full((20_000,), 0.7), seed=0)
     bar = float(SCHEDULE.alpha_bar[300])

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, NOISE, NOISY, OTHER, RESULT
+from mini_ddpm.course.figures import IMAGE, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.diffusion import q_sample
 from mini_ddpm.schedules import NoiseSchedule
@@ -43,7 +42,17 @@ def walk(betas: Tensor, x_0: Tensor, seed: int) -> Tensor:
     return torch.stack(path)
 
 
-def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> Figure:
+def wrong_kind(schedule: NoiseSchedule, t: int) -> float:
+    """How often the best guess of a pixel's kind, from x_t, is wrong."""
+    x, bar = np.linspace(-8, 8, 8001), float(schedule.alpha_bar[t])
+    kinds = [
+        weight * bell(x, bar**0.5 * mean, bar * TWO_PEAKS.variance + 1 - bar)
+        for weight, mean in zip(TWO_PEAKS.weights.tolist(), TWO_PEAKS.means.flatten().tolist(), strict=True)
+    ]
+    return float(np.minimum(*kinds).sum() * (x[1] - x[0]))
+
+
+def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> None:
     """q(x_t) of the two peaks over t as shades of grey, with five walks; at the sides, both ends."""
     figure, (left, middle, right) = plt.subplots(
         1, 3, figsize=(10, 4.2), sharey=True, gridspec_kw={"width_ratios": [1, 6, 1]}
@@ -55,16 +64,22 @@ def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> Figure:
     middle.plot(walk(betas, starts, seed=8), color=NOISY, linewidth=0.7, alpha=0.8)
     middle.plot([0] * len(starts), starts, "o", color=IMAGE, markersize=5, clip_on=False, zorder=3)
     middle.set(xlabel="time t", title="Two peaks run together, and become one bell", ylim=(-3, 3))
+    middle.axvline(199, color=RESULT, linestyle="--", linewidth=1)
     middle.grid(visible=False)
     for axes, t, color, title in ((left, 0, IMAGE, "t = 0"), (right, schedule.T, RESULT, f"t = {schedule.T}")):
         axes.fill_betweenx(grid, density(schedule, t, grid), color=color, alpha=0.25, linewidth=0)
         axes.plot(density(schedule, t, grid), grid, color=color, linewidth=2)
         axes.set(xlabel="density", title=title, xlim=(0, 0.95))
     left.set_ylabel("value of the pixel")
-    return figure
+    show(
+        figure,
+        "On the left two narrow peaks. In the middle, over time, two dark bands run together into one broad grey "
+        "band, at a dashed line; five jagged walks start in the bands and end anywhere. On the right one bell "
+        "around 0.",
+    )
 
 
-def draw_factors(variances: Mapping[str, Sequence[float]]) -> Figure:
+def draw_factors(variances: Mapping[str, Sequence[float]]) -> None:
     """The variance of a pixel over many steps, for several factors; the last one is the right one."""
     figure, axes = plt.subplots()
     looks = ((OTHER, "--"), (NOISY, "-."), (RESULT, "-"))
@@ -72,10 +87,14 @@ def draw_factors(variances: Mapping[str, Sequence[float]]) -> Figure:
         axes.plot(values, style, color=color, linewidth=2, label=f"c = {name}")
     axes.set(xlabel="step t", ylabel="variance of a pixel", title="One factor keeps the variance", ylim=0)
     axes.legend()
-    return figure
+    show(
+        figure,
+        "Three curves from 1 over 200 steps: with the factor 1 a straight line up to 5, with 1 - beta a curve "
+        "down to a half, with the root of 1 - beta a flat line at 1.",
+    )
 
 
-def draw_rotation(noise: Tensor, a: float, b: float) -> Figure:
+def draw_rotation(noise: Tensor, a: float, b: float) -> None:
     """Pairs of noises (n, 2), the direction (sqrt a, sqrt b), and how the pairs spread along it."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.9), gridspec_kw={"width_ratios": [1, 1.3]})
     along = np.sqrt(np.array([a, b]) / (a + b))
@@ -86,14 +105,20 @@ def draw_rotation(noise: Tensor, a: float, b: float) -> Figure:
     left.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", xlabel=r"$\epsilon_1$", ylabel=r"$\epsilon_2$")
     left.set_title("Two noises: a round cloud")
     grid = np.linspace(-4, 4, 400)
-    right.hist(noise.numpy() @ along, bins=60, range=(-4, 4), density=True, color=NOISE, alpha=0.4, label="the pairs")
+    for direction, name, look in ((along, "u", "stepfilled"), (np.array([-along[1], along[0]]), "w", "step")):
+        places, shade = noise.numpy() @ direction, 0.4 if name == "u" else 1
+        right.hist(places, 60, (-4, 4), density=True, color=NOISE, alpha=shade, histtype=look, label=f"along {name}")
     right.plot(grid, bell(grid), color=RESULT, linewidth=2, label=r"$\mathcal{N}(0, 1)$")
-    right.set(xlabel="u, the place along the arrow", ylabel="density", title="Seen along any arrow: the same bell")
+    right.set(xlabel="place along the arrow", ylabel="density", title="Seen along either arrow: the same bell")
     right.legend()
-    return figure
+    show(
+        figure,
+        "Left: a round cloud of dots, with two arrows at a right angle, u and w, turned against the axes. Right: "
+        "histograms of the dots along u and along w lie under one black bell.",
+    )
 
 
-def draw_bundle(schedule: NoiseSchedule, walks: Tensor, t: int) -> Figure:
+def draw_bundle(schedule: NoiseSchedule, walks: Tensor, t: int) -> None:
     """Walks from one image, with the mean and spread that the jump says; and where they are at one time."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), gridspec_kw={"width_ratios": [1.6, 1]})
     x_0, bar = float(walks[0, 0]), schedule.alpha_bar.numpy()
@@ -111,10 +136,14 @@ def draw_bundle(schedule: NoiseSchedule, walks: Tensor, t: int) -> Figure:
     right.plot(grid, bell(grid, mean[t], 1 - bar[t]), color=RESULT, linewidth=2, label="one jump")
     right.set(xlabel="$x_t$", ylabel="density", title=f"{t} steps, or one jump: the same bell", ylim=(0, 0.62))
     right.legend(loc="upper right")
-    return figure
+    show(
+        figure,
+        "Left: 25 walks fan out from 0.7 while their mean falls to 0; nearly all stay inside two dashed curves. "
+        "Right: a histogram of all walks at one time under a black bell.",
+    )
 
 
-def draw_images(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> Figure:
+def draw_images(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> None:
     """Images (n, 1, h, w) in a row, and one row for each of `times`, each row one jump with the same noise."""
     figure, rows = plt.subplots(len(times), 1, figsize=(8, 1.02 * len(times)), squeeze=False)
     for axes, t in zip(rows[:, 0], times, strict=True):
@@ -122,10 +151,14 @@ def draw_images(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequ
         axes.imshow(torch.cat(list(row[:, 0]), dim=1), cmap="gray", vmin=-1, vmax=1)
         axes.set(xticks=[], yticks=[])
         axes.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
-    return figure
+    show(
+        figure,
+        "Eight handwritten digits in every row, under more and more grain from row to row: at 150 they are clear, "
+        "at 300 barely readable, at 500 and 1000 the eye finds nothing.",
+    )
 
 
-def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> Figure:
+def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> None:
     """How much of the image is left, and the signal-to-noise ratio, over t."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
     for (name, table), color, style in zip(schedules.items(), (RESULT, NOISY), ("-", "--"), strict=True):
@@ -139,10 +172,14 @@ def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> Figure:
     left.set(xlabel="time t", ylabel=r"$\bar{\alpha}_t$", title="How much of the image's power is left")
     right.set(xlabel="time t", ylabel="SNR(t)", title="Linear: more noise than image much earlier", ylim=(1e-5, 1e5))
     left.legend()
-    return figure
+    show(
+        figure,
+        "Left: alpha-bar falls early for the linear schedule, and in a slow S for the cosine one. Right, on a "
+        "logarithmic axis: the ratio crosses 1 near 260 and near 500.",
+    )
 
 
-def draw_points(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> Figure:
+def draw_points(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> None:
     """Points in the plane (n, 2) at several times."""
     figure, panels = plt.subplots(1, len(times), figsize=(12, 3.15), sharex=True, sharey=True)
     for axes, t in zip(panels, times, strict=True):
@@ -150,4 +187,8 @@ def draw_points(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequ
         axes.set(title=f"t = {t}", aspect="equal", xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), xlabel="first number")
     panels[0].set_ylabel("second number")
     figure.suptitle("A spiral becomes one round cloud", fontsize=11)
-    return figure
+    show(
+        figure,
+        "2000 points on a spiral at five times: the spiral thickens at 50, blurs at 150, is a blob at 300, and at "
+        "1000 a round cloud.",
+    )

@@ -37,31 +37,42 @@ def _added_up(x_0: float, noise: float, betas: Sequence[float], t: int) -> float
     return (1 - sum(betas[:t])) ** 0.5 * x_0 + sum(betas[:t]) ** 0.5 * noise
 
 
+def _one_root_missing(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
+    bar = jump(1, 0, betas, t) ** 2
+    return bar**0.5 * x_0 + (1 - bar) * noise
+
+
+def _first_step_left_out(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
+    return jump(x_0, noise, betas[1:], t - 1)
+
+
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
-        r"Every step adds noise of the variance 0.02; the pixels begin with the variance 1. What is their variance "
-        r"after 200 steps with the factor $c = 1$, and with $c = 1-\beta = 0.98$? Guess both to within 0.1: "
-        "`q.check((first, second))`.",
-        (5.0, 0.5052),
-        r"With $c = 1$ each step adds 0.02, and $1 + 200 \cdot 0.02 = 5$. With $c = 1-\beta$ the variance settles "
+        r"Every step adds noise of the variance 0.05; the pixels begin with the variance 1. What is their variance "
+        r"after 100 steps with the factor $c = 1$, and with $c = 1-\beta = 0.95$? Guess both to within 0.1: "
+        "`q.check(first, second)`.",
+        (6.0, 0.5128),
+        r"With $c = 1$ each step adds 0.05, and $1 + 100 \cdot 0.05 = 6$. With $c = 1-\beta$ the variance settles "
         r"where a step gives back what it takes: $V = (1-\beta)^2 V + \beta$, so $V = \frac{\beta}{1-(1-\beta)^2} = "
-        r"\frac{1}{2-\beta} = 0.505$. After 200 steps it is there, to three decimals.",
+        r"\frac{1}{2-\beta} = 0.513$. After 100 steps it is there, to three decimals.",
         (
             "With the factor 1 nothing is lost: each step adds its variance to what is there.",
-            "With the factor 0.98, at first more is lost than comes in. Where do both balance?",
-            "V = c*c*V + 0.02. Solve it for V, with c = 0.98.",
+            "With the factor 0.95, at first more is lost than comes in. Where do both balance?",
+            "V = c*c*V + 0.05. Solve it for V, with c = 0.95.",
         ),
         (
-            ((5.0, 0.0), "The first is right. The second can't be 0: fresh noise comes in at every step."),
-            ((5.0, 1.0), "The first is right. The second factor takes away more than the noise puts in."),
-            ((4.0, 0.5052), "The second is right. At the first: the pixels had the variance 1 before the noise came."),
-            ((29.3, 0.5052), "The second is right. At the first you added deviations, sqrt(0.02). Variances add."),
+            ((6.0, 0.0), "The first is right. The second can't be 0: fresh noise comes in at every step."),
+            ((6.0, 1.0), "The first is right. The second factor takes away more than the noise puts in."),
+            ((5.0, 0.5128), "The second is right. At the first: the pixels had the variance 1 before the noise came."),
+            ((23.36, 0.5128), "The second is right. At the first you added deviations, sqrt(0.05). Variances add."),
+            ((0.5128, 6.0), "The other way round: with the factor 1 nothing is taken away."),
+            ((2.4495, 0.7161), "These are the standard deviations. Their squares, the variances, were asked for."),
         ),
         within=0.1,
     ),
     Predict(
         r"A white pixel, $x_0 = 1$, is noised for 500 steps. On the linear schedule $\bar\alpha_{500} = 0.0786$. "
-        "What are the mean and the standard deviation of $x_{500}$? Two decimals: `q.check((mean, deviation))`.",
+        "What are the mean and the standard deviation of $x_{500}$? Two decimals: `q.check(mean, deviation)`.",
         (0.2804, 0.9599),
         r"The mean is $\sqrt{0.0786}\cdot 1 = 0.28$, the variance $1 - 0.0786 = 0.92$, the deviation its root, "
         "0.96. Most such pixels are hard to tell from black ones, and 0.28 of the contrast is still there.",
@@ -164,6 +175,14 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (_one_step_too_far, "You take one step too many: beta_t stands in betas[t - 1], so the slice ends at t."),
             (_without_roots, "alpha_bar is right. Both factors are roots of it."),
+            (
+                _one_root_missing,
+                "The root of 1 - alpha_bar is missing: it is a variance, and noise is multiplied by a deviation.",
+            ),
+            (
+                _first_step_left_out,
+                "Step 1 is left out: betas[0] belongs to it, so the product takes the first t of them.",
+            ),
             (_last_step_only, "That is one step, with beta_t alone. The product of all steps up to t is needed."),
             (_added_up, "Noise variances don't just add up: later steps turn down the noise of earlier ones."),
         ),
