@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 from sympy import Expr, IndexedBase, lambdify, sqrt, symbols
 from torch import Tensor, nn
 
@@ -50,6 +49,19 @@ def floor(alpha_bar_t: Tensor) -> tuple[float, float]:
     density, best = TWO_PEAKS.density(WIDE[:, None], float(alpha_bar_t)), TWO_PEAKS.mean_x_0(column(WIDE), alpha_bar_t)
     of_image = float(1 - torch.trapezoid(density * best.flatten() ** 2, WIDE))
     return of_image * float(alpha_bar_t / (1 - alpha_bar_t)), of_image
+
+
+def floors(schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
+    """Both floors at t = 1..T."""
+    of_noise, of_image = zip(*map(floor, schedule.alpha_bar[1:]), strict=True)
+    return torch.tensor(of_noise), torch.tensor(of_image)
+
+
+def told(weight: Tensor, lowest: Tensor) -> str:
+    """A weight at some times, against that at t = 500, and what share of the least loss lies at t <= 20."""
+    bound, simple = (part[:19].sum() / part.sum() for part in (weight * lowest, lowest))
+    ratios = ", ".join(f"{weight[time - 2] / weight[498]:.3g} at t = {time}" for time in (2, 100, 999, 1000))
+    return f"{ratios}\n  share of the least loss at t <= 20: bound {bound:.0%}, L_simple {simple:.0%}"
 
 
 def peak_known(alpha_bar_t: Tensor) -> Tensor:
@@ -137,7 +149,7 @@ def draw_guess(x_t: Tensor, eps: Tensor, best: Curve, place: float, near: Tensor
     )
 
 
-def draw_floors(of_noise: Sequence[float], of_image: Sequence[float], bars: Tensor) -> None:
+def draw_floors(of_noise: Tensor, of_image: Tensor, bars: Tensor) -> None:
     """Over t: the error of the best guess of the noise, with what bounds it on both sides; and that of the image."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), width_ratios=(1.5, 1), sharey=True)
     times = np.arange(1, len(bars) + 1)
@@ -155,7 +167,7 @@ def draw_floors(of_noise: Sequence[float], of_image: Sequence[float], bars: Tens
     )
 
 
-def draw_weights(weights: Mapping[str, Tensor], lowest: Mapping[str, NDArray[np.float64]]) -> None:
+def draw_weights(weights: Mapping[str, Tensor], lowest: Mapping[str, Tensor]) -> None:
     """The bound's weight from t = 2 on, against that at t = 500; and the weight times the least error."""
     figure, panels = plt.subplots(1, 2, figsize=(9.5, 4))
     for (name, weight), line, colour in zip(weights.items(), ("-", "--"), (RESULT, NOISY), strict=True):
@@ -163,8 +175,10 @@ def draw_weights(weights: Mapping[str, Tensor], lowest: Mapping[str, NDArray[np.
         panels[0].semilogy(times, weight / weight[498], line, color=colour, linewidth=2, label=label)
         panels[1].semilogy(times, weight * lowest[name], line, color=colour, linewidth=2, label=label)
     panels[0].axhline(1, color=OTHER, linestyle=":", linewidth=2, label=r"$L_{\mathrm{simple}}$")
-    panels[0].set(xlabel="t", ylabel="weight, divided by that at t = 500", title="Weight: large at the clean end")
-    panels[1].set(xlabel="t", ylabel="weight times floor", title="Weight times least error: falls")
+    panels[0].set(
+        xlabel="t", ylabel="weight, divided by that at t = 500", title="Weight: high at the clean end; cosine, at both"
+    )
+    panels[1].set(xlabel="t", ylabel="weight times floor", title="Weight times least error: no spike")
     panels[0].legend(loc="upper center")
     panels[1].legend()
     show(
@@ -197,7 +211,7 @@ def draw_turn(x_0: float, eps: float, alpha_bar_t: float) -> None:
     axes.plot([x_0, x_0], [0, eps], ":", color=NOISE, linewidth=2.5, label=r"height $\epsilon$")
     axes.plot([0, x_0], [eps, eps], ":", color=IMAGE, linewidth=2.5, label=r"width $x_0$")
     axes.plot(*point, "o", color=RESULT, markersize=9)
-    axes.annotate(r"$(x_0, \epsilon)$", (x_0, eps), (12, -6), textcoords="offset points", fontsize=13)
+    axes.annotate(r"$(x_0, \epsilon)$", (x_0, eps), (-52, -20), textcoords="offset points", fontsize=13)
     for draw in (axes.axhline, axes.axvline):
         draw(0, color=RESULT, linewidth=0.8)
     axes.set(xlim=(-2.9, 3.6), ylim=(-2.8, 2.8), aspect="equal", xlabel=r"image $x_0$", ylabel=r"noise $\epsilon$")

@@ -80,17 +80,15 @@ def _straight(x_t: float, bar: float) -> float:
     return math.sqrt(1 - bar) * x_t
 
 
-PROGRAM = """
-```python
+_LINES = """\
 1   x = torch.randn(n, 1, 1, 1)
 2   for t in range(T, 0, -1):
 3       bar, before = schedule.at(t), schedule.at(t - 1)
 4       beta = 1 - bar / before
 5       mean = (x - beta / (1 - bar).sqrt() * guess(x, t)) / bar.sqrt()
 6       sigma = ((1 - before) / (1 - bar) * beta).sqrt()
-7       x = mean + sigma * torch.randn_like(x)
-```
-"""
+7       x = mean + sigma * torch.randn_like(x)"""
+PROGRAM = "  \n".join(f"`{line}`" for line in _LINES.replace(" ", "\N{NO-BREAK SPACE}").splitlines())
 
 
 class _DeriveWithPole(Derive):
@@ -109,8 +107,8 @@ EXERCISES: tuple[Exercise, ...] = (
         (0.0, 0.466, 0.0003),
         r"(0, 0.47, 0.0003). At $t = 10$ the clouds around $-1$ and $+1$ are 0.04 wide: $x_t$ tells the image, "
         r"and then the noise is known exactly. (A peak of width 0 has no doubt of its own.) At $t = 900$ $x_t$ is "
-        "nearly all noise. Between, at $t = 200$, the clouds are 1.6 apart and 0.58 wide: where they meet, either image is "
-        "possible, and between two far answers stands the mean.",
+        "nearly all noise. Between, at $t = 200$, the clouds are 1.6 apart and 0.58 wide: where they meet, either "
+        "image is possible, and between two far answers stands the mean.",
         (
             "How wide are the clouds around the two images at $t = 10$? Can you tell from $x_t$ which image it was?",
             "If the image is known, what is left to guess of the noise?",
@@ -137,8 +135,8 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Derive(
         r"Section 7 has the bound's weight, with $\sigma_t^2 = \tilde\beta_t$, on the squared error of the *noise*. "
-        "A network may guess the image instead. Which weight must the squared error of the *image* have, so that the term of the "
-        "bound is the same? Write it with `snr` alone.",
+        "A network may guess the image instead. Which weight must the squared error of the *image* have, so that the "
+        "term of the bound is the same? Write it with `snr` alone.",
         (snr(t - 1) - snr(t)) / 2,
         r"$\frac12(\mathrm{SNR}(t-1) - \mathrm{SNR}(t))$: half of what the signal-to-noise ratio falls by in this "
         "step. A step in which nothing is lost teaches nothing about the image.",
@@ -222,7 +220,7 @@ EXERCISES: tuple[Exercise, ...] = (
         cases=((0.7, -0.4, 0.5, 0.6), (-1.2, 0.3, 0.9, 0.95), (0.1, 2.0, 0.02, 0.03)),
     ),
     Debug(
-        f"One line of this Algorithm 2 is wrong. Which? `e5.check(3)` says it is line 3.\n{PROGRAM}",
+        f"One line of this Algorithm 2 is wrong. Which? `e5.check(3)` says it is line 3.\n\n{PROGRAM}",
         5,
         r"Line 5. It divides by $\sqrt{\bar\alpha_t}$, as if one step undid the whole chain; it should be "
         r"$\sqrt{\alpha_t}$, `(bar / before).sqrt()`. At $t = 1000$ the wrong one multiplies by 157.",
