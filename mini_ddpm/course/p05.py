@@ -91,8 +91,8 @@ def agree(lines: Mapping[str, Expr], schedule: NoiseSchedule) -> bool:
         "image from the noise": image,
         "image from the velocity": diffusion.predict_v.to_x_0(x_t, said, bars),
     }
-    tight = {"rtol": 1e-12, "atol": 1e-12}
-    return all(torch.allclose(package[name], values(line, schedule, 0.7, 0.4), **tight) for name, line in lines.items())
+    derived = {name: values(line, schedule, 0.7, 0.4) for name, line in lines.items()}
+    return all(torch.allclose(package[name], line, rtol=1e-12, atol=1e-12) for name, line in derived.items())
 
 
 def _rounds(axes: Axes, x_t: Tensor, eps: Tensor) -> None:
@@ -200,8 +200,8 @@ def draw_turn(x_0: float, eps: float, alpha_bar_t: float) -> None:
     axes.scatter(*dots, s=4, color=OTHER, alpha=0.3, linewidths=0, label="rounds of the game", rasterized=True)
     axes.plot(0.45 * np.cos(arc), 0.45 * np.sin(arc), color=RESULT, linewidth=1)
     axes.annotate(r"$\varphi_t$", (0.52, 0.1), fontsize=13)
-    for (a, b), colour, name in (((c, s), NOISY, "$x_t$"), ((-s, c), MODEL, "$v$")):
-        axes.annotate("", (2.9 * a, 2.9 * b), (-2.4 * a, -2.4 * b), arrowprops={"arrowstyle": "->", "color": colour})
+    for (a, b), start, colour, name in (((c, s), -2.4, NOISY, "$x_t$"), ((-s, c), -1.1, MODEL, "$v$")):
+        axes.annotate("", (2.9 * a, 2.9 * b), (start * a, start * b), arrowprops={"arrowstyle": "->", "color": colour})
         axes.annotate(f"axis of {name}", (2.9 * a, 2.9 * b), (6, -2), textcoords="offset points", color=colour)
     foot, point = np.array([c, s]) * (c * x_0 + s * eps), np.array([x_0, eps])
     line = foot + np.outer([-4, 4], [-s, c])
@@ -211,7 +211,7 @@ def draw_turn(x_0: float, eps: float, alpha_bar_t: float) -> None:
     axes.plot([x_0, x_0], [0, eps], ":", color=NOISE, linewidth=2.5, label=r"height $\epsilon$")
     axes.plot([0, x_0], [eps, eps], ":", color=IMAGE, linewidth=2.5, label=r"width $x_0$")
     axes.plot(*point, "o", color=RESULT, markersize=9)
-    axes.annotate(r"$(x_0, \epsilon)$", (x_0, eps), (-52, -20), textcoords="offset points", fontsize=13)
+    axes.annotate(r"$(x_0, \epsilon)$", (x_0, eps), (13, -6), textcoords="offset points", fontsize=13)
     for draw in (axes.axhline, axes.axvline):
         draw(0, color=RESULT, linewidth=0.8)
     axes.set(xlim=(-2.9, 3.6), ylim=(-2.8, 2.8), aspect="equal", xlabel=r"image $x_0$", ylabel=r"noise $\epsilon$")
