@@ -253,7 +253,7 @@ class Compute(Exercise):
                 return f"For ({shown}) it raises {type(error).__name__}: {error}"
             right = np.asarray(self.answer(*case), dtype=float)
             if given.shape != right.shape or not np.allclose(given, right, rtol=self.within, atol=self.within):
-                return f"For ({shown}) it gives {np.round(given, 4)}, not {np.round(right, 4)}."
+                return f"For ({shown}) it gives {given}, not {right}."
         return None
 
     def same(self, mistake: Callable, answer: Callable) -> bool:
