@@ -51,9 +51,23 @@ def test_what_is_no_answer_gets_words_and_no_traceback(one):
         assert reply.words
 
 
+def test_several_numbers_are_one_answer():
+    one = exercise("02.1")
+    assert one.check(*one.answer)
+    assert one.check(one.answer)
+
+
+def test_a_wrong_line_is_told_in_few_words():
+    one = exercise("01.3")
+    assert re.fullmatch(
+        r"In one case the question is \S+, and this \S+\. Look at: a constant factor: .*",
+        one.check(3 * one.answer).words,
+    )
+
+
 @pytest.mark.parametrize("number", ["04.0", "04.99", "99.1", "4", "", "04.x"])
 def test_a_number_that_does_not_exist_is_named(number):
-    with pytest.raises(ValueError, match=re.escape(number)):
+    with pytest.raises(ValueError, match=rf"there is no exercise {re.escape(number)}: "):
         exercise(number)
 
 

@@ -49,9 +49,15 @@ def refusal(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Inter
         new,
         relation,
         f"world {there.world.number}:  {world or 'no symbols'}",
-        (mpmath.nstr(a, 8), mpmath.nstr(b, 8)),
+        _apart(a, b),
         hints.hint(theory, old, new, relation).words,
     )
+
+
+def _apart(a: mpf, b: mpf) -> tuple[str, str]:
+    """Both numbers, with no more digits than tell them apart."""
+    few, many = ((mpmath.nstr(a, digits), mpmath.nstr(b, digits)) for digits in (4, 8))
+    return few if few[0] != few[1] else many
 
 
 def _order(there: "Interpreter") -> Callable[[tuple[str, object]], tuple[bool, str]]:

@@ -10,6 +10,7 @@ from sympy import Expr
 
 from mini_ddpm.symbolic import Derivation, Theory, Unchecked, WrongStep
 from mini_ddpm.symbolic.answers import Unfinished
+from mini_ddpm.symbolic.complaints import Refusal
 
 
 class Reply(NamedTuple):
@@ -51,8 +52,9 @@ class Exercise(ABC):
         mine.number, mine.shown = number, 0
         return mine
 
-    def check(self, answer: Any) -> Reply:
-        """Whether an answer is right; of a wrong one, what it shows."""
+    def check(self, *answers: Any) -> Reply:
+        """Whether an answer, one thing or several, is right; of a wrong one, what it shows."""
+        answer = answers[0] if len(answers) == 1 else answers
         words = self.fault(answer)
         if words is None:
             return Reply(True, self.praise(answer))
@@ -109,6 +111,14 @@ class Solution(NamedTuple):
         return f"Solution {self.number}: {self.why}"
 
 
+def _told(why: object) -> str:
+    """The complaint of the checker, in few words."""
+    if not isinstance(why, Refusal):
+        return f"{str(why)[:1].upper()}{str(why)[1:]}"
+    asked, yours = why.values
+    return f"In one case the question is {asked}, and this {yours}." + (f" Look at: {why.hint}" if why.hint else "")
+
+
 class Derive(Exercise):
     """Another form of an expression, held to a form: `without` and `only` as in `Derivation.answer`."""
 
@@ -143,7 +153,7 @@ class Derive(Exercise):
         except Unfinished as error:
             return f"That is true, but {error}."
         except (WrongStep, Unchecked, TypeError) as error:
-            return str(error)
+            return _told(error.args[0])
         return None
 
     def same(self, mistake: Expr, answer: Expr) -> bool:
@@ -208,20 +218,24 @@ class Choose(Exercise):
 
     def fault(self, answer: object) -> str | None:
         """A choice that was not there, or the wrong one."""
-        if answer == self.answer:
+        if str(answer) == str(self.answer):
             return None
         choices = sorted(map(str, [self.answer, *(mistake for mistake, _ in self.mistakes)]))
         return f"Choose one of {', '.join(choices)}."
 
     def same(self, mistake: object, answer: object) -> bool:
         """The same choice."""
-        return mistake == answer
+        return str(mistake) == str(answer)
 
 
 class Debug(Choose):
     """Which line is wrong?"""
 
     kind = "debug"
+
+
+def _short(numbers: np.ndarray) -> str:
+    return np.array2string(numbers, precision=4, threshold=6)
 
 
 class Compute(Exercise):
@@ -253,7 +267,7 @@ class Compute(Exercise):
                 return f"For ({shown}) it raises {type(error).__name__}: {error}"
             right = np.asarray(self.answer(*case), dtype=float)
             if given.shape != right.shape or not np.allclose(given, right, rtol=self.within, atol=self.within):
-                return f"For ({shown}) it gives {given}, not {right}."
+                return f"For ({shown}) it gives {_short(given)}, not {_short(right)}."
         return None
 
     def same(self, mistake: Callable, answer: Callable) -> bool:
