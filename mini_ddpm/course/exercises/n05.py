@@ -2,7 +2,7 @@
 
 import math
 
-from sympy import Expr, Sum, expand
+from sympy import Expr, Sum, expand, sqrt
 
 from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic.notation import T, alpha, alpha_bar, beta, forward_process, recursion, snr, t
@@ -30,12 +30,46 @@ def _whole_jump(x_t: float, score: float, bar: float, before: float) -> float:
     return (x_t + (1 - bar) * score) / math.sqrt(bar)
 
 
+def _spare_root(x_t: float, score: float, bar: float, before: float) -> float:
+    kept = bar / before
+    return (x_t + (1 - kept) * math.sqrt(1 - bar) * score) / math.sqrt(kept)
+
+
+def _root_left(x_t: float, score: float, bar: float, before: float) -> float:
+    kept = bar / before
+    return (x_t + (1 - kept) / math.sqrt(1 - bar) * score) / math.sqrt(kept)
+
+
+def _bar_for_step(x_t: float, score: float, bar: float, before: float) -> float:
+    return (x_t + (1 - bar / before) * score) / math.sqrt(bar)
+
+
+def _not_scaled(x_t: float, score: float, bar: float, before: float) -> float:
+    return x_t + (1 - bar / before) * score
+
+
 def _image(x_t: float, bar: float) -> float:
     return math.tanh(math.sqrt(bar) * x_t / (1 - bar))
 
 
 def _noise(x_t: float, bar: float) -> float:
-    return (x_t - math.sqrt(bar) * _image(x_t, bar)) / math.sqrt(1 - bar)
+    return _as_noise(_image(x_t, bar), x_t, bar)
+
+
+def _as_noise(x_0: float, x_t: float, bar: float) -> float:
+    return (x_t - math.sqrt(bar) * x_0) / math.sqrt(1 - bar)
+
+
+def _not_divided(x_t: float, bar: float) -> float:
+    return _as_noise(math.tanh(math.sqrt(bar) * x_t), x_t, bar)
+
+
+def _doubled(x_t: float, bar: float) -> float:
+    return _as_noise(math.tanh(2 * math.sqrt(bar) * x_t / (1 - bar)), x_t, bar)
+
+
+def _divided_by_root(x_t: float, bar: float) -> float:
+    return _as_noise(math.tanh(math.sqrt(bar) * x_t / math.sqrt(1 - bar)), x_t, bar)
 
 
 def _nearest(x_t: float, bar: float) -> float:
@@ -46,17 +80,15 @@ def _straight(x_t: float, bar: float) -> float:
     return math.sqrt(1 - bar) * x_t
 
 
-PROGRAM = """
-```text
+_LINES = """\
 1   x = torch.randn(n, 1, 1, 1)
 2   for t in range(T, 0, -1):
 3       bar, before = schedule.at(t), schedule.at(t - 1)
 4       beta = 1 - bar / before
 5       mean = (x - beta / (1 - bar).sqrt() * guess(x, t)) / bar.sqrt()
 6       sigma = ((1 - before) / (1 - bar) * beta).sqrt()
-7       x = mean + sigma * torch.randn_like(x)
-```
-"""
+7       x = mean + sigma * torch.randn_like(x)"""
+PROGRAM = "  \n".join(f"`{line}`" for line in _LINES.replace(" ", "\N{NO-BREAK SPACE}").splitlines())
 
 
 class _DeriveWithPole(Derive):
@@ -68,48 +100,63 @@ class _DeriveWithPole(Derive):
 
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
-        "Data: the two peaks. Schedule: linear, 1000 steps. Someone who knows everything but the two draws $x_0$ and "
-        r"$\epsilon$ sees $x_t$ and guesses $\epsilon$ as well as it can be guessed. What is its mean squared error at "
-        r"$t = 10$ ($\bar\alpha_t = 0.998$), and at $t = 900$ ($\bar\alpha_t = 0.0003$)? Two numbers between 0, which "
-        "is perfect, and 1, which is the error of the guess 0. Within 0.1: `q.check((0.5, 0.5))`.",
-        (0.9797, 0.0003),
-        r"(0.98, 0.0003). At $t = 10$ the noise moves a point by 0.04, and a peak is 0.3 wide: nothing in $x_t$ tells "
-        r"noise from data, so no guess is much better than 0. At $t = 900$ $x_t$ *is* the noise, but for "
-        r"$\sqrt{\bar\alpha_t}\,x_0$, which has the variance $\bar\alpha_t = 0.0003$. Read the noise off.",
+        "Other data: $-1$ and $+1$, each with probability one half, nothing between. The same schedule. What is the "
+        r"floor, the mean squared error of the best guess of the *noise*, at $t = 10$, 200 and 900 ($\bar\alpha_t = "
+        r"0.998$, $0.659$ and $0.0003$)? Three numbers between 0, which is perfect, and 1, which is the error of the "
+        "guess 0. Within 0.1: `e1.check((0.5, 0.5, 0.5))`.",
+        (0.0, 0.466, 0.0003),
+        r"(0, 0.47, 0.0003). At $t = 10$ the clouds around $-1$ and $+1$ are 0.04 wide: $x_t$ tells the image, "
+        r"and then the noise is known exactly. (A peak of width 0 has no doubt of its own.) At $t = 900$ $x_t$ is "
+        "nearly all noise. Between, at $t = 200$, the clouds are 1.6 apart and 0.58 wide: where they meet, either "
+        "image is possible, and between two far answers stands the mean.",
         (
-            "How far does the noise move a point at $t = 10$, and how wide is a peak of the data?",
-            r"$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$. Which of the two summands is known "
-            "better from $x_t$, the small one or the large one?",
-            "At one end $x_t$ is nearly the noise itself. Which end?",
+            "How wide are the clouds around the two images at $t = 10$? Can you tell from $x_t$ which image it was?",
+            "If the image is known, what is left to guess of the noise?",
+            r"At $t = 200$ the clouds stand around $\pm 0.81$, 0.58 wide each. Is the image known there?",
         ),
         (
             (
-                (0, 1),
-                "That is the error of the *image*, in a way: at t = 10 it is nearly known. The noise is what is left, "
-                "and the data are much wider than it.",
+                (0.98, 0.53, 0),
+                "That is the floor of the two peaks, which are 0.3 wide. Here a peak has no width: what is left to "
+                "guess at t = 10, when the image is known?",
             ),
-            ((1, 1), "1 at t = 900 would be the guess 0. But there x_t is made of almost nothing but the noise."),
-            ((0, 0), "0 at t = 10 would mean that x_t shows where in its peak the point lay before. Does it?"),
+            (
+                (1, 0.66, 0),
+                "That is the error of the best straight line. With data at two points only, a curve does far better.",
+            ),
+            (
+                (0, 0.24, 1),
+                "That is the error of the image. At t = 900 the image is hidden; is the noise?",
+            ),
+            ((0, 0, 0), "At t = 200 the clouds of the two images overlap: x_t does not always tell which it was."),
+            ((0, 1, 0), "1 at t = 200 would be the guess 0. Far out, at x_t = 2 say, one can tell which image it was."),
         ),
         within=0.1,
     ),
     Derive(
-        r"At a given $x_t$ an error of 1 in the image is an error of $\sqrt{\bar\alpha_t}/\sqrt{1-\bar\alpha_t}$ in "
-        r"the noise. Squared, that is $\mathrm{SNR}(t)$. So with $\sigma_t^2 = \tilde\beta_t$ the bound's weight on "
-        r"the squared error of the *image* is the weight of the noise times $\mathrm{SNR}(t)$: "
-        "`beta[t]*snr(t)/(2*alpha[t]*(1 - alpha_bar[t-1]))`. "
-        "Write it with `snr` alone.",
+        r"Section 7 has the bound's weight, with $\sigma_t^2 = \tilde\beta_t$, on the squared error of the *noise*. "
+        "A network may guess the image instead. Which weight must the squared error of the *image* have, so that the "
+        "term of the bound is the same? Write it with `snr` alone.",
         (snr(t - 1) - snr(t)) / 2,
         r"$\frac12(\mathrm{SNR}(t-1) - \mathrm{SNR}(t))$: half of what the signal-to-noise ratio falls by in this "
         "step. A step in which nothing is lost teaches nothing about the image.",
         (
-            r"Section 5 has the weight of the noise with $\mathrm{SNR}$ alone.",
+            r"At a given $x_t$, how large is the error of the noise, if that of the image is 1? Square it.",
+            r"Section 7 has the weight of the noise with $\mathrm{SNR}$ alone.",
             r"Multiply $\frac12\left(\frac{\mathrm{SNR}(t-1)}{\mathrm{SNR}(t)} - 1\right)$ by $\mathrm{SNR}(t)$.",
         ),
         (
             ((snr(t) - snr(t - 1)) / 2, "A weight is positive, and the ratio falls with t: which is larger?"),
             (snr(t - 1) - snr(t), "A factor: the divergence of two Gaussians has a 2 below."),
             ((snr(t - 1) / snr(t) - 1) / 2, "That is the weight of the noise. An error in the image has other units."),
+            (
+                (snr(t - 1) / snr(t) - 1) / (2 * snr(t)),
+                "The wrong way: an error of the noise is that of the image times the root of SNR(t).",
+            ),
+            (
+                sqrt(snr(t)) * (snr(t - 1) / snr(t) - 1) / 2,
+                "The errors differ by the root of SNR(t). But the weight stands before their squares.",
+            ),
         ),
         theory=FORWARD,
         question=beta[t] * snr(t) / (2 * alpha[t] * (1 - alpha_bar[t - 1])),
@@ -125,6 +172,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "(arXiv 2107.00630) builds on this.",
         ("Write out the terms for $T = 4$.", "What is added at one step is taken away at the next."),
         (
+            (
+                (snr(2) - snr(T)) / 2,
+                "The sum starts at t = 2, but its first term begins with SNR(t - 1). Which time is that?",
+            ),
+            (
+                (snr(1) - snr(T - 1)) / 2,
+                "The last term, at t = T, takes SNR(T) away. Write out the sum for T = 3.",
+            ),
             (snr(1) / 2, "One end is missing: the last term that is taken away, at T, has no partner."),
             (snr(1) - snr(T), "The 2 below is lost."),
             ((snr(0) - snr(T)) / 2, "The sum starts at t = 2. Which time is t - 1 there? And SNR(0) is infinite."),
@@ -150,12 +205,22 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (_downhill, "A sign: this goes down the log density, to where x_t is less likely."),
             (_noise_for_score, "The score was put in as if it were the noise. They differ by a factor, and a sign."),
+            (
+                _root_left,
+                "The sign is right. A root of 1 - bar is left in front of the score: put in the noise, and it cancels.",
+            ),
+            (_spare_root, "A root too many: it stands in the noise once, and below it once. They cancel."),
+            (
+                _bar_for_step,
+                "Below stands the root of this step's alpha, bar / before. You have that of the whole jump.",
+            ),
+            (_not_scaled, "A step back also undoes the shrinking: divide by the root of this step's alpha."),
             (_whole_jump, "That jumps from t to 0 at once: bar where the step's own alpha belongs."),
         ),
         cases=((0.7, -0.4, 0.5, 0.6), (-1.2, 0.3, 0.9, 0.95), (0.1, 2.0, 0.02, 0.03)),
     ),
     Debug(
-        f"One line of this Algorithm 2 is wrong. Which? `q.check(3)` says it is line 3.\n{PROGRAM}",
+        f"One line of this Algorithm 2 is wrong. Which? `e5.check(3)` says it is line 3.\n\n{PROGRAM}",
         5,
         r"Line 5. It divides by $\sqrt{\bar\alpha_t}$, as if one step undid the whole chain; it should be "
         r"$\sqrt{\alpha_t}$, `(bar / before).sqrt()`. At $t = 1000$ the wrong one multiplies by 157.",
@@ -189,6 +254,12 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (_image, "That is the best guess of the image. Which noise belongs to it?"),
             (_nearest, "That decides for the nearer image. The best guess in the mean square is an average of both."),
+            (_not_divided, "The exponent of a Gaussian has its variance below: divide by 1 - bar inside the tanh."),
+            (_divided_by_root, "The exponent has the variance 1 - bar below, not its root."),
+            (
+                _doubled,
+                "A factor 2: the log of the ratio of the two probabilities is twice the argument of the tanh.",
+            ),
             (_straight, "That is the best straight line. It would be the best guess if the data were Gaussian."),
         ),
         cases=((0.3, 0.5), (-0.8, 0.9), (1.5, 0.2)),
