@@ -127,8 +127,8 @@ def spread(toy: TwoChains, k: int, x_0: float) -> tuple[float, float, float]:
 
 def log_ratios(toy: TwoChains, paths: Array) -> Array:
     """log p(x_{0:T}) / q(x_{1:T} | x_0) along paths (T + 1, n): (n,)."""
-    back = sum(toy.log_p_step(t, paths) for t in range(1, toy.T + 2))
-    return back - sum(toy.log_q_step(t, paths) for t in range(1, toy.T + 1))
+    back = np.sum([toy.log_p_step(t, paths) for t in range(1, toy.T + 2)], axis=0)
+    return back - np.sum([toy.log_q_step(t, paths) for t in range(1, toy.T + 1)], axis=0)
 
 
 def one_path(ratios: Array, pixels: int, log_p: float, seed: int = 0) -> tuple[float, float]:
@@ -137,7 +137,7 @@ def one_path(ratios: Array, pixels: int, log_p: float, seed: int = 0) -> tuple[f
     Returns the largest share that one path has in the estimate, and by how much its logarithm is off.
     """
     random = np.random.default_rng(seed)
-    total = sum(random.permutation(ratios) for _ in range(pixels))
+    total = np.sum([random.permutation(ratios) for _ in range(pixels)], axis=0)
     weights = np.exp(total - total.max())
     return float(1 / weights.sum()), float(total.max() + np.log(weights.mean()) - pixels * log_p)
 
