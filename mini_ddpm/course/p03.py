@@ -119,7 +119,7 @@ def draw_asymmetry() -> Figure:
     left.fill_between(x, 5 * a(x), color=NOISY, alpha=0.2, label="a (not to scale)")
     left.axhline(0, color="0.5", linewidth=1)
     left.axhline(math.log(2), color=MODEL, linestyle=":", linewidth=1)
-    left.set(xlabel="x", ylabel="log a(x)/b(x)", title="One is bounded, the other is not", ylim=(-5, 12))
+    left.set(xlabel="x", ylabel="log a(x)/b(x)", title="One is bounded above, the other is not", ylim=(-5, 12))
     left.legend(loc="upper center")
     ratios = np.geomspace(1 / 4.5, 4.5, 400)
     right.plot(ratios, [gaussian_kl(a, Bell(0.0, r**2)) for r in ratios], color=RESULT, linewidth=2.5)
