@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from mini_ddpm import runs
 from mini_ddpm.course import p00, p04
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.toys import TWO_PEAKS
@@ -14,8 +15,16 @@ BETAS = linear_betas(1000)
 SCHEDULE = NoiseSchedule.from_betas(BETAS)
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    figures = []
+    monkeypatch.setattr(p00, "show", lambda figure, alt: figures.append(figure))
+    yield figures
+    plt.close("all")
+
+
 @pytest.mark.parametrize(("beta", "height"), [(0.9, 0.04), (0.1, 0.16), (0.001, 1.0)])
-def test_a_short_step_back_is_a_bell_and_a_long_one_is_not(beta, height):
+def test_a_short_step_back_is_a_bell_and_a_long_one_is_not(shown, beta, height):
     places = np.linspace(-3, 3, 3001)
     density = p04.without_image(np.array([-0.3]), 1 - beta, 1.0).density(places[None])[0]
     assert p00.depth(places, density) == pytest.approx(height, abs=0.005)
@@ -27,13 +36,22 @@ def test_a_short_step_back_is_a_bell_and_a_long_one_is_not(beta, height):
     if height == 1:
         assert np.allclose(bell, density, atol=0.02 * density.max())
         assert (mean, deviation**2) == pytest.approx((-0.3, beta), rel=0.2)
-    figure = p00.ways_back(places, data, {beta: density, 0.5: density})
-    assert len(figure.axes) == 2
-    plt.close(figure)
+    p00.draw_ways_back(places, data, {beta: density, 0.5: density}, -0.3)
+    assert len(shown[0].axes) == 2
 
 
-def test_half_way_hardly_anything_is_left():
-    assert exercise("00.1").answer == pytest.approx(float(SCHEDULE.alpha_bar[500]), abs=1e-4)
+def test_a_late_step_of_002_is_a_bell_and_an_early_one_is_not():
+    places = np.linspace(-5, 5, 10_001)
+    for time, height in ((1, 0.68), (1000, 1.0)):
+        before = TWO_PEAKS.density(torch.from_numpy(places)[:, None], float(SCHEDULE.alpha_bar[time - 1])).numpy()
+        product = before * np.exp(-((-0.3 - 0.98**0.5 * places) ** 2) / 0.04)
+        assert p00.depth(places, product / np.trapezoid(product, places)) == pytest.approx(height, abs=0.005)
+
+
+def test_what_is_left_on_the_way():
+    assert exercise("00.1").answer == pytest.approx(float(SCHEDULE.alpha_bar[400]), abs=1e-4)
+    assert float(SCHEDULE.alpha_bar[500]) == pytest.approx(0.28**2, abs=1e-3)
+    assert float(SCHEDULE.alpha_bar[1000]) == pytest.approx(0.00004, abs=1e-6)
 
 
 def test_noise_without_its_root_ends_where_the_exercise_says():
@@ -43,12 +61,23 @@ def test_noise_without_its_root_ends_where_the_exercise_says():
     assert variance == pytest.approx(0.02, abs=0.002)
 
 
-def test_most_is_lost_in_step_220():
+def test_most_is_lost_in_step_220(shown):
     lost = BETAS * SCHEDULE.alpha_bar[:-1]
     assert int(lost.argmax()) + 1 == 220
-    figure = p00.losses(BETAS, SCHEDULE.alpha_bar[:-1], lost)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["t = 220"]
-    plt.close(figure)
+    p00.draw_losses(BETAS, SCHEDULE.alpha_bar[:-1], lost)
+    assert [text.get_text() for text in shown[0].axes[-1].texts] == ["t = 220"]
+
+
+def test_the_walk_begins_with_the_noise_that_its_first_step_started_from():
+    """The first step draws no noise (DDIM): it points from the start to the guess, so that the start can be found."""
+    network = runs.open_run("mnist", torch.device("cpu"))
+    first, second, *_, last = p00.walk(network, torch.tensor([3, 7]), seed=1)
+    assert (first.t, second.t, last.t) == (1000, 980, 0)
+    begin, end = network.diffusion.schedule.at(1000), network.diffusion.schedule.at(980)
+    noise = (second.x_t - end.sqrt() * first.guess) / (1 - end).sqrt()
+    assert torch.allclose(begin.sqrt() * first.guess + (1 - begin).sqrt() * noise, first.x_t, atol=1e-4)
+    assert torch.equal(last.guess, last.x_t)
+    assert p00.distances([first.x_t, last.x_t]).endswith(", 0.000")
 
 
 def test_rows_of_images_have_their_labels():

@@ -1,16 +1,42 @@
-"""The pictures of notebook 00 and of the appendix on notation."""
+"""Notebook 00: its first walk, and what it draws, each figure with its alt text; the appendix's picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, OTHER, RESULT
-from mini_ddpm.runs import image_grid
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, OTHER, RESULT, show
+from mini_ddpm.runs import Trained, draw, image_grid
+
+
+class Stop(NamedTuple):
+    """Where the walk is at time `t`, and the finished images that the network guesses there; at t = 0, the images."""
+
+    t: int
+    x_t: Tensor
+    guess: Tensor
+
+
+def walk(network: Trained, labels: Tensor, seed: int) -> list[Stop]:
+    """The walk from noise to one image a label, its start included, on the CPU."""
+    chain = list(draw(network, labels, len(labels), seed))
+    torch.manual_seed(seed)  # the noise that the chain began with
+    noise = torch.randn(chain[0].x_t.shape)
+    states = [noise, *(step.x_t for step in chain)]
+    times = [network.diffusion.schedule.T, *(step.t for step in chain)]
+    guesses = [*(step.x_0 for step in chain), chain[-1].x_t]
+    return list(map(Stop, times, states, guesses))
+
+
+def distances(images: Sequence[Tensor]) -> str:
+    """The mean square distance of each to the last."""
+    return ", ".join(f"{float((one - images[-1]).square().mean()):.3f}" for one in images)
 
 
 def rows(images: Sequence[Tensor], labels: Sequence[str], title: str) -> Figure:
@@ -43,35 +69,91 @@ def depth(x: ArrayLike, density: ArrayLike) -> float:
     return float(np.interp(mean, x, density) / density.max())
 
 
-def ways_back(x: ArrayLike, data: ArrayLike, densities: dict[float, ArrayLike]) -> Figure:
+def told(x: ArrayLike, density: ArrayLike) -> str:
+    """The mean of a density, and how high it is there."""
+    return f"mean {gaussian_of(x, density)[0]:.3f}, height there {depth(x, density):.0%} of the greatest"
+
+
+def draw_ends(stops: Sequence[Stop]) -> None:
+    """The first and the last stop of a walk."""
+    first, *_, last = stops
+    show(
+        rows([first.x_t, last.x_t], ["begin", "end"], "Noise in, digits out"),
+        "Two rows of ten squares. Above: grey grain without any form. Below: digits, white on black, as if written "
+        "by hand.",
+    )
+
+
+def draw_path(path: Sequence[Tensor], times: Sequence[int]) -> None:
+    """The digits at some times on their way into noise."""
+    show(
+        rows([path[time] for time in times], [f"t = {time}" for time in times], "Digits drown in noise"),
+        "Five rows of ten squares. At t = 0 clear digits, at 100 digits with grain, at 250 digits one can just read, "
+        "at 500 and 1000 nothing but grain.",
+    )
+
+
+def draw_stops(stops: Sequence[Stop]) -> None:
+    """Where the walk is."""
+    show(
+        rows([stop.x_t for stop in stops], [f"t = {stop.t}" for stop in stops], "Grain first, then form"),
+        "Six rows of ten squares from t = 1000 down to 0: pure grain, grain with a hint of light, digits under grain "
+        "from about t = 600 on, clean digits at the end.",
+    )
+
+
+def draw_guesses(stops: Sequence[Stop]) -> None:
+    """What the network takes for the finished images."""
+    show(
+        rows([stop.guess for stop in stops], [f"t = {stop.t}" for stop in stops], "A blur that makes up its mind"),
+        "Six rows of ten squares. At t = 1000 each square holds a soft, blurred digit of the right kind; row by row "
+        "its strokes become sharper, and some change form.",
+    )
+
+
+def draw_ways_back(x: ArrayLike, data: ArrayLike, densities: Mapping[float, ArrayLike], seen: float) -> None:
     """For each size of a step, where the pixel was before it, with the Gaussian that has its mean and variance."""
     figure, panels = plt.subplots(1, len(densities), figsize=(10, 3.6))
     for axes, (beta, density) in zip(panels, densities.items(), strict=True):
         mean, deviation, bell = gaussian_of(x, density)
         axes.fill_between(x, data, color=IMAGE, alpha=0.3, linewidth=0, label="all pixels, before the step")
+        axes.axvline(seen, color=OTHER, linestyle=":", linewidth=2, label="where it is: $x_t$")
         axes.plot(x, density, color=RESULT, linewidth=2, label="where it was: $q(x_{t-1}|x_t)$")
         axes.plot(x, bell, "--", color=MODEL, linewidth=2, label="one Gaussian")
         axes.set(xlabel="$x_{t-1}$", xlim=(mean - 4 * deviation, mean + 4 * deviation), ylim=0)
         axes.set_title(rf"a step with $\beta_t = {beta}$")
     panels[0].set_ylabel("density")
     figure.suptitle("The smaller the step, the more its way back is one bell", fontsize=11)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    show(
+        figure,
+        "Three panels. For beta 0.9 and 0.1 the black curve has two peaks, and the dashed Gaussian has its top over "
+        "the valley between them. For 0.001 both are the same narrow bell around x_t.",
+    )
 
 
-def losses(betas: Tensor, before: Tensor, lost: Tensor) -> Figure:
-    """What a step takes away, and its two factors, each as a part of its greatest value."""
-    figure, axes = plt.subplots()
+def draw_losses(betas: Tensor, before: Tensor, lost: Tensor) -> None:
+    """The two factors of what a step takes away, and their product, each on its own scale."""
+    figure, panels = plt.subplots(1, 3, figsize=(10, 3.1))
     times = np.arange(1, len(lost) + 1)
-    axes.plot(times, betas / betas.max(), "--", color=NOISE, linewidth=2, label=r"$\beta_t$, the share that it takes")
-    axes.plot(times, before, "-.", color=IMAGE, linewidth=2, label=r"$\bar\alpha_{t-1}$, what is left to take from")
-    axes.plot(times, lost / lost.max(), color=RESULT, linewidth=2.5, label="their product: what it takes")
+    named = (
+        (betas, NOISE, r"the share that it takes, $\beta_t$"),
+        (before, IMAGE, r"times what is left, $\bar\alpha_{t-1}$"),
+        (lost, RESULT, "is what it takes"),
+    )
+    for axes, (values, color, title) in zip(panels, named, strict=True):
+        axes.plot(times, values, color=color, linewidth=2.5)
+        axes.set(xlabel="t", title=title, ylim=(0, 1.08 * float(values.max())))
     most = int(lost.argmax()) + 1
-    axes.axvline(most, color=RESULT, linestyle=":", linewidth=1)
-    axes.annotate(f"t = {most}", (most, 0), (6, 6), textcoords="offset points")
-    axes.set(xlabel="t", ylabel="part of the greatest value", title="Most is lost early, though late steps are larger")
-    axes.legend(loc="center right")
-    return figure
+    panels[-1].axvline(most, color=RESULT, linestyle=":", linewidth=1)
+    panels[-1].annotate(f"t = {most}", (most, 0), (6, 6), textcoords="offset points")
+    panels[0].set_ylabel("share of the mean square")
+    figure.suptitle("Most is lost early, though late steps are larger", fontsize=11)
+    show(
+        figure,
+        "Three panels over t from 1 to 1000: a straight line rises to 0.02, a curve falls from 1 to 0, and their "
+        "product rises to a peak near t = 220 and falls again.",
+    )
 
 
 def two_lists() -> Figure:

@@ -15,22 +15,22 @@ EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"Step $t$ adds noise of variance $\beta_t$, and keeps the share $1 - \beta_t$ of what the image still has "
         r"(of its mean square: the mean of the squared pixels). $\beta_t$ grows evenly, from 0.0001 in step 1 to "
-        "0.02 in step 1000. What share is left after half of the steps, at $t = 500$? Guess to within 0.05: "
-        "`q.check(your_number)`.",
-        0.0786,
-        r"About 0.079. Shares multiply. For a small $\beta$, $1 - \beta$ is nearly $e^{-\beta}$, so that the product "
-        r"is nearly $e^{-(\beta_1 + \dots + \beta_{500})}$. The first 500 values go from 0.0001 to 0.01; their mean "
-        "is 0.005, their sum about 2.5, and $e^{-2.5} = 0.08$.",
+        "0.02 in step 1000. What share is left at $t = 400$? Guess to within 0.05: `q.check(your_number)`.",
+        0.1951,
+        r"About 0.2. Shares multiply. For a small $\beta$, $1 - \beta$ is nearly $e^{-\beta}$, so that the product "
+        r"is nearly $e^{-(\beta_1 + \dots + \beta_{400})}$. The first 400 values go from 0.0001 to 0.008; their mean "
+        "is 0.004, their sum about 1.6, and $e^{-1.6} = 0.2$.",
         (
             "Shares multiply. After two steps of 1 % each, 0.99 times 0.99 is left.",
-            "For a small b, 1 - b is nearly exp(-b). So add up the variances of the first 500 steps first.",
-            "Their mean is about 0.005, so their sum is about 2.5.",
+            "For a small b, 1 - b is nearly exp(-b). So add up the variances of the first 400 steps first.",
+            "Their mean is about 0.004, so their sum is about 1.6.",
         ),
         (
-            (0.5, "Half of the steps is not half of the loss: each step takes its share of what is left by then."),
-            (0.28, "That is the factor on each pixel. The mean square has the square of it."),
-            (0.92, "That is what has been lost."),
-            (0.99, "That is what step 500 alone keeps. There are 499 before it."),
+            (0.6, "40 % of the steps is not 40 % of the loss: each takes its share of what is left by then."),
+            (0.44, "That is the factor on each pixel. The mean square has the square of it."),
+            (0.8, "That is what has been lost."),
+            (0.99, "That is what step 400 alone keeps. There are 399 before it."),
+            (0.0, "Too little. These are the smaller steps, and each leaves most of what it finds."),
         ),
         within=0.05,
     ),
@@ -48,6 +48,7 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (alpha[t] * alpha_bar[t - 1], "That is what is left after step t. One step is still to come."),
             (alpha[t + 1] * alpha_bar[t - 1], "You have left out step t: from t - 1 to t + 1 there are two."),
+            (beta[t + 1] * beta[t] * alpha_bar[t - 1], "A step takes beta. What it keeps is 1 - beta."),
             (alpha[t] ** 2 * alpha_bar[t - 1], "The two steps need not keep the same share: each has its own index."),
             (
                 (1 - beta[t] - beta[t + 1]) * alpha_bar[t - 1],
@@ -67,6 +68,7 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (0.7, "Standard deviations don't add: now and then the two noises have opposite signs."),
             (0.25, "That is the variance of the sum."),
+            (0.35, "That is the mean of the two. The sum is wider than either of them."),
             (0.12, "That is the product. Noises that are added have variances that add."),
         ),
         within=0.01,
@@ -129,6 +131,10 @@ EXERCISES: tuple[Exercise, ...] = (
             (
                 lambda alpha_bar: half_gone(alpha_bar) + 1,
                 "One too many: this list has time 0 in front, so the place is the time.",
+            ),
+            (
+                lambda alpha_bar: next(t for t in range(len(alpha_bar)) if alpha_bar[t] <= 0.5),
+                "At exactly one half, less than half is not yet left: compare with <, not <=.",
             ),
             (lambda alpha_bar: half_gone(alpha_bar) - 1, "That is the last time at which half or more is left."),
             (
