@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-from sympy import E, log, pi, symbols
+from sympy import E, Rational, log, pi, symbols
 
 from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import Expectation, Theory, log_density
 
-y, mu_1 = symbols("x mu_1", real=True)  # y is shown as x
+x, mu_1 = symbols("x mu_1", real=True)
 sigma_1 = symbols("sigma_1", positive=True)
 
 
@@ -33,6 +33,46 @@ def _half_once(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarra
     return divergence(m_1, s_1, m_2, s_2) + (len(m_1) - 1) / 2
 
 
+def _of_terms(logs: np.ndarray, spread: np.ndarray, distance: np.ndarray) -> float:
+    return float((logs + spread + distance - 1 / 2).sum())
+
+
+def _distance_in_widths_of_a(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_2 / s_1), s_1**2 / (2 * s_2**2), (m_1 - m_2) ** 2 / (2 * s_1**2))
+
+
+def _all_in_widths_of_a(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_2 / s_1), s_2**2 / (2 * s_1**2), (m_1 - m_2) ** 2 / (2 * s_1**2))
+
+
+def _width_of_a_not_squared(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_2 / s_1), s_1 / (2 * s_2**2), (m_1 - m_2) ** 2 / (2 * s_2**2))
+
+
+def _width_of_b_not_squared(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_2 / s_1), s_1**2 / (2 * s_2), (m_1 - m_2) ** 2 / (2 * s_2))
+
+
+def _distance_not_squared(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_2 / s_1), s_1**2 / (2 * s_2**2), (m_1 - m_2) / (2 * s_2**2))
+
+
+def _logarithm_upside_down(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_1 / s_2), s_1**2 / (2 * s_2**2), (m_1 - m_2) ** 2 / (2 * s_2**2))
+
+
+def _twice(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return _of_terms(np.log(s_2 / s_1), s_1**2 / s_2**2, (m_1 - m_2) ** 2 / s_2**2)
+
+
+def _no_half(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+    return divergence(m_1, s_1, m_2, s_2) + len(m_1) / 2
+
+
+def _no_sum(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> np.ndarray:
+    return np.array([divergence(*pixel) for pixel in zip(m_1, s_1, m_2, s_2, strict=True)])
+
+
 PROGRAM = """
 ```text
 1  def kl(mean_1, log_var_1, mean_2, log_var_2):
@@ -46,13 +86,13 @@ PROGRAM = """
 
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
-        "All draws come from $a$. The sum of the log ratios grows by 0.818 a draw, on average. After how many draws "
-        "has its mean reached the odds of a million to one for $a$? Within 0.5, a broken number is fine: "
+        "All draws come from $a$, and the mean of the sum grows by 0.818 nats a draw. After how many draws does it "
+        "stand for odds of a million to one? Any number within 0.5 of the exact one will do, whole or not: "
         "`q.check(number)`.",
         math.log(1e6) / (math.log(2) + 1 / 8),
         r"The logarithm of the odds is $\log 10^6 = 13.816$, and each draw brings 0.818 on average: "
-        r"$13.816/0.818 = 16.89$, so about seventeen draws. One over the divergence says how many draws a factor of "
-        r"$e$ in the odds takes.",
+        r"$13.816/0.818 = 16.89$, so about seventeen draws. That is twice as many as for a thousand to one: a million "
+        r"is a thousand *squared*.",
         (
             "Odds multiply, logarithms add. Which number must the sum reach?",
             "It must reach the natural logarithm of a million: 13.816.",
@@ -63,6 +103,15 @@ EXERCISES: tuple[Exercise, ...] = (
                 "You took the logarithm to the base 10. A divergence in nats goes with the natural one.",
             ),
             (1e6 / 0.818147, "Odds multiply: it is their logarithm that grows by 0.818 a draw."),
+            (math.log(1e6), "That is where the sum must stand. It gets there by 0.818 a draw, not by 1."),
+            (
+                math.log(1000) / 0.818147,
+                "That takes you to a thousand to one, as in the text. For a million the sum must go on.",
+            ),
+            (
+                math.log2(1e6) / 0.818147,
+                "You took the logarithm to the base 2. A divergence in nats goes with the natural one.",
+            ),
             (
                 math.log(1e6) / 2.806853,
                 "2.807 is the rate if the draws come from b. Here they come from a.",
@@ -86,15 +135,17 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (1.0, "That is the variance of a. It would be best if the mean were right; then the width need not cover."),
             (4.0, "That covers the distance of the means, but a has a width of its own."),
-            (9.0, "You added the widths, 1 and 2, and squared. Squares add, not widths."),
+            (9.0, "You added 1 and 2, and squared. Squares add, not the width and the distance themselves."),
+            (3.0, "You added a's variance and the distance. It is the square of the distance that counts."),
+            (2.0, "That is the distance of the means. Variances go with squares, and a has a width of its own."),
             (math.sqrt(5), "That is the best standard deviation. The question asks for the variance, its square."),
         ),
         within=0.05,
     ),
     Predict(
         r"Two densities for images of $28 \times 28 = 784$ pixels. All pixels are independent, all widths are equal. "
-        "In each pixel the two means differ by a tenth of the width. In one pixel that is 0.005 nats: nobody could "
-        "see it. How many nats is it for the whole image? Within 0.1: `q.check(number)`.",
+        "In each pixel the two means differ by a tenth of the width. By the line above that is 0.005 nats in one "
+        "pixel: nobody could see it. How many nats is it for the whole image? Within 0.1: `q.check(number)`.",
         3.92,
         r"$784 \cdot \frac{0.1^2}{2} = 784 \cdot 0.005 = 3.92$. So a single image brings the odds to about "
         r"$e^{3.92} = 50 : 1$, on average of the logarithm. Small evidence from many pixels adds up.",
@@ -107,6 +158,12 @@ EXERCISES: tuple[Exercise, ...] = (
             (78.4, "You added the differences of the means. It is half of their *squares* that adds up."),
             (7.84, "The 2 below is lost: a pixel adds half of 0.1 squared."),
             (0.14, "That grows with the root of 784, as random errors do. These numbers all have one sign."),
+            (39.2, "You halved the differences of the means, but did not square them."),
+            (2.8, "That is the length of the difference of the means, in widths. It is half its *square* that counts."),
+            (
+                math.sqrt(3.92),
+                "You took a root at the end, as for a length. Divergences of independent pixels add up as they are.",
+            ),
         ),
         within=0.1,
     ),
@@ -123,6 +180,15 @@ EXERCISES: tuple[Exercise, ...] = (
             "The mean of the square of x - mu_1 is the variance. What does it leave, divided by twice the variance?",
         ),
         (
+            (
+                log(2 * pi * sigma_1**2) / 2 + (x - mu_1) ** 2 / (2 * sigma_1**2),
+                "That is minus log a(x), before the mean: x still stands in it.",
+            ),
+            (
+                log(2 * pi * sigma_1**2) / 2 - Rational(1, 2),
+                "The sign of the square: in log a it has a minus, in *minus* log a it has none.",
+            ),
+            (log(E * sigma_1**2) / 2, "The 2 pi of the density is lost. In a quotient it cancels, but not here."),
             (
                 log(2 * pi * sigma_1**2) / 2,
                 "The square is missing. It is never negative, so its mean isn't 0: it adds 1/2.",
@@ -141,7 +207,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
         ),
         theory=Theory(),
-        question=Expectation(-log_density(y, mu_1, sigma_1**2), y, mu_1, sigma_1**2),
+        question=Expectation(-log_density(x, mu_1, sigma_1**2), x, mu_1, sigma_1**2),
         without=[Expectation],
     ),
     Debug(
@@ -180,6 +246,15 @@ EXERCISES: tuple[Exercise, ...] = (
             (_other_way_round, "That is D(b || a). The widths of b, s_2, belong below."),
             (_widths_as_variances, "You used the widths as if they were variances: square them."),
             (_half_once, "The 1/2 is subtracted once. Every pixel has its own: keep it inside the sum."),
+            (_no_half, "The 1/2 is missing: two equal bells would not give 0."),
+            (_no_sum, "You give a number for each pixel. The logarithm of a product is a sum: add them up."),
+            (_distance_in_widths_of_a, "The width of a stands under the distance. It is b that is surprised: s_2."),
+            (_all_in_widths_of_a, "The quotients of the squares are upside down: the widths of b, s_2, belong below."),
+            (_width_of_a_not_squared, "A square is missing: s_1 stands above as a variance, s_1**2."),
+            (_width_of_b_not_squared, "A square is missing: s_2 stands below as a variance, s_2**2."),
+            (_distance_not_squared, "A square is missing, that of the distance of the means."),
+            (_logarithm_upside_down, "The logarithm is upside down: a wider b must make it larger."),
+            (_twice, "A 2 is lost: below the squares stands *twice* the variance of b."),
         ),
         cases=[
             (
