@@ -144,8 +144,9 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Predict(
         r"Two densities for images of $28 \times 28 = 784$ pixels. All pixels are independent, all widths are equal. "
-        "In each pixel the two means differ by a tenth of the width. By the line above that is 0.005 nats in one "
-        "pixel: nobody could see it. How many nats is it for the whole image? Within 0.1: `q.check(number)`.",
+        "In each pixel the two means differ by a tenth of the width. In one pixel that is 0.005 nats, by the "
+        "formula of this section: nobody could see it. How many nats is it for the whole image? Within 0.1: "
+        "`q.check(number)`.",
         3.92,
         r"$784 \cdot \frac{0.1^2}{2} = 784 \cdot 0.005 = 3.92$. So a single image brings the odds to about "
         r"$e^{3.92} = 50 : 1$, on average of the logarithm. Small evidence from many pixels adds up.",
