@@ -199,14 +199,14 @@ def draw_early_and_late(x: ArrayLike, ways: Mapping[str, tuple[ArrayLike, ArrayL
     figure, panels = plt.subplots(1, len(ways), figsize=(10, 3.4), sharex=True, sharey=True)
     for axes, (name, (likely, density)) in zip(panels, ways.items(), strict=True):
         _way_back(axes, x, likely, density, seen)
-        axes.set(title=name, xlim=(-2.1, 1.5), ylim=0)
-    panels[0].set_ylabel("density")
+        axes.set(title=name, xlim=(-2.1, 1.5))
+    panels[0].set(ylabel="density", ylim=0)
     figure.suptitle("The same step is too large early, and small enough late", fontsize=11)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     show(
         figure,
-        "Two panels on one scale. Early the data have two peaks, and the black curve is lopsided: it leans against "
-        "the dashed Gaussian. Late all pixels form one broad hill, and the black curve lies on the dashed Gaussian.",
+        "Two panels on one scale. Early the data have two peaks, and so has the black curve, a small one and a large "
+        "one; the dashed Gaussian misses both. Late all pixels form one broad hill, and both curves are the same bell.",
     )
 
 

@@ -1,6 +1,6 @@
 """Ten digits on the way back of notebook 00: 1000 small steps, of which six stops are kept.
 
-    .venv/bin/python tests/bench/small_steps.py        # a minute on a CPU core
+.venv/bin/python tests/bench/small_steps.py        # a minute on a CPU core
 """
 
 import argparse
