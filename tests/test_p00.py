@@ -106,7 +106,7 @@ def test_the_stored_walk_is_the_one_that_its_program_makes():
     assert p00.apart(last.x_t, stops[-1].x_t) < 1e-4
 
 
-def test_small_steps_are_those_of_picture_1(monkeypatch):
+def test_small_steps_are_those_of_picture_1():
     """The right answer at every time, for data that are one image, leads there with the noise that it must have."""
     network = runs.open_run("mnist", torch.device("cpu"))
     image, asked = torch.full((20, 1, 28, 28), 0.3), []
