@@ -100,10 +100,10 @@ def test_the_stored_walk_is_the_one_that_its_program_makes():
     for stop in stops[:-1]:
         fresh = next(p00.small_steps(network, labels, stop.x_t, stop.t))
         assert (fresh.t, torch.equal(fresh.x_t, stop.x_t)) == (stop.t, True)
-        assert p00.apart(fresh.guess, stop.guess) < 1e-4
+        assert p00.apart(fresh.guess, stop.guess) < 1e-6
     *_, last = p00.small_steps(network, labels, stops[-2].x_t, stops[-2].t)
     assert last.t == 0
-    assert p00.apart(last.x_t, stops[-1].x_t) < 1e-4
+    assert p00.apart(last.x_t, stops[-1].x_t) < 1e-6
 
 
 def test_small_steps_are_those_of_picture_1():
