@@ -51,6 +51,19 @@ def test_what_is_no_answer_gets_words_and_no_traceback(one):
         assert reply.words
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda alpha_bar: None, r"For \(.*\) it returns nothing: a `return` is missing"),
+        (lambda alpha_bar: "three", r"For \(.*\) it returns a str that is no number, not 3\."),
+        (lambda alpha_bar: 4 / 0, r"For \(.*\) it raises ZeroDivisionError: "),
+        (3, "Give the function itself: "),
+    ],
+)
+def test_what_is_wrong_with_a_function_is_named(answer, words):
+    assert re.match(words, exercise("00.6").check(answer).words)
+
+
 def test_several_numbers_are_one_answer():
     one = exercise("02.1")
     assert one.check(*one.answer)

@@ -1,5 +1,7 @@
 """Notebook 00: what its text and its exercises say, against other ways to compute it."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from mini_ddpm import runs
 from mini_ddpm.course import p00, p04
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.toys import TWO_PEAKS
+from mini_ddpm.data import load
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 BETAS = linear_betas(1000)
@@ -40,12 +43,20 @@ def test_a_short_step_back_is_a_bell_and_a_long_one_is_not(shown, beta, height):
     assert len(shown[0].axes) == 2
 
 
-def test_a_late_step_of_002_is_a_bell_and_an_early_one_is_not():
-    places = np.linspace(-5, 5, 10_001)
+def test_a_late_step_of_002_is_a_bell_and_an_early_one_is_not(shown):
+    places, ways = np.linspace(-5, 5, 10_001), {}
     for time, height in ((1, 0.68), (1000, 1.0)):
         before = TWO_PEAKS.density(torch.from_numpy(places)[:, None], float(SCHEDULE.alpha_bar[time - 1])).numpy()
         product = before * np.exp(-((-0.3 - 0.98**0.5 * places) ** 2) / 0.04)
-        assert p00.depth(places, product / np.trapezoid(product, places)) == pytest.approx(height, abs=0.005)
+        density = product / np.trapezoid(product, places)
+        assert p00.depth(places, density) == pytest.approx(height, abs=0.005)
+        inside = density[1:-1]
+        tops = (inside > density[:-2]) & (inside > density[2:]) & (inside > 1e-3)
+        assert int(tops.sum()) == (2 if time == 1 else 1)  # as its alt text says
+        ways[str(time)] = before, density
+    p00.draw_early_and_late(places, ways, -0.3)
+    assert len({axes.get_xlim() + axes.get_ylim() for axes in shown[0].axes}) == 1  # on one scale
+    assert shown[0].axes[0].get_ylim()[1] > max(density)
 
 
 def test_what_is_left_on_the_way():
@@ -77,7 +88,55 @@ def test_the_walk_begins_with_the_noise_that_its_first_step_started_from():
     noise = (second.x_t - end.sqrt() * first.guess) / (1 - end).sqrt()
     assert torch.allclose(begin.sqrt() * first.guess + (1 - begin).sqrt() * noise, first.x_t, atol=1e-4)
     assert torch.equal(last.guess, last.x_t)
-    assert p00.distances([first.x_t, last.x_t]).endswith(", 0.000")
+
+
+def test_the_stored_walk_is_the_one_that_its_program_makes():
+    """Its start, its last hundred steps, and a guess at every stop; the stops are kept in half precision."""
+    network, stops = runs.open_run("mnist", torch.device("cpu")), p00.stored_walk()
+    labels = torch.arange(10)
+    assert tuple(stop.t for stop in stops) == p00.TIMES
+    torch.manual_seed(0)
+    assert torch.equal(stops[0].x_t, torch.randn(10, 1, 28, 28).half().float())
+    for stop in stops[:-1]:
+        fresh = next(p00.small_steps(network, labels, stop.x_t, stop.t))
+        assert (fresh.t, torch.equal(fresh.x_t, stop.x_t)) == (stop.t, True)
+        assert p00.apart(fresh.guess, stop.guess) < 1e-6
+    *_, last = p00.small_steps(network, labels, stops[-2].x_t, stops[-2].t)
+    assert last.t == 0
+    assert p00.apart(last.x_t, stops[-1].x_t) < 1e-6
+
+
+def test_small_steps_are_those_of_picture_1():
+    """The right answer at every time, for data that are one image, leads there with the noise that it must have."""
+    network = runs.open_run("mnist", torch.device("cpu"))
+    image, asked = torch.full((20, 1, 28, 28), 0.3), []
+
+    def knows(x_t, t, y):
+        bar = network.diffusion.schedule.at(t)
+        asked.append(float(bar[0]))
+        return network.diffusion.parameterization.target(
+            image, (x_t - bar.sqrt() * image) / (1 - bar).sqrt(), bar
+        ).float()
+
+    network = dataclasses.replace(network, model=knows)
+    stops = {stop.t: stop.x_t for stop in p00.small_steps(network, None, torch.randn(20, 1, 28, 28), 1000)}
+    for t in (100, 400):
+        left = float(SCHEDULE.alpha_bar[t])
+        assert float(stops[t].mean()) == pytest.approx(left**0.5 * 0.3, abs=0.03)
+        assert float(stops[t].var()) == pytest.approx(1 - left, rel=0.05)
+    assert torch.allclose(stops[0], image, atol=0.02)
+    assert np.allclose(asked, SCHEDULE.alpha_bar[1:].flip(0), atol=2e-3)
+
+
+def test_the_first_guess_is_all_but_the_average():
+    stops, real = p00.stored_walk(), p00.averages(load("mnist-5k"))
+    assert p00.apart(stops[0].guess, real) < 0.01 < 0.2 < p00.apart(stops[-1].x_t, real)
+
+
+def test_walk_and_guess_stand_in_one_table(capsys):
+    zero, one = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+    p00.compare([p00.Stop(9, 2 * one, one), p00.Stop(0, zero, zero)])
+    assert capsys.readouterr().out.splitlines()[2:] == ["   9  4.000  1.000", "   0  0.000  0.000"]
 
 
 def test_rows_of_images_have_their_labels():

@@ -1,18 +1,29 @@
-"""Notebook 00: its first walk, and what it draws, each figure with its alt text; the appendix's picture."""
+"""Notebook 00: its walks, and what it draws, each figure with its alt text; the appendix's picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, OTHER, RESULT, show
+from mini_ddpm.data import ImageSet, to_model
+from mini_ddpm.diffusion import Diffusion, fixed_small
+from mini_ddpm.files import read_tensors, shipped
+from mini_ddpm.losses import Model
 from mini_ddpm.runs import Trained, draw, image_grid
+from mini_ddpm.sampling import Step, ancestral_step, sample
+from mini_ddpm.schedules import NoiseSchedule, linear_betas
+
+TIMES = (1000, 500, 400, 250, 100, 0)  # the stops that are stored of the walk in small steps
+STORED = "bench/small-steps.safetensors"  # made by tests/bench/small_steps.py
 
 
 class Stop(NamedTuple):
@@ -34,9 +45,52 @@ def walk(network: Trained, labels: Tensor, seed: int) -> list[Stop]:
     return list(map(Stop, times, states, guesses))
 
 
-def distances(images: Sequence[Tensor]) -> str:
-    """The mean square distance of each to the last."""
-    return ", ".join(f"{float((one - images[-1]).square().mean()):.3f}" for one in images)
+def small_steps(network: Trained, labels: Tensor, x_t: Tensor, t: int) -> Iterator[Stop]:
+    """The steps of notebook 00's first picture, backwards, from x_t at time t: noise in each, and no guidance.
+
+    The network was trained with another schedule. It is told the time of its own at which nearly as much of the image
+    is left. The noise of a step depends on its time alone, so that a walk can be taken up at any stop.
+    """
+    linear, own = NoiseSchedule.from_betas(linear_betas(1000)), network.diffusion.schedule.alpha_bar
+    times = np.interp(-linear.alpha_bar.numpy(), -own.numpy(), np.arange(len(own)))
+    own_times = torch.from_numpy(times.round()).long()
+    diffusion = replace(network.diffusion, schedule=linear, variance=fixed_small, steps=None)
+
+    def model(x_t: Tensor, t: Tensor) -> Tensor:
+        return network.model(x_t, own_times[t], labels)
+
+    def step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+        return ancestral_step(diffusion, model, x_t, t, s, torch.Generator().manual_seed(t))
+
+    for state in sample(step, diffusion, model, x_t, list(range(t, -1, -1))):
+        yield Stop(state.t + 1, x_t, state.x_0)
+        x_t = state.x_t
+    yield Stop(0, x_t, x_t)
+
+
+def stored_walk() -> list[Stop]:
+    """Ten digits, 0 to 9, at six times of their walk in small steps. `tests/bench/small_steps.py` made them."""
+    tensors, _ = read_tensors(shipped(STORED))
+    return list(map(Stop, TIMES, tensors["x_t"].float(), tensors["guess"].float()))
+
+
+def averages(digits: ImageSet) -> Tensor:
+    """For each digit, the mean of its images: (10, C, H, W)."""
+    images = to_model(digits.images)
+    return torch.stack([images[digits.labels == digit].mean(dim=0) for digit in range(10)])
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """The mean square distance of images."""
+    return float((one - other).square().mean())
+
+
+def compare(stops: Sequence[Stop]) -> None:
+    """Print how far the walk is from where it ends, and how far the guess."""
+    end = stops[-1].x_t
+    print("mean square distance to the finished digit\n   t   walk  guess")
+    for stop in stops:
+        print(f"{stop.t:4}  {apart(stop.x_t, end):.3f}  {apart(stop.guess, end):.3f}")
 
 
 def rows(images: Sequence[Tensor], labels: Sequence[str], title: str) -> Figure:
@@ -88,8 +142,8 @@ def draw_path(path: Sequence[Tensor], times: Sequence[int]) -> None:
     """The digits at some times on their way into noise."""
     show(
         rows([path[time] for time in times], [f"t = {time}" for time in times], "Digits drown in noise"),
-        "Five rows of ten squares. At t = 0 clear digits, at 100 digits with grain, at 250 digits one can just read, "
-        "at 500 and 1000 nothing but grain.",
+        "Six rows of ten squares. At t = 0 clear digits, at 100 digits with grain, at 250 digits one can just read, "
+        "at 400 hardly a trace of them, at 500 and 1000 nothing but grain.",
     )
 
 
@@ -97,30 +151,38 @@ def draw_stops(stops: Sequence[Stop]) -> None:
     """Where the walk is."""
     show(
         rows([stop.x_t for stop in stops], [f"t = {stop.t}" for stop in stops], "Grain first, then form"),
-        "Six rows of ten squares from t = 1000 down to 0: pure grain, grain with a hint of light, digits under grain "
-        "from about t = 600 on, clean digits at the end.",
+        "Six rows of ten squares from t = 1000 down to 0: nothing but grain at 1000 and 500, a trace of light at 400, "
+        "digits one can just read at 250, digits with grain at 100, clean digits at the end.",
     )
 
 
-def draw_guesses(stops: Sequence[Stop]) -> None:
-    """What the network takes for the finished images."""
+def draw_guesses(stops: Sequence[Stop], real: Tensor) -> None:
+    """What the network takes for the finished images, below the average of the `real` ones."""
+    labels = ["average", *(f"t = {stop.t}" for stop in stops)]
     show(
-        rows([stop.guess for stop in stops], [f"t = {stop.t}" for stop in stops], "A blur that makes up its mind"),
-        "Six rows of ten squares. At t = 1000 each square holds a soft, blurred digit of the right kind; row by row "
-        "its strokes become sharper, and some change form.",
+        rows([real, *(stop.guess for stop in stops)], labels, "A blur that makes up its mind"),
+        "Seven rows of ten squares. On top the averages of the real digits, soft and blurred. The guesses at t = 1000 "
+        "look the same; row by row their strokes become sharper, and some change form.",
     )
+
+
+def _way_back(axes: Axes, x: ArrayLike, likely: ArrayLike, density: ArrayLike, seen: float) -> tuple[float, float]:
+    """Where the pixel was before a step, and the Gaussian with the same mean and deviation, which are returned."""
+    mean, deviation, bell = gaussian_of(x, density)
+    axes.fill_between(x, likely, color=IMAGE, alpha=0.3, linewidth=0, label="all pixels, before the step")
+    axes.axvline(seen, color=OTHER, linestyle=":", linewidth=2, label="where it is: $x_t$")
+    axes.plot(x, density, color=RESULT, linewidth=2, label="where it was: $q(x_{t-1}|x_t)$")
+    axes.plot(x, bell, "--", color=MODEL, linewidth=2, label="one Gaussian")
+    axes.set(xlabel="$x_{t-1}$")
+    return mean, deviation
 
 
 def draw_ways_back(x: ArrayLike, data: ArrayLike, densities: Mapping[float, ArrayLike], seen: float) -> None:
     """For each size of a step, where the pixel was before it, with the Gaussian that has its mean and variance."""
     figure, panels = plt.subplots(1, len(densities), figsize=(10, 3.6))
     for axes, (beta, density) in zip(panels, densities.items(), strict=True):
-        mean, deviation, bell = gaussian_of(x, density)
-        axes.fill_between(x, data, color=IMAGE, alpha=0.3, linewidth=0, label="all pixels, before the step")
-        axes.axvline(seen, color=OTHER, linestyle=":", linewidth=2, label="where it is: $x_t$")
-        axes.plot(x, density, color=RESULT, linewidth=2, label="where it was: $q(x_{t-1}|x_t)$")
-        axes.plot(x, bell, "--", color=MODEL, linewidth=2, label="one Gaussian")
-        axes.set(xlabel="$x_{t-1}$", xlim=(mean - 4 * deviation, mean + 4 * deviation), ylim=0)
+        mean, deviation = _way_back(axes, x, data, density, seen)
+        axes.set(xlim=(mean - 4 * deviation, mean + 4 * deviation), ylim=0)
         axes.set_title(rf"a step with $\beta_t = {beta}$")
     panels[0].set_ylabel("density")
     figure.suptitle("The smaller the step, the more its way back is one bell", fontsize=11)
@@ -129,6 +191,22 @@ def draw_ways_back(x: ArrayLike, data: ArrayLike, densities: Mapping[float, Arra
         figure,
         "Three panels. For beta 0.9 and 0.1 the black curve has two peaks, and the dashed Gaussian has its top over "
         "the valley between them. For 0.001 both are the same narrow bell around x_t.",
+    )
+
+
+def draw_early_and_late(x: ArrayLike, ways: Mapping[str, tuple[ArrayLike, ArrayLike]], seen: float) -> None:
+    """The way back of one size of step at several times, on one scale: by name, all pixels then, and where it was."""
+    figure, panels = plt.subplots(1, len(ways), figsize=(10, 3.4), sharex=True, sharey=True)
+    for axes, (name, (likely, density)) in zip(panels, ways.items(), strict=True):
+        _way_back(axes, x, likely, density, seen)
+        axes.set(title=name, xlim=(-2.1, 1.5))
+    panels[0].set(ylabel="density", ylim=0)
+    figure.suptitle("The same step is too large early, and small enough late", fontsize=11)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    show(
+        figure,
+        "Two panels on one scale. Early the data have two peaks, and so has the black curve, a small one and a large "
+        "one; the dashed Gaussian misses both. Late all pixels form one broad hill, and both curves are the same bell.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The course's symbols, and the forward process they describe. Notebook 00 explains each of them."""
+"""The course's symbols, and the forward process they describe. The appendix A_notation has each of them."""
 
 from sympy import Function, IndexedBase, Product, symbols
 

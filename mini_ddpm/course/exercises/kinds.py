@@ -235,7 +235,7 @@ class Debug(Choose):
 
 
 def _short(numbers: np.ndarray) -> str:
-    return np.array2string(numbers, precision=4, threshold=6)
+    return np.array2string(numbers, precision=4, threshold=6) if numbers.ndim else f"{numbers:.4g}"
 
 
 class Compute(Exercise):
@@ -259,13 +259,21 @@ class Compute(Exercise):
 
     def fault(self, answer: Callable) -> str | None:
         """The first case that differs, or what the function raised."""
+        if not callable(answer):
+            return "Give the function itself: its name, with no brackets after it."
         for case in self.cases:
             shown = ", ".join(map(str, case))
+            right = np.asarray(self.answer(*case), dtype=float)
             try:
-                given = np.asarray(answer(*case), dtype=float)
+                result = answer(*case)
             except Exception as error:  # a learner's code may raise anything, and is told what
                 return f"For ({shown}) it raises {type(error).__name__}: {error}"
-            right = np.asarray(self.answer(*case), dtype=float)
+            if result is None:
+                return f"For ({shown}) it returns nothing: a `return` is missing, or is never reached."
+            try:
+                given = np.asarray(result, dtype=float)
+            except Exception:  # a text, say, or a list of lists of several lengths
+                return f"For ({shown}) it returns a {type(result).__name__} that is no number, not {_short(right)}."
             if given.shape != right.shape or not np.allclose(given, right, rtol=self.within, atol=self.within):
                 return f"For ({shown}) it gives {_short(given)}, not {_short(right)}."
         return None

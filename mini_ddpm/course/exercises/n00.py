@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sympy import sqrt
+
 from mini_ddpm.course.exercises.kinds import Choose, Compute, Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, t
 
@@ -49,6 +51,24 @@ EXERCISES: tuple[Exercise, ...] = (
             (alpha[t] * alpha_bar[t - 1], "That is what is left after step t. One step is still to come."),
             (alpha[t + 1] * alpha_bar[t - 1], "You have left out step t: from t - 1 to t + 1 there are two."),
             (beta[t + 1] * beta[t] * alpha_bar[t - 1], "A step takes beta. What it keeps is 1 - beta."),
+            (
+                sqrt(alpha[t + 1] * alpha[t]) * alpha_bar[t - 1],
+                "A root too many: it turns a step's share of the mean square into the factor on each pixel. "
+                "All three here are shares.",
+            ),
+            (
+                sqrt(alpha[t + 1] * alpha[t] * alpha_bar[t - 1]),
+                "A root too many: that is the factor on each pixel. The mean square has the square of it.",
+            ),
+            (
+                alpha[t + 1] ** 2 * alpha[t] ** 2 * alpha_bar[t - 1],
+                "Squared once too often: alpha is a share of the mean square already. The factor on a pixel is its "
+                "root.",
+            ),
+            (
+                (1 - sqrt(beta[t + 1])) * (1 - sqrt(beta[t])) * alpha_bar[t - 1],
+                "The root of beta multiplies the noise. Of the mean square a step takes beta itself.",
+            ),
             (alpha[t] ** 2 * alpha_bar[t - 1], "The two steps need not keep the same share: each has its own index."),
             (
                 (1 - beta[t] - beta[t + 1]) * alpha_bar[t - 1],
@@ -67,7 +87,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ("Which of the two adds up, the variance or the standard deviation?", "0.09 + 0.16 is a variance."),
         (
             (0.7, "Standard deviations don't add: now and then the two noises have opposite signs."),
-            (0.25, "That is the variance of the sum."),
+            (0.25, "The root is missing: that is the variance of the sum."),
             (0.35, "That is the mean of the two. The sum is wider than either of them."),
             (0.12, "That is the product. Noises that are added have variances that add."),
         ),
@@ -136,6 +156,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 lambda alpha_bar: next(t for t in range(len(alpha_bar)) if alpha_bar[t] <= 0.5),
                 "At exactly one half, less than half is not yet left: compare with <, not <=.",
             ),
+            (lambda alpha_bar: alpha_bar[half_gone(alpha_bar)], "That is what is left then. The time is asked for."),
             (lambda alpha_bar: half_gone(alpha_bar) - 1, "That is the last time at which half or more is left."),
             (
                 lambda alpha_bar: next(t for t in range(len(alpha_bar)) if alpha_bar[t] < 0.25),
