@@ -80,6 +80,12 @@ class Conditions:
         """Whether two indices are different for certain."""
         return bool(self.least(a - b, also) >= 1) or bool(self.least(b - a, also) >= 1)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Conditions) and self.assumed == other.assumed
+
+    def __hash__(self) -> int:
+        return hash(self.assumed)
+
     def __repr__(self) -> str:
         return ", ".join(map(str, self.assumed))
 

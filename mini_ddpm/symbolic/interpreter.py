@@ -6,6 +6,7 @@ can't hide a difference between them.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -84,12 +85,7 @@ class Interpreter:
         return bool(env) and not env.names.isdisjoint(self.theory.reach(expr))
 
     def _computed(self, expr: Expr, env: Env) -> mpf:
-        for kind in type(expr).__mro__:
-            if (method := self.methods.get(kind)) is not None:
-                value = method(self, expr, env)
-                break
-        else:
-            value = self._named(expr, env)
+        value = method_of(type(self), type(expr))(self, expr, env)
         if isinstance(value, mpmath.mpc):
             raise Unchecked(
                 f"no real number: {expr} is {mpmath.nstr(value, 6)} in world {self.world.number}. "
@@ -253,3 +249,9 @@ METHODS: dict[type, Callable] = {
     MatrixExpr: matrices.no_number,
 }
 Interpreter.methods = METHODS
+
+
+@cache
+def method_of(interpreter: type[Interpreter], kind: type) -> Callable:
+    """How expressions of a kind get their number."""
+    return next((interpreter.methods[each] for each in kind.__mro__ if each in interpreter.methods), Interpreter._named)

@@ -64,13 +64,31 @@ def hermite(g: Function, mean: mpf, deviation: mpf, n: int) -> tuple[mpf, mpf]:
 
 @cache
 def nodes(n: int, precision: int) -> list[tuple[mpf, mpf]]:
-    """Nodes and weights for N(0, 1): eigenvalues of the Jacobi matrix of Hermite's polynomials, polished."""
-    with mp.workprec(precision + 40):
+    """Nodes and weights for N(0, 1): the roots of He_n, as eigenvalues in few digits, then by Newton's steps."""
+    with mp.workprec(60):
         matrix = mpmath.zeros(n)
         for k in range(1, n):
             matrix[k, k - 1] = matrix[k - 1, k] = mp.sqrt(k)
-        values, vectors = mp.eigsy(matrix)
-        return [(values[k], vectors[0, k] ** 2) for k in range(n)]
+        near = mp.eigsy(matrix, eigvals_only=True)
+    with mp.workprec(precision + 40):
+        roots = [_polished(n, +x, precision) for x in near]
+        return [(x, mp.factorial(n) / (n * _hermite(n, x)[1]) ** 2) for x in roots]
+
+
+def _polished(n: int, x: mpf, precision: int) -> mpf:
+    """A root of He_n, of which 50 bits are known; each step doubles them."""
+    for _ in range(max(1, (precision // 25).bit_length())):
+        value, before = _hermite(n, x)
+        x -= value / (n * before)
+    return x
+
+
+def _hermite(n: int, x: mpf) -> tuple[mpf, mpf]:
+    """He_n and He_{n-1} at x."""
+    before, value = mpf(0), mpf(1)
+    for k in range(n):
+        before, value = value, x * value - k * before
+    return value, before
 
 
 def integral(g: Function, low: mpf, high: mpf, shape: Shape) -> mpf:

@@ -23,6 +23,7 @@ from mini_ddpm.symbolic.matrices import sizes
 from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, WrongStep
 
 LARGEST = 2_000  # operations of a line in which definitions are unfolded further
+POSITIVE: set[tuple] = set()  # definitions, the last of them tried and found positive, with what they rest on
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
 
@@ -78,12 +79,14 @@ class Theory(Slips):
 
     def _check_definition(self, new: Definition) -> None:
         """What is positive may not be defined by something that is not."""
-        if new.lhs.is_positive or new.lhs.is_nonnegative:
+        rests_on = type(self), self.conditions, *self.given.items(), *((one.lhs, one.rhs) for one in self.definitions)
+        if (new.lhs.is_positive or new.lhs.is_nonnegative) and rests_on not in POSITIVE:
             for there in self.interpreters([new.lhs, new.rhs]):
                 with suppress(NoValue, Unchecked), mp.workdps(DIGITS):
                     if (value := there(new.rhs)) < 0 or (new.lhs.is_positive and not value):
                         self.definitions.remove(new)
                         raise ValueError(f"{new.lhs} is positive, and {new.rhs} may be {mpmath.nstr(value, 4)}")
+            POSITIVE.add(rests_on)
 
     def assume(self, *conditions: Assumption) -> None:
         """Take for granted, and show, T >= 2 or rho < 1, or what a matrix is, as Q.positive_definite(S)."""

@@ -61,20 +61,25 @@ class World:
 
     def value(self, leaf: Expr, name: str) -> mpf:
         """The number that stands for a quantity without a definition; `name` has numbers for indices."""
-        share, sign = _hashes(name, self.number, self.salt)
-        if is_fraction(leaf):
-            return mpf(1) if name == "alpha_bar[0]" else _fraction(str(leaf.base), share, self.regime)
-        of_any_sign = not (leaf.is_nonnegative or leaf.is_nonpositive)
-        if self.regime == "same":
-            return mpf(7) / 10 if of_any_sign else _size(share, "small") * (-1 if leaf.is_nonpositive else 1)
-        if (
-            self.regime == "zero"
-            and (_hashes(name, 0, 0)[1] + self.number // 6) % 2
-            and not (leaf.is_positive or leaf.is_negative or leaf.is_nonzero)
-        ):
-            return mpf(0)
-        size = _size(share, self.regime)
-        return -size if leaf.is_nonpositive or (of_any_sign and sign and self.regime != "equal") else size
+        return _value(leaf, name, self.number, self.regime, self.salt, mp.prec)
+
+
+@lru_cache(50_000)
+def _value(leaf: Expr, name: str, number: int, regime: str, salt: int, precision: int) -> mpf:
+    share, sign = _hashes(name, number, salt)
+    if is_fraction(leaf):
+        return mpf(1) if name == "alpha_bar[0]" else _fraction(str(leaf.base), share, regime)
+    of_any_sign = not (leaf.is_nonnegative or leaf.is_nonpositive)
+    if regime == "same":
+        return mpf(7) / 10 if of_any_sign else _size(share, "small") * (-1 if leaf.is_nonpositive else 1)
+    if (
+        regime == "zero"
+        and (_hashes(name, 0, 0)[1] + number // 6) % 2
+        and not (leaf.is_positive or leaf.is_negative or leaf.is_nonzero)
+    ):
+        return mpf(0)
+    size = _size(share, regime)
+    return -size if leaf.is_nonpositive or (of_any_sign and sign and regime != "equal") else size
 
 
 def _hashes(name: str, number: int, salt: int) -> tuple[mpf, int]:
