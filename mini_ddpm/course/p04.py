@@ -97,16 +97,17 @@ def draw_bridge(schedule: NoiseSchedule, x_0: float, x_t: float, t: int) -> None
         axes.set(xlabel="time")
     whole.axvline(t // 2, color=OTHER, linestyle=":", label=f"a cut at {t // 2}")
     whole.plot(0, x_0, "o", color=IMAGE, markersize=9, zorder=3)
-    whole.annotate("$x_0$, the image", (0, x_0), (-8, 22), textcoords="offset points", color=IMAGE)
+    whole.annotate("$x_0$, the image", (0, x_0), (-8, 40), textcoords="offset points", color=IMAGE)
     whole.annotate("$x_t$, what we see", (t, x_t), (-76, -58), textcoords="offset points", color=NOISY)
     whole.set(ylabel="value of the pixel", title="Both ends are known: the bundle closes at both")
     last = both[-1]
     band = [last.mean - 2 * last.variance**0.5, last.mean + 2 * last.variance**0.5]
-    close.plot([t - 1] * 2, band, color=RESULT, linewidth=5, label=f"the same at {t - 1}", zorder=2.5)
-    close.set(xticks=[t - 20, t - 10, t - 1], title=f"The last 20 steps: a narrow band is left at {t - 1}")
+    close.plot([t - 1] * 2, band, color=RESULT, linewidth=5, label=f"the same, at {t - 1}", zorder=2.5)
+    close.set(xticks=[t - 20, t - 10, t - 1], title="The last 20 steps")
     handles, labels = whole.get_legend_handles_labels()
     band_handle, band_label = (kept[-1:] for kept in close.get_legend_handles_labels())
-    figure.legend(handles + band_handle, labels + band_label, loc="outside lower center", ncols=5, fontsize=9)
+    shown = figure.legend(handles + band_handle, labels + band_label, loc="outside lower center", ncols=5, fontsize=9)
+    shown.get_lines()[0].set_linewidth(2)  # a walk is drawn too thin for a legend
     show(
         figure,
         "25 jagged walks between a dot at 0.7 at time 0 and a dot at -1 at time 500. The bundle is narrow at both "
@@ -157,8 +158,9 @@ def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> None:
         axes.invert_xaxis()
         axes.set(xlabel="t, from noise to image")
     left.legend(loc="upper left")
-    lines = right.legend(loc="upper right", fontsize=9).get_lines()
-    for line in lines:
+    handles, labels = right.get_legend_handles_labels()
+    order = (2, 1, 0)  # from top to bottom, as they arrive
+    for line in right.legend([handles[k] for k in order], [labels[k] for k in order], fontsize=9).get_lines():
         line.set_linewidth(2)
     show(
         figure,

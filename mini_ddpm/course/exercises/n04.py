@@ -68,7 +68,7 @@ def _with_a_deviation(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t:
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"A density is proportional to $e^{-8x^2 + 4x}$. Give its mean and its variance: "
-        "`q.check((mean, variance))`. No paper needed.",
+        "`q.check(mean, variance)`. No paper needed.",
         (1 / 4, 1 / 16),
         r"$-8x^2 + 4x$ is $-\frac12 A x^2 + B x$ with $A = 16$ and $B = 4$. The variance is $1/A = 1/16$, the mean "
         r"$B/A = 1/4$. Back again: $-(x - \frac14)^2 / (2 \cdot \frac1{16}) = -8x^2 + 4x - \frac12$, and the "
