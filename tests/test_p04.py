@@ -4,10 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from sympy import sqrt
 
 from mini_ddpm.course import p04
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
+from mini_ddpm.symbolic.notation import alpha_bar, s, t, x
 
 SCHEDULE = NoiseSchedule.from_betas(linear_betas(100))
 BAR = SCHEDULE.alpha_bar.numpy()
@@ -42,11 +44,32 @@ def test_walks_back_arrive_and_go_through_the_clouds_of_the_walk_forward():
     assert walks[50].var().item() == pytest.approx(1 - BAR[50], abs=0.02)
 
 
-def test_the_bells_of_two_peaks_are_as_far_apart_as_the_page_says():
-    t, s = 60, 50
-    average, at_s = p04.without_image(np.array([0.3]), BAR[t], BAR[s]), BAR[s] * TWO_PEAKS.variance + 1 - BAR[s]
-    apart = float(TWO_PEAKS.means[1, 0] - TWO_PEAKS.means[0, 0]) * BAR[s] ** 0.5 * average.variance / at_s
-    assert average.means[0, 1] - average.means[0, 0] == pytest.approx(apart)
+def test_what_a_gaussian_misses_is_the_third_derivative_and_half_the_step_loses_an_eighth():
+    long = NoiseSchedule.from_betas(linear_betas(1000))
+    bar_t, bar_s, x_t, h = float(long.alpha_bar[300]), float(long.alpha_bar[299]), 0.4, 0.02
+    kept = bar_t / bar_s
+    c, w = x_t / kept**0.5, (1 - kept) / kept
+    around = torch.tensor([c - 2 * h, c - h, c + h, c + 2 * h], dtype=torch.float64)[:, None]
+    f = TWO_PEAKS.density(around, bar_s).log()
+    third = float(f[3] - 2 * f[2] + 2 * f[1] - f[0]) / (2 * h**3)
+    missed = p04.not_gaussian(p04.without_image(np.array([x_t]), bar_t, bar_s))[0]
+    assert missed == pytest.approx(third**2 * w**3 / 12, rel=0.05)
+    assert p04.cost_of_step(long, 200, 190) / p04.cost_of_step(long, 200, 195) == pytest.approx(8, abs=0.1)
+
+
+def test_a_chain_costs_what_its_steps_cost():
+    steps = p04.cost_of_step(SCHEDULE, 100, 50) + p04.cost_of_step(SCHEDULE, 50, 0)
+    assert p04.cost_of_steps(SCHEDULE, 2) == pytest.approx(steps)
+
+
+def test_the_package_is_compared_with_the_derived_lines():
+    kept = alpha_bar[t] / alpha_bar[s]
+    variance = (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - kept)
+    mean = sqrt(kept) * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * x[t]
+    mean += sqrt(alpha_bar[s]) * (1 - kept) / (1 - alpha_bar[t]) * x[0]
+    assert p04.largest_difference(SCHEDULE, mean, variance) < 1e-12
+    assert p04.largest_difference(SCHEDULE, mean, 1 - kept) > 0.01
+    assert p04.largest_difference(SCHEDULE, mean - x[0] / 100, variance) > 0.001
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Notebook 04: what it draws, and the posterior of the two peaks, which is known exactly."""
+"""Notebook 04: what it draws, the symbols of its derivations, and the step back of the two peaks, known exactly."""
 
 import math
 from itertools import pairwise
@@ -8,12 +8,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.diffusion import q_posterior
 from mini_ddpm.schedules import NoiseSchedule
+from mini_ddpm.symbolic.notation import alpha_bar, forward_process, recursion, s, t, x
+
+forward = forward_process()  # the definitions of notebook 01
+growth = recursion(forward)  # alpha_bar_t = alpha_t alpha_bar_{t-1}, proved there
+later = forward.where(t >= 2)  # at t = 1, x_{t-1} is the image itself
+A, B, y = symbols("A", positive=True), symbols("B", real=True), symbols("y", real=True)
 
 Array = NDArray[np.float64]
 
@@ -46,7 +53,7 @@ def draw_clues(bells: tuple[Bell, Bell, Bell], title: str) -> None:
     """Two clues and their product, over x_{t-1}."""
     figure, axes = plt.subplots()
     grid = np.linspace(-2.5, 2.5, 600)
-    names = "from the image", "from $x_t$", "both: the posterior"
+    names = "from the image", "from $x_t$, scaled to area 1", "both: the posterior"
     for bell, name, color, style in zip(bells, names, (IMAGE, NOISY, RESULT), ("--", "-.", "-"), strict=True):
         axes.plot(grid, bell(grid), style, color=color, linewidth=2, label=name)
         axes.plot([bell.mean] * 2, [0.0, float(bell(bell.mean))], ":", color=color, linewidth=1)
@@ -75,28 +82,37 @@ def draw_bridge(schedule: NoiseSchedule, x_0: float, x_t: float, t: int) -> None
     earlier = np.arange(1, t)
     both = [clue_between(schedule, x_0, x_t, t, int(s)) for s in earlier]
     mean, deviation = np.array([b.mean for b in both]), np.sqrt([b.variance for b in both])
-    figure, (axes, close) = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(2.2, 1))
-    axes.plot(range(t + 1), walks, color=NOISY, linewidth=0.6, alpha=0.45)
-    axes.plot(earlier, mean, color=RESULT, linewidth=2, label="their mean")
-    for sign in (-2, 2):
-        label = "two standard deviations" if sign > 0 else None
-        axes.plot(earlier, mean + sign * deviation, "--", color=RESULT, linewidth=1, label=label)
-    axes.axvline(t // 2, color=OTHER, linestyle=":", label=f"a cut at {t // 2}")
-    axes.plot(0, x_0, "o", color=IMAGE, markersize=9, zorder=3)
-    axes.plot(t, x_t, "o", color=NOISY, markersize=9, zorder=3)
-    axes.annotate("$x_0$, the image", (0, x_0), (-8, 22), textcoords="offset points", color=IMAGE)
-    axes.annotate("$x_t$, what we see", (t, x_t), (-76, -58), textcoords="offset points", color=NOISY)
-    axes.set(xlabel="time", ylabel="value of the pixel", title="Both ends are known: the bundle closes at both")
-    axes.legend(loc="upper right", fontsize=9)
-    close.plot(range(t - 20, t + 1), walks[t - 20 :], color=NOISY, linewidth=0.6, alpha=0.45)
-    close.plot(t, x_t, "o", color=NOISY, markersize=9)
-    close.axvline(t - 1, color=RESULT, linewidth=1)
-    close.set(xlabel="time", xticks=[t - 20, t - 10, t - 1], title="The last 20 steps")
+    figure, (whole, close) = plt.subplots(1, 2, figsize=(10, 4.2), width_ratios=(1.8, 1))
+    for axes, first in ((whole, 0), (close, t - 20)):
+        for k, walk in enumerate(walks.T):
+            label = None if k else "25 walks"
+            axes.plot(range(first, t + 1), walk[first:], color=NOISY, linewidth=0.6, alpha=0.45, label=label)
+        there = slice(max(first - 1, 0), None)
+        axes.plot(earlier[there], mean[there], color=RESULT, linewidth=2, label="mean")
+        for sign in (-2, 2):
+            label = "two standard deviations to either side" if sign > 0 else None
+            edge = (mean + sign * deviation)[there]
+            axes.plot(earlier[there], edge, "--", color=RESULT, linewidth=1, label=label)
+        axes.plot(t, x_t, "o", color=NOISY, markersize=9, zorder=3)
+        axes.set(xlabel="time")
+    whole.axvline(t // 2, color=OTHER, linestyle=":", label=f"a cut at {t // 2}")
+    whole.plot(0, x_0, "o", color=IMAGE, markersize=9, zorder=3)
+    whole.annotate("$x_0$, the image", (0, x_0), (-8, 40), textcoords="offset points", color=IMAGE)
+    whole.annotate("$x_t$, what we see", (t, x_t), (-76, -58), textcoords="offset points", color=NOISY)
+    whole.set(ylabel="value of the pixel", title="Both ends are known: the bundle closes at both")
+    last = both[-1]
+    band = [last.mean - 2 * last.variance**0.5, last.mean + 2 * last.variance**0.5]
+    close.plot([t - 1] * 2, band, color=RESULT, linewidth=5, label=f"the same, at {t - 1}", zorder=2.5)
+    close.set(xticks=[t - 20, t - 10, t - 1], title="The last 20 steps")
+    handles, labels = whole.get_legend_handles_labels()
+    band_handle, band_label = (kept[-1:] for kept in close.get_legend_handles_labels())
+    shown = figure.legend(handles + band_handle, labels + band_label, loc="outside lower center", ncols=5, fontsize=9)
+    shown.get_lines()[0].set_linewidth(2)  # a walk is drawn too thin for a legend
     show(
         figure,
         "25 jagged walks between a dot at 0.7 at time 0 and a dot at -1 at time 500. The bundle is narrow at both "
         "ends and wide between; its mean is a curve. On the right the last 20 steps, where the walks "
-        "close in on -1.",
+        "close in on -1; at 499 a short bar marks the band of two standard deviations.",
     )
 
 
@@ -106,30 +122,50 @@ def clue_between(schedule: NoiseSchedule, x_0: float, x_t: float, t: int, s: int
     return Bell(*map(float, there))
 
 
+def largest_difference(schedule: NoiseSchedule, mean: Expr, variance: Expr) -> float:
+    """Between derived lines, as functions of numbers, and the package: for every t, with s = t - 1, t // 2 and 0."""
+    bar_t, bar_s, now, image = symbols("bar_t bar_s now image", positive=True)
+    plain = {alpha_bar[t]: bar_t, alpha_bar[s]: bar_s, x[t]: now, x[0]: image}
+    derived = lambdify((bar_t, bar_s, now, image), [mean.xreplace(plain), variance.xreplace(plain)])
+    x_t, x_0 = (torch.tensor(value, dtype=torch.float64) for value in (0.7, -0.3))
+    worst = 0.0
+    for time in range(1, schedule.T + 1):
+        for earlier in {time - 1, time // 2, 0}:
+            ours = derived(float(schedule.alpha_bar[time]), float(schedule.alpha_bar[earlier]), 0.7, -0.3)
+            package = q_posterior(x_0, x_t, schedule.at(time), schedule.at(earlier))
+            worst = max(worst, *(abs(float(theirs) - mine) for theirs, mine in zip(package, ours, strict=True)))
+    return worst
+
+
 def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> None:
     """How much of the image each step puts in, how much the walk holds, and a few walks."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
     times = np.arange(len(held))
-    left.plot(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
     left.plot(times, held, color=RESULT, linewidth=2, label="held at time t")
-    left.invert_xaxis()
-    left.set(xlabel="t, from noise to image", ylabel="share of $x_0$", title="One step: little. The sum: much")
-    left.set(yscale="log", ylim=(1e-4, 2))
-    left.legend(loc="lower right")
-    images = torch.tensor([-1.3, 0.7]).repeat_interleave(4)
+    left.plot(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
+    left.set(ylabel="share of $x_0$", title="One step: next to nothing. The sum: all of it")
+    ends = (-1.3, 0.7)
     noise = torch.randn(8, generator=torch.Generator().manual_seed(1))
-    walks = walk_back(schedule, noise, images, len(held) - 1, seed=2)
-    right.plot(times, walks[:, :4], color=NOISY, linewidth=0.6, alpha=0.6)
-    right.plot(times, walks[:, 4:], color=OTHER, linewidth=0.6, alpha=0.8)
-    for image in (-1.3, 0.7):
-        right.plot(times, held * image, color=RESULT, linewidth=2)
+    walks = walk_back(schedule, noise, torch.tensor(ends).repeat_interleave(4), len(held) - 1, seed=2)
+    for k, (image, color) in enumerate(zip(ends, (NOISY, OTHER), strict=True)):
+        for n, walk in enumerate(walks.T[4 * k : 4 * k + 4]):
+            label = None if n else f"walks to the image {image}"
+            right.plot(times, walk, color=color, linewidth=0.6, alpha=0.7, label=label)
+        right.plot(times, held * image, color=RESULT, linewidth=2, label=None if k else "share held, times the image")
         right.plot(0, image, "o", color=IMAGE, markersize=9, zorder=3)
-    right.invert_xaxis()
-    right.set(xlabel="t, from noise to image", ylabel="value of the pixel", title="Each walk arrives at its image")
+    right.set(ylabel="value of the pixel", title="Each walk arrives at its image")
+    for axes in (left, right):
+        axes.invert_xaxis()
+        axes.set(xlabel="t, from noise to image")
+    left.legend(loc="upper left")
+    handles, labels = right.get_legend_handles_labels()
+    order = (2, 1, 0)  # from top to bottom, as they arrive
+    for line in right.legend([handles[k] for k in order], [labels[k] for k in order], fontsize=9).get_lines():
+        line.set_linewidth(2)
     show(
         figure,
-        "Left, on a logarithmic axis: what a step puts in climbs slowly from 0.0001 to 0.02, then to 1; what the "
-        "walk holds rises to 1 early. Right: eight walks from noise; four end at each image.",
+        "Left: what a step puts in stays near 0 until the last few steps, where it shoots up to 1; what the walk "
+        "holds rises early, in a long S from 0 to 1. Right: eight walks from noise; four end at each image.",
     )
 
 
@@ -178,23 +214,25 @@ def not_gaussian(average: Average) -> Array:
     return (density * ratio).sum(1) * (z[1] - z[0]) * np.sqrt(variance)
 
 
-def cost_of_steps(schedule: NoiseSchedule, steps: int) -> float:
-    """The same, averaged over x_t and added up over a chain of so many equal steps in t."""
+def cost_of_step(schedule: NoiseSchedule, t: int, s: int) -> float:
+    """The same for one step from t to s, averaged over x_t."""
     x_t = np.linspace(-6, 6, 121)
+    bar_t, bar_s = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[s])
+    density = TWO_PEAKS.density(torch.from_numpy(x_t)[:, None], bar_t).numpy()
+    return float((density * not_gaussian(without_image(x_t, bar_t, bar_s))).sum() * (x_t[1] - x_t[0]))
+
+
+def cost_of_steps(schedule: NoiseSchedule, steps: int) -> float:
+    """The same, added up over a chain of so many equal steps in t."""
     times = np.linspace(0, schedule.T, steps + 1).round().astype(int)
-    bars = schedule.alpha_bar.numpy()[times]
-    total = 0.0
-    for bar_s, bar_t in pairwise(bars):
-        density = TWO_PEAKS.density(torch.from_numpy(x_t)[:, None], float(bar_t)).numpy()
-        total += float((density * not_gaussian(without_image(x_t, bar_t, bar_s))).sum() * (x_t[1] - x_t[0]))
-    return total
+    return sum(cost_of_step(schedule, int(t), int(s)) for s, t in pairwise(times))
 
 
 def draw_average(schedule: NoiseSchedule, t: int, x_t: float, earlier: tuple[int, ...]) -> None:
     """q(x_s | x_t) for some s, with its two bells and the best Gaussian."""
     figure, panels = plt.subplots(1, len(earlier), figsize=(10, 3.8), sharex=True)
-    for axes, s in zip(panels, earlier, strict=True):
-        average = without_image(np.array([x_t]), float(schedule.alpha_bar[t]), float(schedule.alpha_bar[s]))
+    for axes, time in zip(panels, earlier, strict=True):
+        average = without_image(np.array([x_t]), float(schedule.alpha_bar[t]), float(schedule.alpha_bar[time]))
         mean, variance = (float(moment[0]) for moment in average.moments())
         grid = np.linspace(-3, 3, 1000)
         for weight, peak, label in zip(average.weights[0], average.means[0], ("from each peak", None), strict=True):
@@ -202,14 +240,15 @@ def draw_average(schedule: NoiseSchedule, t: int, x_t: float, earlier: tuple[int
             axes.fill_between(grid, bell, color=IMAGE, alpha=0.35, linewidth=0, label=label)
         axes.plot(grid, Bell(mean, variance)(grid), "--", color=MODEL, linewidth=2, label="one Gaussian")
         axes.plot(grid, average.density(grid[None])[0], color=RESULT, linewidth=2, label="$q(x_s|x_t)$")
-        axes.set(xlabel="$x_s$", title=f"{t - s} step{'s' * (t - s > 1)} back", ylim=0)
+        axes.set(xlabel="$x_s$", title=f"{t - time} step{'s' * (t - time > 1)} back", ylim=0)
     panels[0].set_ylabel("density")
-    figure.suptitle("The longer the step, the worse a single Gaussian", fontsize=11)
+    figure.suptitle(f"From t = {t}: the longer the step back, the worse a single Gaussian", fontsize=11)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     show(
         figure,
-        "Three panels on one scale. 10 steps back: a narrow bell. 250 steps back: two bells have moved apart, "
-        "their sum leans. 500 steps back: two separate peaks, and one Gaussian misses both.",
+        "Three panels over the same range of x_s, each with its own height. 10 steps back: a narrow bell. 250 steps "
+        "back: two bells have moved apart, their sum leans. 500 steps back: two separate peaks, and one Gaussian "
+        "misses both.",
     )
 
 

@@ -31,6 +31,35 @@ def _with_the_whole_beta(x_r: float, x_t: float, bar_r: float, bar_s: float, bar
     return between(x_r, x_t, bar_r, bar_s, bar_t)[0], 1 - bar_t / bar_s
 
 
+def _weighing(
+    x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float, of_now: float, of_early: float
+) -> tuple[float, float]:
+    """The right variance, and a mean with these powers of what is kept in its weights. Right are 1/2 and 1/2."""
+    a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s
+    mean = k**of_now * (1 - a) / (1 - b) * x_t + a**of_early * (1 - k) / (1 - b) * x_r
+    return mean, (1 - a) / (1 - b) * (1 - k)
+
+
+def _without_roots(*numbers: float) -> tuple[float, float]:
+    return _weighing(*numbers, 1, 1)
+
+
+def _without_the_first_root(*numbers: float) -> tuple[float, float]:
+    return _weighing(*numbers, 1, 1 / 2)
+
+
+def _without_the_second_root(*numbers: float) -> tuple[float, float]:
+    return _weighing(*numbers, 1 / 2, 1)
+
+
+def _exchanged(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    return between(x_t, x_r, bar_r, bar_s, bar_t)
+
+
+def _variance_first(*numbers: float) -> tuple[float, float]:
+    return between(*numbers)[::-1]
+
+
 def _with_a_deviation(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
     mean, variance = between(x_r, x_t, bar_r, bar_s, bar_t)
     return mean, variance**0.5
@@ -39,7 +68,7 @@ def _with_a_deviation(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t:
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"A density is proportional to $e^{-8x^2 + 4x}$. Give its mean and its variance: "
-        "`q.check((mean, variance))`. No paper needed.",
+        "`q.check(mean, variance)`. No paper needed.",
         (1 / 4, 1 / 16),
         r"$-8x^2 + 4x$ is $-\frac12 A x^2 + B x$ with $A = 16$ and $B = 4$. The variance is $1/A = 1/16$, the mean "
         r"$B/A = 1/4$. Back again: $-(x - \frac14)^2 / (2 \cdot \frac1{16}) = -8x^2 + 4x - \frac12$, and the "
@@ -50,7 +79,18 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         (
             ((1 / 2, 1 / 8), "You read A as 8. The exponent has -A/2 before the square, so A is 16."),
-            ((1 / 4, 16.0), "16 is A, the precision. The variance is one over it."),
+            ((1 / 2, 1 / 16), "The variance is right. For the mean you divided by 8, but A is 16."),
+            (
+                (1 / 4, 1 / 8),
+                "The mean is right. The variance is 1/A, and A is 16: the exponent has -A/2 before the square.",
+            ),
+            (
+                (1 / 4, 1 / 4),
+                "The mean is right. Your second number is the standard deviation: the variance is its square.",
+            ),
+            ((1 / 4, 16.0), "The mean is right. 16 is A, the precision. The variance is one over it."),
+            ((1 / 16, 1 / 4), "Both numbers are right, in the other order: the mean first."),
+            ((4.0, 16.0), "These are B and A. The mean is B/A, the variance 1/A."),
             ((-1 / 4, 1 / 16), "The variance is right. The bell leans to the side that B pulls to, and B is positive."),
             ((4.0, 1 / 16), "The variance is right. The mean is B/A: how hard B pulls, against how stiff A is."),
         ),
@@ -58,24 +98,27 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Predict(
         r"A walk back begins with pure noise at $t = 1000$ and takes one posterior after another, always with the same "
-        r"$x_0$. The step at $t = 500$ puts 0.003 of $x_0$ into the mean, and no step before it (from 1000 to 501) "
-        r"puts in more. What share of $x_0$, between 0 and 1, does the walk hold at $t = 500$? Guess to within 0.05: "
+        r"$x_0$. The step at $t = 300$ puts 0.006 of $x_0$ into the mean, and no step before it (from 1000 to 301) "
+        r"puts in more. What share of $x_0$, between 0 and 1, does the walk hold at $t = 300$? Guess to within 0.05: "
         "`q.check(your_number)`.",
-        0.280,
-        r"About 0.28, which is $\sqrt{\bar\alpha_{500}}$. The steps from 1000 to 501 put in 0.56 together. But every "
-        r"later step keeps only its weight of $x_t$, a little less than 1, of what the walk held, so nearly a half "
-        r"of it fades again. What is held comes out as $\sqrt{\bar\alpha_{500}}$, what the forward process left of "
-        r"the image at $t = 500$: section 5 proves it.",
+        0.630,
+        r"About 0.63, which is $\sqrt{\bar\alpha_{300}}$. The steps from 1000 to 301 put in 1.46 together. But every "
+        r"later step keeps only its weight of $x_t$, a little less than 1, of what the walk held, so more than a half "
+        r"of it fades again. What is held comes out as $\sqrt{\bar\alpha_{300}}$, what the forward process left of "
+        r"the image at $t = 300$: section 5 proves it.",
         (
-            "Where is a pixel at t = 500, seen from its image? The forward process says what is left.",
+            "Where is a pixel at t = 300, seen from its image? The forward process says what is left.",
             "The mean of x_t given x_0 is x_0 times a number. Which one? It is in notebook 01.",
-            "It is made of alpha_bar_t, which is 0.0786 at t = 500.",
+            "It is made of alpha_bar_t, which is 0.396 at t = 300.",
         ),
         (
-            (0.003, "Too small. The step at t = 500 alone puts in 0.003, and five hundred have been taken."),
-            (0.56, "Too large. All that they have put in is 0.56, and each later step fades it a little."),
-            (1.5, "Too large: more than the whole image. Most steps put in less than 0.003, and it fades."),
-            (0.08, "Too small. alpha_bar is 0.08, but the image is multiplied by its root."),
+            (0.006, "Too small. The step at t = 300 alone puts in 0.006, and seven hundred have been taken."),
+            (0.396, "Too small. That is alpha_bar, but the image is multiplied by its root."),
+            (0.3, "Too small. By time there are 300 of 1000 steps to go, but steps do not put in equal parts."),
+            (0.7, "Too large. 700 of 1000 steps have been taken, but they do not put in equal parts."),
+            (1.0, "Too large. The whole image is held at t = 0 only."),
+            (1.46, "Too large. That is all that the steps have put in, but each later step fades it a little."),
+            (4.2, "Too large: 700 times 0.006. Most steps put in less, and each later step fades it a little."),
             *((float(percent), "Give a share between 0 and 1, not a percentage.") for percent in range(2, 101)),
         ),
         within=0.05,
@@ -92,6 +135,22 @@ EXERCISES: tuple[Exercise, ...] = (
             "Solve the recursion alpha_bar_t = alpha_t alpha_bar_{t-1} for alpha_t.",
         ),
         (
+            (
+                (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * alpha_bar[t] / alpha_bar[t - 1],
+                "A one minus is missing: you put in alpha_t, and beta_t is 1 - alpha_t.",
+            ),
+            (
+                (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] * alpha_bar[t - 1]),
+                "The recursion is alpha_bar_t = alpha_t alpha_bar_{t-1}: alpha_t is a quotient of two, not a product.",
+            ),
+            (
+                alpha_bar[t - 1] / alpha_bar[t] * (1 - alpha_bar[t] / alpha_bar[t - 1]),
+                "beta_t is right. Above and below in the quotient stands one minus alpha_bar.",
+            ),
+            (
+                1 - alpha_bar[t] / alpha_bar[t - 1],
+                "That is beta_t alone. Multiply by the quotient that makes the step back surer.",
+            ),
             (
                 1 - alpha_bar[t - 1],
                 "You took 1 - alpha_bar_t for beta_t. That is all the noise since the image; "
@@ -131,6 +190,14 @@ EXERCISES: tuple[Exercise, ...] = (
             (
                 FROM_NOW * (1 - alpha_bar[t]) + BETA_TILDE,
                 "A factor before a random variable comes out of its variance squared.",
+            ),
+            (
+                FROM_NOW**2 * (1 - alpha_bar[t]) + sqrt(BETA_TILDE),
+                "Variances add, and beta_tilde_t is a variance: no root.",
+            ),
+            (
+                alpha_bar[t - 1],
+                "One minus is missing: this is what is left of the image, squared. The noise has the rest.",
             ),
             (FROM_NOW**2 * (1 - alpha_bar[t]), "The fresh noise of the step is missing: add its variance."),
         ),
@@ -188,6 +255,21 @@ EXERCISES: tuple[Exercise, ...] = (
                 _with_the_whole_beta,
                 "The mean is right. Your variance is that of the forward jump from s to t: x_r makes it smaller.",
             ),
+            (
+                _without_roots,
+                "The variance is right. In the mean both roots are missing: x_t has the root of what is kept "
+                "from s to t in its weight, x_r the root of what is kept from r to s.",
+            ),
+            (
+                _without_the_first_root,
+                "The variance is right, and the weight of x_r. In the weight of x_t a root is missing.",
+            ),
+            (
+                _without_the_second_root,
+                "The variance is right, and the weight of x_t. In the weight of x_r a root is missing.",
+            ),
+            (_exchanged, "The variance is right. In the mean x_t and x_r have each other's weight."),
+            (_variance_first, "Both numbers are right, in the other order: the mean first."),
             (_with_a_deviation, "The mean is right. You return a standard deviation, the root of the variance."),
         ),
         cases=[(0.7, -0.2, 0.8, 0.6, 0.5), (-1.3, 0.4, 0.95, 0.9, 0.1), (0.7, 1.5, 1.0, 0.8, 0.3)],
