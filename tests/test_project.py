@@ -282,11 +282,11 @@ def test_imports_point_down_one_way():
 
 
 def test_no_file_is_long():
-    """A house of small rooms: 300 lines, and 330 for the network, which is one thing."""
+    """A house of small rooms: 300 lines, 250 in `symbolic`, and 330 for the network, which is one thing."""
     package = ROOT / "mini_ddpm"
     lengths = {str(path.relative_to(package)): len(text_of(path).splitlines()) for path in package.rglob("*.py")}
     assert lengths.pop("unet.py") <= 330
-    assert not {name: n for name, n in lengths.items() if n > 300}
+    assert not {name: n for name, n in lengths.items() if n > (250 if name.startswith("symbolic") else 300)}
 
 
 def test_text_is_utf_8_on_every_machine():

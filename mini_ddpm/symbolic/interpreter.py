@@ -13,7 +13,6 @@ import mpmath
 import sympy
 from mpmath import mp, mpf
 from sympy import (
-    Basic,
     Derivative,
     Determinant,
     Expr,
@@ -41,10 +40,7 @@ from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, _hashes
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
-
 LARGEST_POWER = 10**6
-
-
 EXCLUDE = "exclude this case with theory.assume(...), or start the sum or index later"
 
 
@@ -214,16 +210,13 @@ class Interpreter:
             raise Unchecked(f"{name} can't be evaluated: {expr}. Use a function that has numbers, or define it")
         values = [self(argument, env) for argument in expr.args]
         if is_kinked(expr):
-            which = way(name, values)
-            self.outcomes.setdefault(str(expr), set()).add(which)
+            self.outcomes.setdefault(str(expr), set()).add(way(name, values))
         try:
             return FUNCTIONS[name](*values)
         except (ValueError, ZeroDivisionError) as error:  # at a pole
             raise NoValue(f"{expr} has no value: {error}. {EXCLUDE}") from None
 
-    def truth(self, condition: Basic, env: Env) -> bool:
-        """Whether a condition holds."""
-        return truths.truth(self, condition, env)
+    truth = truths.truth  # whether a condition holds
 
 
 METHODS: dict[type, Callable] = {

@@ -44,9 +44,8 @@ def sizes(expr: Basic) -> set[Symbol]:
     shapes: dict[str, tuple] = {}
     for one in expr.atoms(MatrixSymbol):
         if shapes.setdefault(one.name, one.shape) != one.shape:
-            raise Unchecked(
-                f"{one.name} has two shapes, {one.shape} and {shapes[one.name]}: rename one of the matrices"
-            )
+            shapes_seen = f"{one.shape} and {shapes[one.name]}"
+            raise Unchecked(f"{one.name} has two shapes, {shapes_seen}: rename one of the matrices")
     return {symbol for shape in shapes.values() for n in shape for symbol in n.free_symbols}
 
 
