@@ -156,7 +156,10 @@ EXERCISES: tuple[Exercise, ...] = (
             (snr(t), "That is image over noise. Asked is image over everything."),
             (snr(t) / (1 - snr(t)), "A sign: at SNR = 1 this has no value, and one half must come out."),
             (1 / snr(t), "That is noise over image. Asked is image over everything."),
-            (1 - 1 / snr(t), "You took 1 / SNR for the share of the noise. It is noise over image, not over everything."),
+            (
+                1 - 1 / snr(t),
+                "You took 1 / SNR for the share of the noise. It is noise over image, not over everything.",
+            ),
             ((1 + snr(t)) / snr(t), "Upside down: that is everything over image."),
             (1 + snr(t), "That is everything over noise: 1 / (1 - alpha_bar_t)."),
             (1 / (1 + snr(t)), "That is the share of the noise, 1 - alpha_bar_t."),
