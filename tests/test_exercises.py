@@ -73,7 +73,7 @@ def test_several_numbers_are_one_answer():
 def test_a_wrong_line_is_told_in_few_words():
     one = exercise("01.3")
     assert re.fullmatch(
-        r"In one case the question is \S+, and this \S+\. Look at: a constant factor: .*",
+        r"In one case the right answer is \S+, and yours \S+\. Look at: a constant factor: .*",
         one.check(3 * one.answer).words,
     )
 

@@ -596,6 +596,15 @@ def test_nothing_is_defined_twice():
         forward_process().define(alpha_bar[t], 1 / t)
 
 
+def test_the_same_definition_may_be_given_again():
+    """As when a cell of a notebook is run twice; also after facts about it are known."""
+    theory = Theory()
+    first = theory.define(beta[t], 1 - alpha[t])
+    Fact(theory, 1 - beta[t], alpha[t])
+    assert theory.define(beta[t], 1 - alpha[t]) is first
+    assert theory.definitions == [first]
+
+
 def test_chains_know_the_markov_property_and_whole_paths_only():
     assert marks(Derivation(CHAINS, q(x[t], x[t - 1], x[0])).step(q(x[t], x[t - 1]))) == ["proved"]
     with pytest.raises(WrongStep, match="no such density of a path"):

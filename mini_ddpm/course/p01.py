@@ -52,6 +52,11 @@ def wrong_kind(schedule: NoiseSchedule, t: int) -> float:
     return float(np.minimum(*kinds).sum() * (x[1] - x[0]))
 
 
+def wrong_unseen() -> float:
+    """How often the best guess of a pixel's kind is wrong, if nothing of the pixel is seen."""
+    return float(TWO_PEAKS.weights.min())
+
+
 def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> None:
     """q(x_t) of the two peaks over t as shades of grey, with five walks; at the sides, both ends."""
     figure, (left, middle, right) = plt.subplots(
@@ -95,26 +100,28 @@ def draw_factors(variances: Mapping[str, Sequence[float]]) -> None:
 
 
 def draw_rotation(noise: Tensor, a: float, b: float) -> None:
-    """Pairs of noises (n, 2), the direction (sqrt a, sqrt b), and how the pairs spread along it."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.9), gridspec_kw={"width_ratios": [1, 1.3]})
-    along = np.sqrt(np.array([a, b]) / (a + b))
-    left.scatter(*noise[:20_000].T, s=2, color=NOISE, alpha=0.35, linewidth=0)
-    for direction, name in ((along, "u"), (np.array([-along[1], along[0]]), "w")):
-        left.annotate("", 3.2 * direction, -3.2 * direction, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
-        left.annotate(f"${name}$", 3.5 * direction, ha="center", va="center", fontsize=12)
-    left.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", xlabel=r"$\epsilon_1$", ylabel=r"$\epsilon_2$")
-    left.set_title("Two noises: a round cloud")
+    """Pairs of noises (n, 2), the direction (sqrt a, sqrt b), and how the pairs spread along it and across."""
+    figure, panels = plt.subplot_mosaic(
+        [["cloud", "u"], ["cloud", "w"]], figsize=(9, 4.1), gridspec_kw={"width_ratios": [1, 1.1]}
+    )
+    along, cloud = np.sqrt(np.array([a, b]) / (a + b)), panels["cloud"]
+    cloud.scatter(*noise[:20_000].T, s=2, color=NOISE, alpha=0.35, linewidth=0)
+    cloud.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", xlabel=r"$\epsilon_1$", ylabel=r"$\epsilon_2$")
+    cloud.set_title("Two noises: a round cloud")
     grid = np.linspace(-4, 4, 400)
-    for direction, name, look in ((along, "u", "stepfilled"), (np.array([-along[1], along[0]]), "w", "step")):
-        places, shade = noise.numpy() @ direction, 0.4 if name == "u" else 1
-        right.hist(places, 60, (-4, 4), density=True, color=NOISE, alpha=shade, histtype=look, label=f"along {name}")
-    right.plot(grid, bell(grid), color=RESULT, linewidth=2, label=r"$\mathcal{N}(0, 1)$")
-    right.set(xlabel="place along the arrow", ylabel="density", title="Seen along either arrow: the same bell")
-    right.legend()
+    for direction, name in ((along, "u"), (np.array([-along[1], along[0]]), "w")):
+        cloud.annotate("", 3.2 * direction, -3.2 * direction, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
+        cloud.annotate(f"${name}$", 3.5 * direction, ha="center", va="center", fontsize=12)
+        axes, places = panels[name], noise.numpy() @ direction
+        axes.hist(places, 60, (-4, 4), density=True, color=NOISE, alpha=0.4, label=f"dots along ${name}$")
+        axes.plot(grid, bell(grid), color=RESULT, linewidth=2, label=r"$\mathcal{N}(0, 1)$")
+        axes.set(xlabel=f"${name}$", ylabel="density")
+        axes.legend(loc="upper right")
+    panels["u"].set_title("Along either arrow: the same bell")
     show(
         figure,
-        "Left: a round cloud of dots, with two arrows at a right angle, u and w, turned against the axes. Right: "
-        "histograms of the dots along u and along w lie under one black bell.",
+        "Left: a round cloud of dots, with two arrows at a right angle, u and w, turned against the axes. Right: two "
+        "histograms, of the dots along u and along w, each filling the same black bell.",
     )
 
 
@@ -145,17 +152,15 @@ def draw_bundle(schedule: NoiseSchedule, walks: Tensor, t: int) -> None:
 
 def draw_images(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> None:
     """Images (n, 1, h, w) in a row, and one row for each of `times`, each row one jump with the same noise."""
-    figure, rows = plt.subplots(len(times), 1, figsize=(8, 1.02 * len(times)), squeeze=False)
-    for axes, t in zip(rows[:, 0], times, strict=True):
+    figure, panels = plt.subplots(len(times), 1, figsize=(8, 1.02 * len(times)), squeeze=False)
+    for axes, t in zip(panels[:, 0], times, strict=True):
         row = q_sample(x_0, noise, schedule.at(t)).clamp(-1, 1)
         axes.imshow(torch.cat(list(row[:, 0]), dim=1), cmap="gray", vmin=-1, vmax=1)
         axes.set(xticks=[], yticks=[])
         axes.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
-    show(
-        figure,
-        "Eight handwritten digits in every row, under more and more grain from row to row: at 150 they are clear, "
-        "at 300 barely readable, at 500 and 1000 the eye finds nothing.",
-    )
+    alt = "Eight handwritten digits in every row, under more and more grain from row to row: at 150 they are clear, "
+    alt += "at 300 barely readable, at 500 there is hardly anything but grain, at 1000 nothing else."
+    show(figure, alt if len(times) > 1 else f"Eight handwritten digits at t = {times[0]}; grain grows with t.")
 
 
 def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> None:

@@ -63,6 +63,9 @@ class Theory(Slips):
         self._open("definitions")
         new = Definition(lhs, rhs)
         for old in self.definitions:
+            if (old.lhs, old.rhs) == (new.lhs, new.rhs):  # said again, as when a cell is run twice
+                return old
+        for old in self.definitions:
             new.after(old)
         if any(old.covers(lhs) or new.covers(old.lhs) for old in self.definitions):
             raise ValueError(f"{lhs} is defined already: start a new Theory to define it otherwise")

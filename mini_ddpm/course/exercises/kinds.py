@@ -116,7 +116,9 @@ def _told(why: object) -> str:
     if not isinstance(why, Refusal):
         return f"{str(why)[:1].upper()}{str(why)[1:]}"
     asked, yours = why.values
-    return f"In one case the question is {asked}, and this {yours}." + (f" Look at: {why.hint}" if why.hint else "")
+    return f"In one case the right answer is {asked}, and yours {yours}." + (
+        f" Look at: {why.hint}" if why.hint else ""
+    )
 
 
 class Derive(Exercise):

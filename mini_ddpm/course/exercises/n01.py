@@ -43,7 +43,11 @@ def _one_root_missing(x_0: float, noise: float, betas: Sequence[float], t: int) 
 
 
 def _first_step_left_out(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
-    return jump(x_0, noise, betas[1:], t - 1)
+    return jump(x_0, noise, betas[1:t], t)
+
+
+def _last_entry_at_0(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
+    return jump(x_0, noise, betas, t or len(betas))  # as a list of the products has it at index t - 1 = -1
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -63,6 +67,9 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             ((6.0, 0.0), "The first is right. The second can't be 0: fresh noise comes in at every step."),
             ((6.0, 1.0), "The first is right. The second factor takes away more than the noise puts in."),
+            ((5.0, 1.0), "5 is what the noise alone puts in; and only the root of 0.95 would keep the variance 1."),
+            ((1.0, 0.5128), "The second is right. With the factor 1 nothing is taken away, and noise comes in."),
+            ((1.0, 1.0), "Only the root of 0.95 keeps the variance. What does a step do with these two factors?"),
             ((5.0, 0.5128), "The second is right. At the first: the pixels had the variance 1 before the noise came."),
             ((23.36, 0.5128), "The second is right. At the first you added deviations, sqrt(0.05). Variances add."),
             ((0.5128, 6.0), "The other way round: with the factor 1 nothing is taken away."),
@@ -75,7 +82,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "What are the mean and the standard deviation of $x_{500}$? Two decimals: `q.check(mean, deviation)`.",
         (0.2804, 0.9599),
         r"The mean is $\sqrt{0.0786}\cdot 1 = 0.28$, the variance $1 - 0.0786 = 0.92$, the deviation its root, "
-        "0.96. Most such pixels are hard to tell from black ones, and 0.28 of the contrast is still there.",
+        "0.96. One such pixel is hard to tell from a black one, and yet 0.28 of the contrast is there.",
         (
             "The jump: what stands before the image, and what stands before the noise?",
             "The image is multiplied by the root of alpha_bar, standard noise by the root of the rest.",
@@ -84,6 +91,8 @@ EXERCISES: tuple[Exercise, ...] = (
             ((0.0786, 0.9599), "The deviation is right. The image is multiplied by the root of alpha_bar."),
             ((0.2804, 0.9214), "The mean is right. 0.92 is the variance: its root is asked for."),
             ((0.0786, 0.9214), "Two roots are missing: of alpha_bar before the image, and of the variance."),
+            ((0.9599, 0.2804), "The other way round: 0.28 belongs to the image, 0.96 to the noise."),
+            ((0.0, 1.0), "That is the end of the walk. Half-way, something of the image is left."),
             ((0.2804, 0.7196), "The mean is right. It is the variances that add up to 1, not the factors."),
         ),
         within=0.006,
@@ -102,6 +111,22 @@ EXERCISES: tuple[Exercise, ...] = (
             (
                 (x[t] - (1 - alpha_bar[t]) * eps) / alpha_bar[t],
                 "Both factors of the jump are roots: 1 - alpha_bar_t and alpha_bar_t are shares of power.",
+            ),
+            (
+                (x[t] + sqrt(1 - alpha_bar[t]) * eps) / sqrt(alpha_bar[t]),
+                "A sign: the jump has added the noise, so the way back takes it away.",
+            ),
+            (
+                (x[t] - sqrt(1 - alpha_bar[t])) / sqrt(alpha_bar[t]),
+                "You took away the factor of the noise, without the noise itself.",
+            ),
+            (
+                (x[t] - sqrt(alpha_bar[t]) * eps) / sqrt(1 - alpha_bar[t]),
+                "The two factors are exchanged: the root of alpha_bar_t stands before the image.",
+            ),
+            (
+                x[t] / sqrt(alpha_bar[t]) - eps,
+                "The noise in x_t has a factor of its own, and must be divided, too.",
             ),
             (
                 x[t] - sqrt(1 - alpha_bar[t]) * eps,
@@ -130,6 +155,13 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (snr(t), "That is image over noise. Asked is image over everything."),
             (snr(t) / (1 - snr(t)), "A sign: at SNR = 1 this has no value, and one half must come out."),
+            (1 / snr(t), "That is noise over image. Asked is image over everything."),
+            (
+                1 - 1 / snr(t),
+                "You took 1 / SNR for the share of the noise. It is noise over image, not over everything.",
+            ),
+            ((1 + snr(t)) / snr(t), "Upside down: that is everything over image."),
+            (1 + snr(t), "That is everything over noise: 1 / (1 - alpha_bar_t)."),
             (1 / (1 + snr(t)), "That is the share of the noise, 1 - alpha_bar_t."),
         ),
         theory=FORWARD,
@@ -183,9 +215,15 @@ EXERCISES: tuple[Exercise, ...] = (
                 _first_step_left_out,
                 "Step 1 is left out: betas[0] belongs to it, so the product takes the first t of them.",
             ),
+            (_last_entry_at_0, "Right for every t but 0. There t - 1 is -1, and Python takes the last entry."),
             (_last_step_only, "That is one step, with beta_t alone. The product of all steps up to t is needed."),
             (_added_up, "Noise variances don't just add up: later steps turn down the noise of earlier ones."),
         ),
-        cases=[(1.0, 0.5, [0.1, 0.2, 0.3, 0.25], 2), (-0.4, 1.0, [0.1, 0.2, 0.3, 0.25], 3), (0.7, 2.0, [0.5, 0.1], 1)],
+        cases=[
+            (1.0, 0.5, [0.1, 0.2, 0.3, 0.25], 2),
+            (-0.4, 1.0, [0.1, 0.2, 0.3, 0.25], 3),
+            (0.7, 2.0, [0.5, 0.1], 1),
+            (0.7, 2.0, [0.5, 0.1], 0),
+        ],
     ),
 )
