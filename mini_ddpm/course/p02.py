@@ -1,6 +1,6 @@
-"""What notebook 02 computes with and draws: both chains for an image of one pixel, on a grid, and its figures."""
+"""What notebook 02 measures and draws. Its two chains for an image of one pixel are in `two_chains`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,121 +8,34 @@ import torch
 from matplotlib.axes import Axes
 
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
-from mini_ddpm.course.toys import Mixture
+from mini_ddpm.course.toys import TWO_PEAKS
+from mini_ddpm.course.two_chains import TwoChains, bell
+from mini_ddpm.diffusion import q_posterior, q_sample
+from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 Array = np.ndarray
+SCHEDULE = NoiseSchedule.from_betas(linear_betas(1000))  # that of notebook 00
+WAYS = ("every state drawn", "section 5: two states drawn", "with the image: one state drawn")
 
 
-def bell(x: Array, mean: Array | float, variance: Array | float) -> Array:
-    """The density of N(mean, variance) at x."""
-    return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+def gradients(t: int, seed: int, n: int = 20_000) -> Array:
+    """The gradient of a term, for the mean of p's step from x_t, along n forward paths of SCHEDULE: (3, n).
 
-
-class TwoChains:
-    """The forward chain q over images of one pixel, and a reverse chain p of Gaussian steps, both on a grid.
-
-    A step of p has the mean and the variance of q(x_{t-1} | x_t) over the data: a stand-in for a trained network.
-
-    Attributes:
-        x: the grid, (n,); `width` is the distance of its points.
-        forward: t -> q(x_t | x_{t-1}), (n, n): a row for each x_{t-1}, a column for each x_t.
-        back: t -> p(x_{t-1} | x_t), (n, n), laid out in the same way.
-        start: p(x_T), (n,).
-        data: the density of the data, (n,).
+    The images are drawn from the two peaks, and p has the best mean. The earlier state x_{t-1} is drawn; or averaged
+    by a formula, with its neighbours x_{t-2} and x_t given, as section 5 has it; or with x_t and the image given.
     """
-
-    def __init__(self, data: Mixture, alpha_bar: Sequence[float]) -> None:
-        self.alpha_bar, self.T = alpha_bar, len(alpha_bar) - 1
-        self.x = np.round(np.linspace(-7.5, 7.5, 301), 2)
-        self.width = 0.05
-        points = torch.from_numpy(self.x)[:, None]
-        self.densities = [data.density(points, a).numpy() for a in alpha_bar]
-        self.data, self.start = self.densities[0], bell(self.x, 0, 1)
-        self.forward: dict[int, Array] = {}
-        self.back: dict[int, Array] = {}
-        self.moments: dict[int, tuple[Array, Array]] = {}
-        for t in range(1, self.T + 1):
-            a = alpha_bar[t] / alpha_bar[t - 1]
-            self.forward[t] = bell(self.x[None, :], np.sqrt(a) * self.x[:, None], 1 - a)
-            share = self.densities[t - 1][:, None] * self.forward[t]
-            share = share / share.sum(axis=0)  # q(x_{t-1} | x_t), a column for each x_t
-            mean = (self.x[:, None] * share).sum(axis=0)
-            variance = ((self.x[:, None] - mean) ** 2 * share).sum(axis=0)
-            self.moments[t] = mean, variance
-            self.back[t] = bell(self.x[:, None], mean, variance)
-
-    def jump(self, t: int, x_0: float) -> Array:
-        """q(x_t | x_0) on the grid, (n,)."""
-        return bell(self.x, np.sqrt(self.alpha_bar[t]) * x_0, 1 - self.alpha_bar[t])
-
-    def place(self, x_0: float) -> int:
-        """The number of the grid's point x_0."""
-        return int(np.abs(self.x - x_0).argmin())
-
-    def images(self) -> tuple[Array, list[int]]:
-        """The images that the data may hold, and their places."""
-        images = self.x[self.data > 1e-12]
-        return images, [self.place(x_0) for x_0 in images]
-
-    def integral(self, f: Array) -> float:
-        """Of a function of one place, (n,), or of two, (n, n)."""
-        return float(f.sum() * self.width**f.ndim)
-
-    def path_divergence(self, x_0: float) -> float:
-        """KL of q(x_{1:T} | x_0) from p(x_{1:T} | x_0), without the bound: p is turned around, step by step."""
-        p = {self.T: self.start}  # p(x_t)
-        for t in range(self.T, 0, -1):
-            p[t - 1] = self.back[t] @ p[t] * self.width
-        k = self.place(x_0)
-        first, turned = self.forward[1][k], self.back[1][k] * p[1] / p[0][k]  # p(x_1 | x_0)
-        total = self.integral(first * np.log(first / turned))
-        for t in range(2, self.T + 1):
-            both = self.jump(t - 1, x_0)[:, None] * self.forward[t]
-            total += self.integral(both * np.log(self.forward[t] * p[t - 1][:, None] / (self.back[t] * p[t])))
-        return total
-
-    def paths(self, x_0: float, n: int, seed: int = 0) -> Array:
-        """n forward paths x_0, ..., x_T, (T + 1, n)."""
-        random, path = np.random.default_rng(seed), [np.full(n, x_0)]
-        for t in range(1, self.T + 1):
-            a = self.alpha_bar[t] / self.alpha_bar[t - 1]
-            path.append(np.sqrt(a) * path[-1] + np.sqrt(1 - a) * random.standard_normal(n))
-        return np.stack(path)
-
-    def log_p_step(self, t: int, path: Array) -> Array:
-        """log p(x_{t-1} | x_t) along paths (T + 1, n): (n,). For t = T + 1 it is log p(x_T)."""
-        if t > self.T:
-            return np.log(bell(path[self.T], 0, 1))
-        mean, variance = (np.interp(path[t], self.x, moment) for moment in self.moments[t])
-        return np.log(bell(path[t - 1], mean, variance))
-
-    def log_q_step(self, t: int, path: Array) -> Array:
-        """log q(x_t | x_{t-1}) along paths (T + 1, n): (n,)."""
-        a = self.alpha_bar[t] / self.alpha_bar[t - 1]
-        return np.log(bell(path[t], np.sqrt(a) * path[t - 1], 1 - a))
-
-
-def divergence(toy: TwoChains, k: int, x_0: float) -> Array:
-    """The term L_k, a divergence, for every place of x_{k+1}: (n,)."""
-    posterior = toy.jump(k, x_0)[:, None] * toy.forward[k + 1] / toy.jump(k + 1, x_0)
-    return (posterior * np.log(posterior / toy.back[k + 1])).sum(axis=0) * toy.width
-
-
-def spread(toy: TwoChains, k: int, x_0: float) -> tuple[float, float, float]:
-    """The mean of L_k, and its spread: with x_k and x_{k+1} drawn (the log ratio), or x_{k+1} alone (the divergence).
-
-    L_0 has no divergence; its two spreads are the same.
-    """
-    given = toy.jump(k + 1, x_0)
-    if k == 0:
-        averaged = -np.log(toy.back[1][toy.place(x_0)])
-        weights, log_ratio = given, averaged
-    else:
-        averaged, weights = divergence(toy, k, x_0), toy.jump(k, x_0)[:, None] * toy.forward[k + 1]
-        log_ratio = np.log(weights / given / toy.back[k + 1])
-    mean = toy.integral(given * averaged)
-    drawn, rest = toy.integral(weights * (log_ratio - mean) ** 2), toy.integral(given * (averaged - mean) ** 2)
-    return mean, float(np.sqrt(drawn)), float(np.sqrt(rest))
+    bar, random = SCHEDULE.alpha_bar, torch.Generator().manual_seed(seed)
+    noise = torch.randn(4, n, generator=random, dtype=torch.float64)
+    peak = torch.multinomial(TWO_PEAKS.weights, n, replacement=True, generator=random)
+    x_0 = TWO_PEAKS.means[peak, 0] + TWO_PEAKS.variance**0.5 * noise[0]
+    before = q_sample(x_0, noise[1], bar[t - 2])  # x_{t-2}
+    drawn = q_sample(before, noise[2], bar[t - 1] / bar[t - 2])  # x_{t-1}
+    x_t = q_sample(drawn, noise[3], bar[t] / bar[t - 1])
+    guess = TWO_PEAKS.mean_x_0(x_t[:, None, None, None], bar[t].expand(n)).flatten()
+    best, _ = q_posterior(guess, x_t, bar[t], bar[t - 1])
+    between, _ = q_posterior(before, x_t, bar[t] / bar[t - 2], bar[t - 1] / bar[t - 2])
+    known, _ = q_posterior(x_0, x_t, bar[t], bar[t - 1])
+    return ((best - torch.stack([drawn, between, known])) / (1 - bar[t] / bar[t - 1])).numpy()
 
 
 def log_ratios(toy: TwoChains, paths: Array) -> Array:
@@ -156,6 +69,21 @@ def both_targets(toy: TwoChains, t: int, shift: float) -> tuple[float, float]:
     return float(toy.data[places] @ terms * toy.width), without
 
 
+def tell_paths(ratios: Array, log_p: float) -> None:
+    """How many paths decide an estimate of the likelihood, for one pixel and for many."""
+    for pixels in (1, 100, 784):
+        share, off = one_path(ratios, pixels, log_p)
+        print(f"{pixels:3} pixels: one path holds {share:.2%} of the sum; log of the mean off by {off:+.1f}")
+
+
+def tell_targets(toy: TwoChains, t: int) -> None:
+    """Both targets of a step, for p and for a p whose means are shifted."""
+    for shift in (0.0, 0.3):
+        known, unknown = both_targets(toy, t, shift)
+        print(f"shifted by {shift}: with the image {known:.3f}", end=", ")
+        print(f"without {unknown:.3f}, difference {known - unknown:.3f}")
+
+
 def draw_chains(values: Mapping[str, float] | None = None) -> None:
     """x_0 to x_4, the steps of q above and those of p below; every edge of p has its term, and its value if given."""
     figure, axes = plt.subplots(figsize=(9, 3))
@@ -175,7 +103,7 @@ def draw_chains(values: Mapping[str, float] | None = None) -> None:
         low = -0.35 if name == "L_T" else -1.2
         axes.text(place, low, f"${name}${value}", ha="center", va="top", color=RESULT, fontsize=14, linespacing=1.3)
     axes.set(xlim=(-0.7, 11), ylim=(-2.1 if values else -1.7, 1.1))
-    axes.set_title("Every edge of the way back has its own term" if not values else "What every edge costs")
+    axes.set_title("What every edge costs" if values else "Every edge of the way back has its own term")
     axes.axis("off")
     under = f"the numbers {', '.join(f'{name} {value:.3f}' for name, value in values.items())}" if values else "names"
     show(
@@ -194,16 +122,19 @@ def draw_jensen() -> None:
     """The logarithm, its tangent at a mean, and two numbers with that mean."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
     numbers, two = np.linspace(0.2, 5, 200), np.array([0.5, 4.0])
-    mean = two.mean()
-    axes.plot(numbers, np.log(numbers), color=RESULT, linewidth=2, label=r"$\log r$")
-    axes.plot(numbers, np.log(mean) + (numbers - mean) / mean, "--", color=OTHER, label="tangent at the mean m")
-    axes.plot(two, np.log(two), "o-", color=NOISY, label="two numbers, and their weighted means")
-    axes.plot([mean, mean], [np.log(two).mean(), np.log(mean)], color=MODEL, linewidth=4, label="what is lost")
-    axes.text(mean + 0.08, np.log(two).mean() - 0.12, f"{np.log(two).mean():.3f}", color=NOISY)
-    axes.text(mean - 0.08, np.log(mean) + 0.12, f"{np.log(mean):.3f}", color=RESULT, ha="right")
+    mean, low, high = two.mean(), np.log(two).mean(), np.log(two.mean())
+    axes.plot(numbers, np.log(numbers), color=RESULT, linewidth=2)
+    axes.plot(numbers, high + (numbers - mean) / mean, "--", color=OTHER)
+    axes.plot(two, np.log(two), "o-", color=NOISY)
+    axes.plot([mean, mean], [low, high], color=MODEL, linewidth=4)
+    line = {"arrowstyle": "-", "color": MODEL}
+    axes.text(4.3, 1.3, r"$\log r$", color=RESULT, va="top")
+    axes.text(3.6, 1.75, "tangent at the mean $m = 2.25$", color="#666666", ha="right")
+    axes.text(mean + 0.08, low - 0.14, f"mean of the logs {low:.3f}", color=NOISY)
+    axes.text(mean - 0.1, high + 0.14, f"log of the mean {high:.3f}", color=RESULT, ha="right")
+    axes.annotate("what is lost", (mean, low), (mean - 0.1, -0.7), color=MODEL, ha="center", arrowprops=line)
     axes.set(xlabel="r", ylabel="logarithm", ylim=(-1.4, 2.2))
     axes.set_title("The log bends down: the log of the mean lies above the mean of the logs")
-    axes.legend(loc="lower right")
     show(
         figure,
         "The curve log r bends down and stays below its dashed tangent at the mean 2.25. A straight blue line joins "
@@ -215,12 +146,17 @@ def draw_jensen() -> None:
 def draw_ratios(log_ratios: Array, exact: float) -> None:
     """The log ratios of forward paths, with their mean, and the exact log-likelihood."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
-    axes.hist(log_ratios, bins=120, range=(-2.4, 0.8), density=True, color=NOISY, alpha=0.4, label="forward paths")
-    axes.axvline(log_ratios.mean(), color=MODEL, linewidth=2.5, label="mean of the logs: the ELBO")
-    axes.axvline(exact, color=RESULT, linewidth=2.5, label=r"log of the mean: $\log p_\theta(x_0)$")
+    axes.hist(log_ratios, bins=120, range=(-2.4, 0.8), density=True, color=NOISY, alpha=0.4)
+    axes.axvline(log_ratios.mean(), color=MODEL, linewidth=2.5)
+    axes.axvline(exact, color=RESULT, linewidth=2.5)
+    line = {"arrowstyle": "-", "color": MODEL}
+    axes.annotate(
+        "mean of the logs:\nthe ELBO", (log_ratios.mean(), 2.2), (-1.9, 2.2), color=MODEL, va="center", arrowprops=line
+    )
+    axes.text(exact + 0.04, 2.7, "log of the mean:\n" + r"$\log p_\theta(x_0)$", color=RESULT)
+    axes.text(-0.18, 0.75, "100,000 forward paths", color=NOISY)
     axes.set(xlabel=r"$\log\, p_\theta(x_{0:T})\,/\,q(x_{1:T}\mid x_0)$ along a path", ylabel="density")
     axes.set_title("The mean of the logs lies left of the log of the mean")
-    axes.legend(loc="upper left")
     show(
         figure,
         "A histogram of log ratios: a spike near -1, then a broad hill that ends near 0.2. A pink line, the mean of "
@@ -230,22 +166,64 @@ def draw_ratios(log_ratios: Array, exact: float) -> None:
     print(f"log of the mean  {np.log(np.exp(log_ratios).mean()):.2f}, exactly {exact:.2f}")
 
 
-def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> None:
-    """Left: log-likelihood, ELBO and the data for every image x_0. Right: the terms (n, 5), from L_T to L_0."""
+def draw_gradients(shown: int = 500) -> None:
+    """How far the gradients of one term scatter, for every t: three ways to work it out, three seeds."""
+    figure, axes = plt.subplots(figsize=(8, 4))
+    times = (2, 3, 5, 10, 20, 35, 60, 100, 200, 350, 500, 700, 1000)
+    spreads = np.array([[gradients(t, seed).std(axis=1) for t in times] for seed in range(3)])  # (seeds, times, ways)
+    places = ((90, 38), (150, 3.4), (4, 3))
+    for k, (way, line, colour) in enumerate(zip(WAYS, ("-", "--", "-"), ("#777777", NOISY, RESULT), strict=True)):
+        axes.fill_between(times, spreads[:, :, k].min(0), spreads[:, :, k].max(0), color=colour, alpha=0.3)
+        axes.plot(times, spreads[:, :, k].mean(0), line, color=colour, linewidth=2)
+        axes.text(*places[k], way, color=colour)
+    axes.set(xscale="log", yscale="log", xlabel="t", ylabel="spread of the gradient")
+    axes.set_title("The farther from the image, the more it buys to bring it in")
+    show(
+        figure,
+        "Three curves over t from 2 to 1000, both axes logarithmic. The grey one, every state drawn, falls from 91 to "
+        "7; the dashed blue one of section 5 from 67 to 5. The black one, with the image, begins where the blue one "
+        "does, but falls to 0.006.",
+    )
+    drawn, two, one = spreads[:, times.index(shown)].T
+    for way, spread in zip(WAYS, (drawn, two, one), strict=True):
+        print(f"t = {shown}, {way}: spread {spread.mean():.2f}")
+    worth = (two / one) ** 2
+    print(f"one draw with the image counts for {worth.min():.0f} to {worth.max():.0f} of section 5 (three seeds)")
+
+
+def draw_bound(toy: TwoChains, bound_terms: Callable[[float], Mapping[str, float]], log_p: Array) -> None:
+    """Left: log-likelihood, ELBO and the data for every image. Right: the terms, from L_T to L_0."""
+    x_0, places = toy.images()
+    log_p, log_data = log_p[places], np.log(toy.data[places])
+    terms = np.array([[*bound_terms(x).values()] for x in x_0])
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     elbo = -terms.sum(axis=1)
-    left.plot(x_0, log_data, ":", color=IMAGE, linewidth=2, label=r"data, $\log q(x_0)$")
-    left.fill_between(x_0, elbo, log_p, color=MODEL, alpha=0.4, label="what the bound loses")
-    left.plot(x_0, elbo, "--", color=MODEL, linewidth=2, label="ELBO")
-    left.plot(x_0, log_p, color=RESULT, linewidth=2, label=r"$\log p_\theta(x_0)$")
-    left.set(xlabel=r"image $x_0$, one pixel", ylabel="log density", xlim=(-2.2, 1.6), ylim=(-4.2, 1.8))
+    left.plot(x_0, log_data, ":", color=IMAGE, linewidth=2)
+    left.fill_between(x_0, elbo, log_p, color=MODEL, alpha=0.4)
+    left.plot(x_0, elbo, "--", color=MODEL, linewidth=2)
+    left.plot(x_0, log_p, color=RESULT, linewidth=2)
+    left.text(-0.35, -1.25, r"$\log p_\theta(x_0)$", color=RESULT, ha="right")
+    left.text(-0.45, -2.05, "ELBO", color=MODEL, ha="right")
+    left.text(0.25, 0.1, r"data, $\log q(x_0)$", color=IMAGE, ha="right")
+    line = {"arrowstyle": "-", "color": MODEL}
+    left.annotate("what the\nbound loses", (0.15, -1.22), (0.7, -2.5), color=MODEL, ha="center", arrowprops=line)
+    left.set(xlabel=r"image $x_0$, one pixel", ylabel="log density", xlim=(-2.2, 1.6), ylim=(-4.2, 0.7))
     left.set_title("The ELBO follows the log-likelihood from below")
-    left.legend(loc="upper center", ncols=2, fontsize=9)
-    for k, (name, line) in enumerate({"L_T": ":", "L_3": "-.", "L_2": "--", "L_1": "-"}.items()):
-        right.plot(x_0, terms[:, k], line, color=NOISY, linewidth=2, label=f"${name}$")
-    right.plot(x_0, terms[:, 4], color=RESULT, linewidth=2, label="$L_0$")
-    right.legend(loc="upper center", fontsize=9)
-    right.set(xlabel=r"image $x_0$, one pixel", ylabel="mean of the term", xlim=(-2.2, 1.6), ylim=(-0.1, 3.6))
+    for k, (name, line) in enumerate({"L_T": ":", "L_3": "-.", "L_2": "--", "L_1": "-", "L_0": "-"}.items()):
+        colour = RESULT if name == "L_0" else NOISY
+        right.plot(x_0, terms[:, k], line, color=colour, linewidth=2)
+        right.annotate(
+            f"${name}$",
+            (-2.2, np.interp(-2.2, x_0, terms[:, k])),
+            (-8, {"L_T": -7, "L_3": 1}.get(name, -3)),
+            textcoords="offset points",
+            ha="right",
+            color=colour,
+        )
+    right.set(xlabel=r"image $x_0$, one pixel", xlim=(-2.2, 1.6), ylim=(-0.1, 3))
+    right.yaxis.tick_right()
+    right.yaxis.set_label_position("right")
+    right.set_ylabel("mean of the term")
     right.set_title(r"$L_0$ and $L_1$ make most of $-$ELBO")
     show(
         figure,
@@ -253,3 +231,7 @@ def draw_bound(x_0: Array, log_p: Array, terms: Array, log_data: Array) -> None:
         "ELBO runs a little below it, with a pink band between them; the dotted curve of the data has two high peaks "
         "and a deep valley. Right: the five terms; L_0 is largest everywhere, then L_1, and L_T is near zero.",
     )
+    weight = toy.data[places] * toy.width
+    bound, likelihood, floor = -weight @ elbo, -weight @ log_p, -weight @ log_data
+    print(f"averaged over the data: -ELBO {bound:.3f} = {floor:.3f} in the data itself", end=" ")
+    print(f"+ {likelihood - floor:.3f} the model's distance + {bound - likelihood:.3f} lost by bounding")

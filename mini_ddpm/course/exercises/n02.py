@@ -3,44 +3,36 @@
 import numpy as np
 from sympy import Expr, Sum, log
 
-from mini_ddpm.course.exercises.kinds import Choose, Compute, Debug, Derive, Exercise, Predict
-from mini_ddpm.symbolic import KL, ChainTheory, E_q, T, p, q, t, x
+from mini_ddpm.course.exercises.bound import (
+    EARLY,
+    ESTIMATES,
+    FORGOTTEN,
+    TURNED,
+    UNKNOWN,
+    Estimates,
+    Terms,
+    estimates,
+)
+from mini_ddpm.course.exercises.kinds import Choose, Debug, Exercise, Predict
+from mini_ddpm.symbolic import KL, ChainTheory, E_q, Path, T, p, q, t, x
 
 chains = ChainTheory()
-last, first = q(x[T], x[0]), q(x[1], x[0])
-now, before = q(x[t], x[0]), q(x[t - 1], x[0])
+last, start, image = q(x[T], x[0]), p(x[T]), p(x[0], x[1])
+known, step = q(x[t - 1], x[t], x[0]), p(x[t - 1], x[t])
+whole, path = Path(0, T), Path(1, T)
+WALKS = E_q(log(q(path, x[0])) - log(p(whole)) + log(image))
 
 
-class Telescope(Derive):
-    """A sum that starts at t = 2: an answer with q(x_0 | x_0) started one term too early."""
-
-    def fault(self, answer: Expr) -> str | None:
-        """The early start is named; the checker would speak of a divergence, which is not in the question."""
-        if isinstance(answer, Expr) and answer.has(q(x[0], x[0])):
-            return (
-                "q(x[0], x[0]) is not in this sum: the first term, t = 2, has t - 1 = 1. Which density does it leave?"
-            )
-        return super().fault(answer)
+def _summed(f: Expr, first: int = 2) -> Expr:
+    return Sum(f, (t, first, T))
 
 
-def _both(log_ratios: np.ndarray) -> tuple[float, float]:
-    top = np.max(log_ratios)
-    return top + np.log(np.mean(np.exp(log_ratios - top))), np.mean(log_ratios)
-
-
-def _overflows(log_ratios: np.ndarray) -> tuple[float, float]:
-    with np.errstate(all="ignore"):
-        return np.log(np.mean(np.exp(log_ratios))), np.mean(log_ratios)
-
-
-def _likelihood(log_ratios: np.ndarray) -> tuple[float, float]:
-    with np.errstate(all="ignore"):
-        return np.mean(np.exp(log_ratios)), np.mean(log_ratios)
-
-
-def _adds(log_ratios: np.ndarray) -> tuple[float, float]:
-    top = np.max(log_ratios)
-    return top + np.log(np.sum(np.exp(log_ratios - top))), np.mean(log_ratios)
+TURNS = (
+    ((start, last), (step, known)),
+    ((last, start), (step, known)),
+    ((start, last), (known, step)),
+)
+FIRST_ATTEMPT = E_q(KL(q(x[T], x[T - 1]), start)) + Sum(E_q(KL(q(x[t], x[t - 1]), p(x[t], x[t + 1]))), (t, 1, T - 1))
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -58,69 +50,147 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (
                 (np.log(2), np.log(4.25)),
-                "The two numbers are in the wrong order: the log-likelihood is the logarithm of the mean.",
+                "The two are swapped. Jensen the wrong way round: the log of the mean is the larger one.",
             ),
-            (
-                (np.log(4.25), np.log(4.25)),
-                "The second one takes the logarithms first, then their mean: that is another number.",
+            *(
+                (wrong, "The second one takes the logarithms first, then their mean: that is another number.")
+                for wrong in ((np.log(4.25), np.log(4.25)), (np.log(4.25), 4.25))
+            ),
+            *(
+                (wrong, "The first one is the logarithm of the mean. You took the mean of the logarithms for both.")
+                for wrong in ((np.log(2), np.log(2)),)
             ),
             ((np.log(4.25), 2 * np.log(2)), "The second one is a sum of two logarithms: their mean is half of it."),
+            ((np.log(8.5), np.log(2)), "The first one is a sum over both kinds of paths: take the mean, half of it."),
+            ((np.log(8.5), 2 * np.log(2)), "Both are sums. A mean over two halves is half of the sum."),
+            (
+                (np.log(4), np.log(2)),
+                "The first one is the log of a product, 0.5 times 8. The likelihood is a mean: add, and halve.",
+            ),
             ((4.25, np.log(2)), "The first one is the likelihood itself: its logarithm was asked for."),
+            ((4.25, 2.0), "Both still need their logarithm."),
+            (
+                (np.log(17 / 16), -np.log(2)),
+                "p and q are swapped: you averaged q/p, which is 2 and 1/8. What q draws too seldom counts more: p/q.",
+            ),
+            ((-np.log(4.25), -np.log(2)), "The signs: you give losses, minus the logarithms. They were not asked for."),
+            (
+                (np.log10(4.25), np.log10(2)),
+                "These are logarithms to the base 10. All of this course's are natural ones.",
+            ),
         ),
         within=0.006,
     ),
-    Telescope(
-        r"What does the sum $\sum_{t=2}^{T}\left[\log q(x_t \mid x_0) - \log q(x_{t-1} \mid x_0)\right]$ leave? "
-        r"Write it without a sum. In code $q(x_t \mid x_0)$ is `q(x[t], x[0])`.",
-        log(last) - log(first),
-        r"Write three terms below each other: every $\log q(x_t \mid x_0)$ stands once with a plus and one term later "
-        r"with a minus. Only the last plus and the first minus have no partner: "
-        r"$\log q(x_T \mid x_0) - \log q(x_1 \mid x_0)$. At $T = 1$ the sum is empty, and these two cancel.",
-        (
-            "Write the terms for t = 2, t = 3 and t = 4 below each other. What stands there twice?",
-            "Two logarithms have no partner: one from the first term and one from the last.",
-            "The last term leaves its first half, the first term (t = 2) its second half, with t - 1 = 1.",
-        ),
-        (
-            (log(last), "The first term, t = 2, leaves something, too: its t - 1 is 1."),
-            (last / first, "The two densities are the right ones: the sum leaves their logarithms."),
-            (log(first) - log(last), "The right two, with the wrong signs: the later one has the plus."),
-        ),
-        theory=chains,
-        question=Sum(log(now) - log(before), (t, 2, T)),
-        without=[Sum],
-    ),
-    Derive(
-        r"Write $\mathbb{E}_q[\log q(x_T \mid x_0)] - \mathbb{E}_q[\log p(x_T)]$ without `E_q`. "
-        r"In code: `q(x[T], x[0])`, `p(x[T])`, `log`, and `KL(a, b)` for a divergence.",
-        KL(last, p(x[T])),
-        r"Both means are over the same paths, so it is $\mathbb{E}_q[\log \frac{q(x_T \mid x_0)}{p(x_T)}]$. "
-        r"Only $x_T$ is inside, and along these paths it is drawn from $q(x_T \mid x_0)$, the density above the line: "
-        r"by definition $D_{\mathrm{KL}}(q(x_T \mid x_0) \Vert p(x_T))$, which is $L_T$.",
+    Terms(
+        r"For the step from $x_t$ the model pays $-\log p_\theta(x_{t-1} \mid x_t)$, someone who knows the image pays "
+        r"$-\log q(x_{t-1} \mid x_t, x_0)$. How much more does the model pay, in the mean over forward paths? Write it "
+        r"without a logarithm. In code: `p(x[t-1], x[t])`, `q(x[t-1], x[t], x[0])`, `E_q(...)`, and `KL(a, b)` for a "
+        "divergence.",
+        E_q(KL(known, step)),
+        r"$\mathbb{E}_q[-\log p_\theta(x_{t-1} \mid x_t)] - \mathbb{E}_q[-\log q(x_{t-1} \mid x_t, x_0)]$ is one "
+        r"mean, of $\log \frac{q(x_{t-1} \mid x_t, x_0)}{p_\theta(x_{t-1} \mid x_t)}$. Average over $x_{t-1}$ first: "
+        r"for each $x_t$ that is a divergence, $L_{t-1}$. It depends on $x_t$, so the mean over paths stays outside: "
+        r"$\mathbb{E}_q[D_{\mathrm{KL}}(q(x_{t-1} \mid x_t, x_0) \Vert p_\theta(x_{t-1} \mid x_t))]$.",
         (
             "A difference of two means over the same paths is one mean. Of what?",
             "A mean of the logarithm of a ratio has a name, if the draws come from the density above the line.",
-            "`KL(a, b)` with a the density that x_T is drawn from.",
+            "That divergence depends on x_t. What makes one number of it?",
         ),
         (
+            (KL(known, step), FORGOTTEN),
+            (E_q(KL(step, known)), TURNED),
+            (KL(step, known), "Two slips: the divergence is the wrong way round, and E_q is forgotten."),
             (
-                log(last / p(x[T])),
-                "The mean is missing: this number differs from path to path, and can be negative on some of them.",
+                -E_q(KL(known, step)),
+                "The sign: that is how much less the model pays. A divergence is never negative, and the model never "
+                "pays less.",
+            ),
+            (-KL(known, step), "Two slips: the sign, and E_q is forgotten."),
+            (-E_q(KL(step, known)), "Two slips: the sign, and the divergence is the wrong way round."),
+            (
+                log(known / step),
+                "E_q is forgotten: this number differs from path to path, and is negative on some of them.",
             ),
             (
-                KL(p(x[T]), last),
-                "Turned around: the mean is over draws from q, so q comes first.",
+                log(step / known),
+                "p and q are swapped, and E_q is forgotten. Minus log p is what the model pays: p stands below.",
             ),
+            (
+                log(E_q(known / step)),
+                "The logarithm stands outside the mean. Jensen: that is another number, and the larger one.",
+            ),
+            (log(E_q(step / known)), "p and q are swapped, and the logarithm stands outside the mean."),
+            (E_q(known / step), "The log is forgotten: what is paid are logarithms, and their difference is one, too."),
+            (E_q(KL(q(x[t - 1], x[t]), step)), UNKNOWN),
         ),
         theory=chains,
-        question=E_q(log(last)) - E_q(log(p(x[T]))),
-        without=[E_q],
+        question=E_q(-log(step)) - E_q(-log(known)),
+        without=[log],
     ),
-    Compute(
+    Terms(
+        r"Leave out the last step of the way back. How far are the forward paths of an image from the paths "
+        r"$x_T, \dots, x_1$ of the model? Write $D_{\mathrm{KL}}(q(x_{1:T} \mid x_0) \Vert p_\theta(x_{1:T}))$ with "
+        r"one divergence for each step, and without a logarithm. ($p_\theta(x_{1:T})$ is "
+        r"$p_\theta(x_{0:T})/p_\theta(x_0 \mid x_1)$.) In code: `KL(a, b)`, `E_q(...)`, `Sum(f, (t, first, last))`, "
+        "and densities as on this page.",
+        KL(last, start) + _summed(E_q(KL(known, step))),
+        r"$\mathbb{E}_q[\log q(x_{1:T} \mid x_0) - \log p_\theta(x_{0:T}) + \log p_\theta(x_0 \mid x_1)]$ is "
+        r"$-\mathrm{ELBO} + \mathbb{E}_q[\log p_\theta(x_0 \mid x_1)]$. The last part cancels $L_0$: what is left is "
+        r"$D_{\mathrm{KL}}(q(x_T \mid x_0) \Vert p(x_T)) + \sum_{t=2}^{T} \mathbb{E}_q[L_{t-1}]$. So "
+        r"$-\mathrm{ELBO}$ has two parts: how far the two chains are from each other as long as both are noisy, and "
+        r"$L_0$, which is for the image. In this form the bound of a variational autoencoder is written.",
+        (
+            "Write the divergence as a mean of a log ratio, and compare with minus the ELBO. What is new?",
+            "Minus the ELBO plus the mean of log p(x_0 | x_1): which term of section 6 does it cancel?",
+            "What is left is a divergence at the noisy end and a sum from t = 2 to T. Each divergence of the sum "
+            "depends on x_t.",
+        ),
+        (
+            (KL(last, start) + _summed(E_q(KL(known, step)), 1), EARLY),
+            (_summed(E_q(KL(known, step)), 1), EARLY),
+            (
+                _summed(E_q(KL(known, step))),
+                "The noisy end is missing: the forward paths end at q(x_T | x_0), and the model starts at p(x_T).",
+            ),
+            (
+                _summed(KL(last, start) + E_q(KL(known, step))),
+                "L_T stands inside of the sum, so it is counted T - 1 times. It belongs to one place, the noisy end.",
+            ),
+            (KL(last, start) + _summed(KL(known, step)), FORGOTTEN),
+            (KL(last, start) + E_q(KL(known, step)), "That is one step only: the sum over t is missing."),
+            *((KL(*end) + _summed(E_q(KL(*each))), TURNED) for end, each in TURNS),
+            (
+                -KL(last, start) - _summed(E_q(KL(known, step))),
+                "The sign: divergences are never negative, and a sum of them isn't, either.",
+            ),
+            (KL(last, start) - _summed(E_q(KL(known, step))), "The sign of the sum: all divergences add up."),
+            (
+                KL(last, start) + _summed(E_q(KL(known, step))) - E_q(log(image)),
+                "That is minus the whole ELBO. The step to x_0 was left out, so L_0 goes, too.",
+            ),
+            (
+                KL(last, start) + _summed(E_q(KL(known, step))) + E_q(log(image)),
+                "L_0 is there with the wrong sign. But the step to x_0 was left out: it should go.",
+            ),
+            (
+                FIRST_ATTEMPT,
+                "These are the pairs of section 5, and their sum of divergences isn't true: exercise 02.6 says why.",
+            ),
+            (
+                log(E_q(q(path, x[0]) * image / p(whole))),
+                "The logarithm stands outside the mean. Jensen: that is another number, and the larger one.",
+            ),
+            (KL(last, start) + _summed(E_q(KL(q(x[t - 1], x[t]), step))), UNKNOWN),
+        ),
+        theory=chains,
+        question=WALKS,
+        without=[log],
+    ),
+    Estimates(
         "Write `f(log_ratios)`: given an array of log ratios $\\log\\, p_\\theta(x_{0:T})/q(x_{1:T}\\mid x_0)$ along "
         "forward paths, return two numbers: the estimate of $\\log p_\\theta(x_0)$, and that of the ELBO. "
         "With many steps and pixels they can be large: it must work for 800 and for -1000, too.",
-        _both,
+        estimates,
         "The ELBO is the mean of the array. The likelihood is the mean of its exponentials, but `exp(800)` is too big "
         "for a float and `exp(-1000)` is 0. Take the largest log ratio $m$ out first: "
         r"$\log \operatorname{mean} e^{r} = m + \log \operatorname{mean} e^{r - m}$. "
@@ -130,19 +200,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "If all goes well for small numbers only: what is `np.exp(800)`?",
             "Subtract the largest one before `exp`, and add it again after `log`.",
         ),
-        (
-            (
-                _overflows,
-                "On paper this is right. But exp(800) is too large for a float, and exp(-1000) is 0: the logarithm of "
-                "it is not finite. What can be taken out of the mean first?",
-            ),
-            (
-                lambda log_ratios: (np.mean(log_ratios), _both(log_ratios)[0]),
-                "The two are swapped: the ELBO is the mean of the logarithms.",
-            ),
-            (_likelihood, "The first one is the likelihood itself: its logarithm was asked for."),
-            (_adds, "The likelihood is a mean over paths, not a sum: divide by their number."),
-        ),
+        ESTIMATES,
         cases=(
             (np.log([0.5, 4.0]),),
             (np.array([-0.3, 0.1, -1.2, -0.6]),),
