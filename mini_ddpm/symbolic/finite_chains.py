@@ -6,10 +6,10 @@ either sign, as for continuous variables. What only counting has, as log q <= 0,
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 from mpmath import mp, mpf
@@ -24,7 +24,7 @@ from mini_ddpm.symbolic.worlds import NoValue, Unchecked, World, WrongStep
 if TYPE_CHECKING:
     from mini_ddpm.symbolic.theory import Theory
 
-State = dict[int, int]  # time -> state, along one path
+State = tuple[int, ...]  # of x_0, x_1, ..., along one path
 LENGTHS = (2, 3, 1, 4)
 
 
@@ -53,6 +53,16 @@ def _allowed(theory: "Theory", case: dict[str, int]) -> bool:
     return all(form.xreplace({s: Integer(n) for s, n in numbers.items()}) >= 0 for form in known)
 
 
+def kept(f: Callable) -> Callable:
+    """Computed once for a chain, with so many digits: there is a handful of chains."""
+
+    @cache
+    def known(precision: int, *args: Any) -> Any:
+        return f(*args)
+
+    return lambda *args: known(mp.prec, *args)
+
+
 class Chain:
     """x_0 is fixed; x_1..x_T have two or three states; q and p have random tables."""
 
@@ -60,43 +70,48 @@ class Chain:
         self.number, self.length = number, length
         self.start = number % 2
         choices = [(self.start,), *(self.space(time) for time in range(1, length + 1))]
-        self.paths: list[State] = [dict(enumerate(choice)) for choice in product(*choices)]
+        self.paths: list[State] = list(product(*choices))
 
     def space(self, time: int) -> tuple[int, ...]:
         """The states that x_time can have."""
         return tuple(range(2 + _hash(f"{time}|{self.number}") % 2))
 
+    @kept
     def weight(self, time: int, state: int) -> mpf:
         """The volume of a state."""
         scale = mpf(10) ** (self.number % 5 - 2)  # all densities large in some chains, and small in others
         return scale * (_hash(f"w|{time}|{state}|{self.number}") % 97 + 5) / 40
 
-    @cache  # noqa: B019 - a handful of chains, kept for good
+    @kept
     def _shares(self, name: str, time: int, given: int | None) -> list[int]:
         shares = [_hash(f"{name}|{time}|{k}|{given}|{self.number}") % 89 + 15 for k in self.space(time)]
         return [share**3 for share in shares] if self.number % 2 else shares  # some chains with unlikely steps
 
+    @kept
     def transition(self, name: str, time: int, state: int, given: int | None) -> mpf:
         """The probability of x_time = state, given a neighbour's state."""
         shares = self._shares(name, time, given)
         return mpf(shares[state]) / sum(shares)
 
+    @kept
     def q_path(self, path: State) -> mpf:
         """The probability of x_1..x_T, given x_0."""
         steps = range(1, self.length + 1)
         return mpmath.fprod(self.transition("q", time, path[time], path[time - 1]) for time in steps)
 
+    @kept
     def p_path(self, path: State) -> mpf:
         """The probability of x_0..x_T in the reverse chain."""
         steps = range(1, self.length + 1)
         back = (self.transition("p", time - 1, path[time - 1], path[time]) for time in steps)
         return self.transition("p", self.length, path[self.length], None) * mpmath.fprod(back)
 
+    @kept
     def evidence(self) -> mpf:
         """The probability of x_0 in the reverse chain."""
         return mpmath.fsum(map(self.p_path, self.paths))
 
-    @cache  # noqa: B019
+    @kept
     def q_states(self, *states: tuple[int, int]) -> mpf:
         """The probability of these states, (time, state), given x_0: that of all paths through them."""
         through = (path for path in self.paths if all(path[time] == state for time, state in states))
@@ -161,7 +176,7 @@ class ChainInterpreter(Interpreter):
         else:
             self.density(a, env)  # whether there is such a density, first
             time = self.time(variable, node, env)
-            others, times = [{**path, time: state} for state in made.space(time)], [time]
+            others, times = [(*path[:time], state, *path[time + 1 :]) for state in made.space(time)], [time]
         inside = [(env.binding({"path": other}), made.volume(other, times)) for other in others]
         return mpmath.fsum(self._part(a, b, *each) for each in inside)
 

@@ -143,6 +143,7 @@ class Derive(Exercise):
         super().__init__(statement, answer, why, hints, mistakes)
         self.theory, self.question, self.using = theory, question, using
         self.without, self.only = without, only
+        self.mark = ""  # of the last right answer
 
     def _answered(self, answer: Expr) -> Derivation:
         asked = Derivation(self.theory, self.question)
@@ -151,7 +152,7 @@ class Derive(Exercise):
     def fault(self, answer: Expr) -> str | None:
         """What the checker says; what is true and has another form is told so."""
         try:
-            self._answered(answer)
+            self.mark = self._answered(answer).lines[-1].mark
         except Unfinished as error:
             return f"That is true, but {error}."
         except (WrongStep, Unchecked, TypeError) as error:
@@ -167,7 +168,7 @@ class Derive(Exercise):
 
     def praise(self, answer: Expr) -> str:
         """How well it is known."""
-        return f"The checker has {self._answered(answer).lines[-1].mark} it."
+        return f"The checker has {self.mark} it."
 
 
 class Predict(Exercise):
