@@ -141,7 +141,7 @@ EXERCISES: tuple[Exercise, ...] = (
             (4, "Each step needs fresh noise, as large as the image, with variance 1."),
             (
                 5,
-                "The step itself, with both roots: to draw noise of variance beta, multiply by the root. That is right.",
+                "The step itself, with both roots. Noise of variance beta is drawn with its root: that is right.",
             ),
         ),
     ),
