@@ -82,8 +82,8 @@ def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> None:
     show(
         figure,
         "On the left two narrow peaks. In the middle, over time, two dark bands run together into one broad grey "
-        "band, at a dashed line; two dark and three light jagged walks start in the bands and end mixed. On the right one bell "
-        "around 0.",
+        "band, at a dashed line; two dark and three light jagged walks start in the bands and end mixed. On the "
+        "right one bell around 0.",
     )
 
 
