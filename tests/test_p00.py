@@ -65,11 +65,8 @@ def test_what_is_left_on_the_way():
     assert float(SCHEDULE.alpha_bar[1000]) == pytest.approx(0.00004, abs=1e-6)
 
 
-def test_noise_without_its_root_ends_where_the_exercise_says():
-    variance = 1.0
-    for beta in BETAS.tolist():
-        variance = (1 - beta) * variance + beta**2
-    assert variance == pytest.approx(0.02, abs=0.002)
+def test_an_account_with_a_root_too_many_ends_where_the_exercise_says():
+    assert float((1 - BETAS).sqrt().prod()) == pytest.approx(0.006, abs=0.0005)
 
 
 def test_most_is_lost_in_step_220(shown):
@@ -128,7 +125,7 @@ def test_small_steps_are_those_of_picture_1():
     assert np.allclose(asked, SCHEDULE.alpha_bar[1:].flip(0), atol=2e-3)
 
 
-def test_the_first_guess_is_all_but_the_average():
+def test_the_first_guess_is_nearly_the_average():
     stops, real = p00.stored_walk(), p00.averages(load("mnist-5k"))
     assert p00.apart(stops[0].guess, real) < 0.01 < 0.2 < p00.apart(stops[-1].x_t, real)
 

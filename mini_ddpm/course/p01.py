@@ -13,6 +13,8 @@ from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.diffusion import q_sample
 from mini_ddpm.schedules import NoiseSchedule
 
+LIGHT = "#56B4E9"  # a second shade of NOISY, for the light pixels
+
 Array = NDArray[np.float64]
 
 
@@ -66,7 +68,8 @@ def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> None:
     shades = np.stack([density(schedule, int(t), grid) for t in times], axis=1)
     middle.imshow(shades**0.7, origin="lower", aspect="auto", cmap="Greys", extent=(0, schedule.T, -3, 3))
     starts = torch.tensor([-1.5, -1.2, 0.5, 0.7, 0.9])
-    middle.plot(walk(betas, starts, seed=8), color=NOISY, linewidth=0.7, alpha=0.8)
+    for path, start in zip(walk(betas, starts, seed=8).T, starts, strict=True):
+        middle.plot(path, color=NOISY if start < 0 else LIGHT, linewidth=0.8)
     middle.plot([0] * len(starts), starts, "o", color=IMAGE, markersize=5, clip_on=False, zorder=3)
     middle.set(xlabel="time t", title="Two peaks run together, and become one bell", ylim=(-3, 3))
     middle.axvline(199, color=RESULT, linestyle="--", linewidth=1)
@@ -79,8 +82,8 @@ def draw_marginals(schedule: NoiseSchedule, betas: Tensor) -> None:
     show(
         figure,
         "On the left two narrow peaks. In the middle, over time, two dark bands run together into one broad grey "
-        "band, at a dashed line; five jagged walks start in the bands and end anywhere. On the right one bell "
-        "around 0.",
+        "band, at a dashed line; two dark and three light jagged walks start in the bands and end mixed. On the "
+        "right one bell around 0.",
     )
 
 

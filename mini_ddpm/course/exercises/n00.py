@@ -13,11 +13,14 @@ def half_gone(alpha_bar: Sequence[float]) -> int:
     return next(t for t in range(len(alpha_bar)) if alpha_bar[t] < 0.5)
 
 
+STEPS_GROW = "shares multiply. What does the sum of the first 400 variances say? A hint leads there: `q.hint()`."
+
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"Step $t$ adds noise of variance $\beta_t$, and keeps the share $1 - \beta_t$ of what the image still has "
         r"(of its mean square: the mean of the squared pixels). $\beta_t$ grows evenly, from 0.0001 in step 1 to "
-        "0.02 in step 1000. What share is left at $t = 400$? Guess to within 0.05: `q.check(your_number)`.",
+        "0.02 in step 1000. What share, between 0 and 1, is left at $t = 400$? Guess to within 0.05: "
+        "`q.check(your_number)`.",
         0.1951,
         r"About 0.2. Shares multiply. For a small $\beta$, $1 - \beta$ is nearly $e^{-\beta}$, so that the product "
         r"is nearly $e^{-(\beta_1 + \dots + \beta_{400})}$. The first 400 values go from 0.0001 to 0.008; their mean "
@@ -30,6 +33,7 @@ EXERCISES: tuple[Exercise, ...] = (
         (
             (0.6, "40 % of the steps is not 40 % of the loss: each takes its share of what is left by then."),
             (0.44, "That is the factor on each pixel. The mean square has the square of it."),
+            *((guess, "Too much: " + STEPS_GROW) for guess in (0.5, 0.36, 0.29)),
             (0.8, "That is what has been lost."),
             (0.99, "That is what step 400 alone keeps. There are 399 before it."),
             (0.0, "Too little. These are the smaller steps, and each leaves most of what it finds."),
@@ -94,7 +98,8 @@ EXERCISES: tuple[Exercise, ...] = (
         within=0.01,
     ),
     Choose(
-        r"A paper writes $q(x_t \mid x_0) = \mathcal{N}(\sqrt{\alpha_t}\,x_0,\ (1-\alpha_t) I)$. What is its "
+        r"A paper writes $q(x_t \mid x_0) = \mathcal{N}(\sqrt{\alpha_t}\,x_0,\ (1-\alpha_t) I)$, which notebook 01 "
+        r"derives. What is its "
         r"$\alpha_t$ called in this course? "
         '`q.check("alpha_t")`, `q.check("alpha_bar_t")`, `q.check("beta_t")` or '
         '`q.check("sqrt(alpha_bar_t)")`.',
@@ -112,29 +117,32 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Debug(
-        "This program noises an image in 1000 steps, and keeps account of what is left of it. It runs. But the pixels, "
-        "which had variance 1, end with variance 0.02: there is hardly any noise. Which line is wrong? "
+        "This program noises an image in 1000 steps, and keeps account of the share of its mean square that is left. "
+        "It runs, and says at the end that 0.6 % are left. Picture 1 said 0.004 %. Which line is wrong? "
         "`q.check(number)`.\n\n```\n"
         "1  left = 1\n"
         "2  x = image\n"
         "3  for beta in linear_betas(1000):\n"
         "4      noise = torch.randn_like(image)\n"
-        "5      x = (1 - beta).sqrt() * x + beta * noise\n"
-        "6      left = left * (1 - beta)\n"
+        "5      x = (1 - beta).sqrt() * x + beta.sqrt() * noise\n"
+        "6      left = left * (1 - beta).sqrt()\n"
         "```",
-        5,
-        r"Line 5 multiplies the noise by $\beta$, which is its *variance*. To draw noise of variance $\beta$, multiply "
-        r"by the root: `beta.sqrt() * noise`.",
+        6,
+        r"Line 6 multiplies by $\sqrt{1-\beta}$, the factor on each *pixel*. The mean square has the square of it: "
+        r"`left * (1 - beta)`. (0.6 % is the root of 0.004 %: it is what is left of the contrast.)",
         (
-            "How large is the variance of the noise that a step adds here?",
-            "A factor before a random number comes out of its variance squared.",
+            "0.006 is the root of 0.00004. So somewhere a root is missing, or there is one too many.",
+            "A pixel is multiplied by a root. What is its square multiplied by?",
         ),
         (
             (1, "Before the first step the whole image is there: that is 1."),
             (2, "The first step begins at the image, and x is overwritten from there."),
             (3, "These are the 1000 variances, one a step."),
             (4, "Each step needs fresh noise, as large as the image, with variance 1."),
-            (6, "What is left of the mean square is multiplied by the share that a step keeps. That is right."),
+            (
+                5,
+                "The step itself, with both roots. Noise of variance beta is drawn with its root: that is right.",
+            ),
         ),
     ),
     Compute(

@@ -50,6 +50,21 @@ def _last_entry_at_0(x_0: float, noise: float, betas: Sequence[float], t: int) -
     return jump(x_0, noise, betas, t or len(betas))  # as a list of the products has it at index t - 1 = -1
 
 
+def _image_without_root(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
+    bar = jump(1, 0, betas, t) ** 2
+    return bar * x_0 + (1 - bar) ** 0.5 * noise
+
+
+def _same_noise_in_every_step(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
+    for beta in betas[:t]:
+        x_0 = (1 - beta) ** 0.5 * x_0 + beta**0.5 * noise
+    return x_0
+
+
+def _next_step_only(x_0: float, noise: float, betas: Sequence[float], t: int) -> float:
+    return (1 - betas[t]) ** 0.5 * x_0 + betas[t] ** 0.5 * noise
+
+
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"Every step adds noise of the variance 0.05; the pixels begin with the variance 1. What is their variance "
@@ -65,7 +80,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "V = c*c*V + 0.05. Solve it for V, with c = 0.95.",
         ),
         (
-            ((6.0, 0.0), "The first is right. The second can't be 0: fresh noise comes in at every step."),
+            ((6.0, 0.0), "The first is right. The second can't come near 0: fresh noise comes in at every step."),
             ((6.0, 1.0), "The first is right. The second factor takes away more than the noise puts in."),
             ((5.0, 1.0), "5 is what the noise alone puts in; and only the root of 0.95 would keep the variance 1."),
             ((1.0, 0.5128), "The second is right. With the factor 1 nothing is taken away, and noise comes in."),
@@ -216,6 +231,12 @@ EXERCISES: tuple[Exercise, ...] = (
                 "Step 1 is left out: betas[0] belongs to it, so the product takes the first t of them.",
             ),
             (_last_entry_at_0, "Right for every t but 0. There t - 1 is -1, and Python takes the last entry."),
+            (_image_without_root, "The root before the image is missing: alpha_bar is a share of power."),
+            (
+                _same_noise_in_every_step,
+                "A walk with the same noise in every step, the fault of 01.5. One jump needs one noise, and alpha_bar.",
+            ),
+            (_next_step_only, "betas[t] is the variance of step t + 1. And the product of t steps is needed, not one."),
             (_last_step_only, "That is one step, with beta_t alone. The product of all steps up to t is needed."),
             (_added_up, "Noise variances don't just add up: later steps turn down the noise of earlier ones."),
         ),
