@@ -1,6 +1,7 @@
 """Exercises of notebook 03, the divergence of two Gaussians."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from sympy import E, Rational, log, pi, symbols
@@ -33,40 +34,9 @@ def _half_once(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarra
     return divergence(m_1, s_1, m_2, s_2) + (len(m_1) - 1) / 2
 
 
-def _of_terms(logs: np.ndarray, spread: np.ndarray, distance: np.ndarray) -> float:
-    return float((logs + spread + distance - 1 / 2).sum())
-
-
-def _distance_in_widths_of_a(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_2 / s_1), s_1**2 / (2 * s_2**2), (m_1 - m_2) ** 2 / (2 * s_1**2))
-
-
-def _all_in_widths_of_a(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_2 / s_1), s_2**2 / (2 * s_1**2), (m_1 - m_2) ** 2 / (2 * s_1**2))
-
-
-def _width_of_a_not_squared(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_2 / s_1), s_1 / (2 * s_2**2), (m_1 - m_2) ** 2 / (2 * s_2**2))
-
-
-def _width_of_b_not_squared(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_2 / s_1), s_1**2 / (2 * s_2), (m_1 - m_2) ** 2 / (2 * s_2))
-
-
-def _distance_not_squared(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_2 / s_1), s_1**2 / (2 * s_2**2), (m_1 - m_2) / (2 * s_2**2))
-
-
-def _logarithm_upside_down(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_1 / s_2), s_1**2 / (2 * s_2**2), (m_1 - m_2) ** 2 / (2 * s_2**2))
-
-
-def _twice(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return _of_terms(np.log(s_2 / s_1), s_1**2 / s_2**2, (m_1 - m_2) ** 2 / s_2**2)
-
-
-def _no_half(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return divergence(m_1, s_1, m_2, s_2) + len(m_1) / 2
+def _wrong(summand: Callable[..., np.ndarray]) -> Callable[..., float]:
+    """With this summand for each pixel: a function of the distance of the means and the two widths."""
+    return lambda m_1, s_1, m_2, s_2: float((summand(m_1 - m_2, s_1, s_2) - 1 / 2).sum())
 
 
 def _no_sum(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> np.ndarray:
@@ -74,7 +44,7 @@ def _no_sum(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) 
 
 
 PROGRAM = """
-```text
+```
 1  def kl(mean_1, log_var_1, mean_2, log_var_2):
 2      ratio = exp(log_var_1 - log_var_2)
 3      shift = mean_1 - mean_2
@@ -83,6 +53,8 @@ PROGRAM = """
 6      return (logs + ratio + far - 1) / 2
 ```
 """
+
+SHIFTED = "mu_1 cannot be in it: shifting a bell does not change how spread it is."
 
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
@@ -98,10 +70,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "It must reach the natural logarithm of a million: 13.816.",
         ),
         (
-            (
-                6 / 0.818147,
-                "You took the logarithm to the base 10. A divergence in nats goes with the natural one.",
-            ),
+            (6 / 0.818147, "You took the logarithm to the base 10. A divergence in nats goes with the natural one."),
             (1e6 / 0.818147, "Odds multiply: it is their logarithm that grows by 0.818 a draw."),
             (math.log(1e6), "That is where the sum must stand. It gets there by 0.818 a draw, not by 1."),
             (
@@ -144,18 +113,19 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Predict(
         r"Two densities for images of $28 \times 28 = 784$ pixels. All pixels are independent, all widths are equal. "
-        "In each pixel the two means differ by a tenth of the width. In one pixel that is 0.005 nats, by the "
-        "formula of this section: nobody could see it. How many nats is it for the whole image? Within 0.1: "
-        "`q.check(number)`.",
+        "In each pixel the two means differ by a tenth of the width; from one pixel nobody could tell. How many nats "
+        "is the divergence for the whole image? Within 0.1: `q.check(number)`.",
         3.92,
         r"$784 \cdot \frac{0.1^2}{2} = 784 \cdot 0.005 = 3.92$. So a single image brings the odds to about "
         r"$e^{3.92} = 50 : 1$, on average of the logarithm. Small evidence from many pixels adds up.",
         (
             "The density of an image of independent pixels is a product. What is its logarithm?",
-            "Every pixel adds the same number. How many are there?",
+            "Every pixel adds the same number, half of the square of a tenth. How many pixels are there?",
         ),
         (
             (0.005, "That is one pixel. The evidence of independent pixels adds up."),
+            (50, "Those are the odds. Nats are their logarithm."),
+            (math.exp(3.92), "Those are the odds, e to the answer. Nats are their logarithm."),
             (78.4, "You added the differences of the means. It is half of their *squares* that adds up."),
             (7.84, "The 2 below is lost: a pixel adds half of 0.1 squared."),
             (0.14, "That grows with the root of 784, as random errors do. These numbers all have one sign."),
@@ -202,6 +172,21 @@ EXERCISES: tuple[Exercise, ...] = (
                 -log(2 * pi * E * sigma_1**2) / 2,
                 "The sign: entropy is the mean of minus log a. A wider bell has more of it.",
             ),
+            (log(2 * pi * E * sigma_1**2) / 2 + mu_1, SHIFTED),
+            (
+                log(2 * pi * E * sigma_1**2) / 2 + mu_1**2 / (2 * sigma_1**2),
+                "You took the mean of x**2. In the density stands x - mu_1: the mean of *its* square is the variance.",
+            ),
+            (log(2 * pi * E * mu_1**2) / 2, SHIFTED),
+            (
+                log(2 * pi * sigma_1**2) / 2 + sigma_1**2 / 2,
+                "The mean of the square is the variance, and below it stands the variance too: they cancel.",
+            ),
+            (log(2 * pi * sigma_1**2) + 1, "That is twice the entropy: a half stands before the logarithm."),
+            (
+                log(2 * pi * sigma_1**2) + Rational(1, 2),
+                "A half is missing: the density has the *root* of 2 pi sigma_1**2 below.",
+            ),
             (
                 log(2 * pi * sigma_1**2) / 2 + 1,
                 "The mean of the square is the variance, and below it stands *twice* the variance.",
@@ -247,24 +232,67 @@ EXERCISES: tuple[Exercise, ...] = (
             (_other_way_round, "That is D(b || a). The widths of b, s_2, belong below."),
             (_widths_as_variances, "You used the widths as if they were variances: square them."),
             (_half_once, "The 1/2 is subtracted once. Every pixel has its own: keep it inside the sum."),
-            (_no_half, "The 1/2 is missing: two equal bells would not give 0."),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / (2 * t**2) + 1 / 2),
+                "The 1/2 is missing: two equal bells would not give 0.",
+            ),
             (_no_sum, "You give a number for each pixel. The logarithm of a product is a sum: add them up."),
-            (_distance_in_widths_of_a, "The width of a stands under the distance. It is b that is surprised: s_2."),
-            (_all_in_widths_of_a, "The quotients of the squares are upside down: the widths of b, s_2, belong below."),
-            (_width_of_a_not_squared, "A square is missing: s_1 stands above as a variance, s_1**2."),
-            (_width_of_b_not_squared, "A square is missing: s_2 stands below as a variance, s_2**2."),
-            (_distance_not_squared, "A square is missing, that of the distance of the means."),
-            (_logarithm_upside_down, "The logarithm is upside down: a wider b must make it larger."),
-            (_twice, "A 2 is lost: below the squares stands *twice* the variance of b."),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + s**2 / (2 * t**2) + d**2 / (2 * s**2)),
+                "The width of a stands under the distance. It is b that is surprised: s_2.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (t**2 + d**2) / (2 * s**2)),
+                "The quotients of the squares are upside down: the widths of b, s_2, belong below.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s + d**2) / (2 * t**2)),
+                "A square is missing: s_1 stands above as a variance, s_1**2.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / (2 * t)),
+                "A square is missing: s_2 stands below as a variance, s_2**2.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d) / (2 * t**2)),
+                "A square is missing, that of the distance of the means.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(s / t) + (s**2 + d**2) / (2 * t**2)),
+                "The logarithm is upside down: a wider b must make it larger.",
+            ),
+            (
+                _wrong(lambda d, s, t: 2 * np.log(t / s) + (s**2 + d**2) / (2 * t**2)),
+                "Before the logarithm of the *squares* stands a 1/2; before that of the widths, none.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) / 2 + (s**2 + d**2) / (2 * t**2)),
+                "The logarithm of the widths has no 1/2; only that of the variances has one.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s + d**2) / (2 * t)),
+                "Squares are missing: widths stand as variances, s_1**2 above and s_2**2 below.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / (2 * s**2)),
+                "Below stands the width of a. It is b that is surprised: s_2.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / 2 * t**2),
+                "Brackets are missing: x / 2 * y is (x / 2) * y. Write x / (2 * y).",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s + d) ** 2 / (2 * t**2)),
+                "You squared a sum. Square the width and the distance, each by itself, then add.",
+            ),
+            (
+                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / t**2),
+                "A 2 is lost: below the squares stands *twice* the variance of b.",
+            ),
         ),
         cases=[
-            (
-                np.array([0.0, 1.0, -0.5]),
-                np.array([1.0, 2.0, 0.5]),
-                np.array([2.0, 1.0, 0.0]),
-                np.array([2.0, 1.0, 0.7]),
-            ),
-            (np.array([0.3, 0.1]), np.array([0.6, 1.5]), np.array([0.0, 0.1]), np.array([1.2, 0.4])),
+            tuple(map(np.array, ([0.0, 1.0, -0.5], [1.0, 2.0, 0.5], [2.0, 1.0, 0.0], [2.0, 1.0, 0.7]))),
+            tuple(map(np.array, ([0.3, 0.1], [0.6, 1.5], [0.0, 0.1], [1.2, 0.4]))),
         ],
     ),
 )
