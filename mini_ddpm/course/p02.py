@@ -15,8 +15,7 @@ from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 Array = np.ndarray
 SCHEDULE = NoiseSchedule.from_betas(linear_betas(1000))  # that of notebook 00
-WAYS = ("$x_{t-1}$ as drawn", "mean given $x_{t-2}$ and $x_t$ (section 5)", "mean given $x_0$ and $x_t$ (section 6)")
-TOLD = ("x_(t-1) as drawn", "mean given x_(t-2) and x_t", "mean given x_0 and x_t")  # the same, as printed
+WAYS = ("as drawn", "section 5: mean given $x_{t-2}$ and $x_t$", "section 6: mean given $x_0$ and $x_t$")
 
 
 def gradients(t: int, seed: int, n: int = 20_000) -> Array:
@@ -72,13 +71,13 @@ def both_targets(toy: TwoChains, t: int, shift: float) -> tuple[float, float]:
 
 def tell_paths(ratios: Array, log_p: float) -> None:
     """How many paths decide an estimate of the likelihood, for one pixel and for many; three seeds."""
-    print("pixels  one path holds  log of the mean is off by  mean of the logs: chance")
+    print("pixels  one path holds  log of the mean is off by  mean of the logs scatters by")
     for pixels in (1, 100, 784):
         shares, off = zip(*(one_path(ratios, pixels, log_p, seed) for seed in range(3)), strict=True)
         held = f"{100 * min(shares):.2g} to {100 * max(shares):.2g}%"
         away = f"{round(max(off), 1) + 0.0:.1f} to {round(min(off), 1) + 0.0:.1f}"
         chance = ratios.std() * (pixels / len(ratios)) ** 0.5
-        print(f"{pixels:6}  {held:>14}  {away:>25}  {chance:24.3f}")
+        print(f"{pixels:6}  {held:>14}  {away:>25}  {chance:28.3f}")
 
 
 def tell_targets(toy: TwoChains, t: int) -> None:
@@ -176,7 +175,7 @@ def draw_gradients(shown: int = 500) -> None:
     figure, axes = plt.subplots(figsize=(8, 4))
     times = (2, 3, 5, 10, 20, 35, 60, 100, 200, 350, 500, 700, 1000)
     spreads = np.array([[gradients(t, seed).std(axis=1) for t in times] for seed in range(3)])  # (seeds, times, ways)
-    places = ((90, 38), (60, 3.4), (3, 3))
+    places = ((90, 38), (115, 3.4), (2.5, 3))
     for k, (way, line, colour) in enumerate(zip(WAYS, ("-", "--", "-"), ("#777777", NOISY, RESULT), strict=True)):
         axes.fill_between(times, spreads[:, :, k].min(0), spreads[:, :, k].max(0), color=colour, alpha=0.3)
         axes.plot(times, spreads[:, :, k].mean(0), line, color=colour, linewidth=2)
@@ -190,7 +189,7 @@ def draw_gradients(shown: int = 500) -> None:
         "and x_t, begins where the blue one does, but falls to 0.006.",
     )
     drawn, two, one = spreads[:, times.index(shown)].T
-    for way, spread in zip(TOLD, (drawn, two, one), strict=True):
+    for way, spread in zip(("as drawn", "section 5", "section 6"), (drawn, two, one), strict=True):
         print(f"t = {shown}, {way}: spread {spread.mean():.2f}")
     worth = (two / one) ** 2
     print(f"one draw of section 6 counts for {worth.min():.0f} to {worth.max():.0f} of section 5 (three seeds)")
@@ -229,6 +228,7 @@ def draw_bound(toy: TwoChains, bound_terms: Callable[[float], Mapping[str, float
     right.yaxis.tick_right()
     right.yaxis.set_label_position("right")
     right.set_ylabel("mean of the term")
+    assert np.all(terms[:, 3] > terms[:, :3].max(axis=1))
     right.set_title("Of the divergences (blue), $L_1$ is the largest")
     show(
         figure,
