@@ -617,7 +617,7 @@ def test_an_index_is_tried_at_every_kind_of_integer():
     [
         (Derivation(CHAINS, p(x[0])), r"p_\theta(x_{0})"),
         (Derivation(CHAINS, q(x[t], x[0]) ** 2), r"q(x_{t} \mid x_{0})^{2}"),
-        (Derivation(CHAINS, E_q(log(p(x[T])))), r"\mathbb{E}_q\left[\log{\left(p_\theta(x_{T}) \right)}\right]"),
+        (Derivation(CHAINS, E_q(log(p(x[T])))), r"\mathbb{E}_q\left[\log{\left(p(x_{T}) \right)}\right]"),
         (Derivation(CHAINS, L_t), r"D_{\mathrm{KL}}\left(q(x_{t-1} \mid x_{t}, x_{0}) \,\middle\|\, p_\theta"),
         (Derivation(BARE, Expectation(y, y, m, u)), r"\mathbb{E}_{y \sim \mathcal{N}(m,\, u)}\left[y\right]"),
         (

@@ -15,7 +15,7 @@ from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 Array = np.ndarray
 SCHEDULE = NoiseSchedule.from_betas(linear_betas(1000))  # that of notebook 00
-WAYS = ("every state drawn", "section 5: two states drawn", "with the image: one state drawn")
+WAYS = ("as drawn", "section 5: mean given $x_{t-2}$ and $x_t$", "section 6: mean given $x_0$ and $x_t$")
 
 
 def gradients(t: int, seed: int, n: int = 20_000) -> Array:
@@ -70,18 +70,22 @@ def both_targets(toy: TwoChains, t: int, shift: float) -> tuple[float, float]:
 
 
 def tell_paths(ratios: Array, log_p: float) -> None:
-    """How many paths decide an estimate of the likelihood, for one pixel and for many."""
+    """How many paths decide an estimate of the likelihood, for one pixel and for many; three seeds."""
+    print("pixels  one path holds  log of the mean is off by  mean of the logs scatters by")
     for pixels in (1, 100, 784):
-        share, off = one_path(ratios, pixels, log_p)
-        print(f"{pixels:3} pixels: one path holds {share:.2%} of the sum; log of the mean off by {off:+.1f}")
+        shares, off = zip(*(one_path(ratios, pixels, log_p, seed) for seed in range(3)), strict=True)
+        held = f"{100 * min(shares):.2g} to {100 * max(shares):.2g}%"
+        away = f"{round(max(off), 1) + 0.0:.1f} to {round(min(off), 1) + 0.0:.1f}"
+        chance = ratios.std() * (pixels / len(ratios)) ** 0.5
+        print(f"{pixels:6}  {held:>14}  {away:>25}  {chance:28.3f}")
 
 
 def tell_targets(toy: TwoChains, t: int) -> None:
     """Both targets of a step, for p and for a p whose means are shifted."""
     for shift in (0.0, 0.3):
         known, unknown = both_targets(toy, t, shift)
-        print(f"shifted by {shift}: with the image {known:.3f}", end=", ")
-        print(f"without {unknown:.3f}, difference {known - unknown:.3f}")
+        print(f"shifted by {shift}: with the image {known:.4f}", end=", ")
+        print(f"without {unknown:.4f}, difference {known - unknown:.4f}")
 
 
 def draw_chains(values: Mapping[str, float] | None = None) -> None:
@@ -171,7 +175,7 @@ def draw_gradients(shown: int = 500) -> None:
     figure, axes = plt.subplots(figsize=(8, 4))
     times = (2, 3, 5, 10, 20, 35, 60, 100, 200, 350, 500, 700, 1000)
     spreads = np.array([[gradients(t, seed).std(axis=1) for t in times] for seed in range(3)])  # (seeds, times, ways)
-    places = ((90, 38), (150, 3.4), (4, 3))
+    places = ((90, 38), (115, 3.4), (2.5, 3))
     for k, (way, line, colour) in enumerate(zip(WAYS, ("-", "--", "-"), ("#777777", NOISY, RESULT), strict=True)):
         axes.fill_between(times, spreads[:, :, k].min(0), spreads[:, :, k].max(0), color=colour, alpha=0.3)
         axes.plot(times, spreads[:, :, k].mean(0), line, color=colour, linewidth=2)
@@ -180,15 +184,15 @@ def draw_gradients(shown: int = 500) -> None:
     axes.set_title("The farther from the image, the more it buys to bring it in")
     show(
         figure,
-        "Three curves over t from 2 to 1000, both axes logarithmic. The grey one, every state drawn, falls from 91 to "
-        "7; the dashed blue one of section 5 from 67 to 5. The black one, with the image, begins where the blue one "
-        "does, but falls to 0.006.",
+        "Three curves over t from 2 to 1000, both axes logarithmic. The grey one, x_(t-1) as drawn, falls from 91 to "
+        "7; the dashed blue one, its mean given x_(t-2) and x_t, from 67 to 5. The black one, its mean given the image "
+        "and x_t, begins where the blue one does, but falls to 0.006.",
     )
     drawn, two, one = spreads[:, times.index(shown)].T
-    for way, spread in zip(WAYS, (drawn, two, one), strict=True):
+    for way, spread in zip(("as drawn", "section 5", "section 6"), (drawn, two, one), strict=True):
         print(f"t = {shown}, {way}: spread {spread.mean():.2f}")
     worth = (two / one) ** 2
-    print(f"one draw with the image counts for {worth.min():.0f} to {worth.max():.0f} of section 5 (three seeds)")
+    print(f"one draw of section 6 counts for {worth.min():.0f} to {worth.max():.0f} of section 5 (three seeds)")
 
 
 def draw_bound(toy: TwoChains, bound_terms: Callable[[float], Mapping[str, float]], log_p: Array) -> None:
@@ -224,7 +228,8 @@ def draw_bound(toy: TwoChains, bound_terms: Callable[[float], Mapping[str, float
     right.yaxis.tick_right()
     right.yaxis.set_label_position("right")
     right.set_ylabel("mean of the term")
-    right.set_title(r"$L_0$ and $L_1$ make most of $-$ELBO")
+    assert np.all(terms[:, 3] > terms[:, :3].max(axis=1))
+    right.set_title("Of the divergences (blue), $L_1$ is the largest")
     show(
         figure,
         "Left: over the image x_0, the black curve log p has a peak near 0.7 and a shoulder near -1.3; the dashed pink "
@@ -233,5 +238,5 @@ def draw_bound(toy: TwoChains, bound_terms: Callable[[float], Mapping[str, float
     )
     weight = toy.data[places] * toy.width
     bound, likelihood, floor = -weight @ elbo, -weight @ log_p, -weight @ log_data
-    print(f"averaged over the data: -ELBO {bound:.3f} = {floor:.3f} in the data itself", end=" ")
+    print(f"averaged over the data: -ELBO {bound:.3f} = {floor:.3f} in the data itself")
     print(f"+ {likelihood - floor:.3f} the model's distance + {bound - likelihood:.3f} lost by bounding")

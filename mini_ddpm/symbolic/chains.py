@@ -13,7 +13,7 @@ from sympy.printing.latex import LatexPrinter
 
 from mini_ddpm.symbolic.conditions import Conditions
 from mini_ddpm.symbolic.edits import Edit
-from mini_ddpm.symbolic.notation import t
+from mini_ddpm.symbolic.notation import T, t, x
 from mini_ddpm.symbolic.theory import Rules, Theory
 from mini_ddpm.symbolic.worlds import MOST
 
@@ -26,7 +26,7 @@ class Density(Function):
 
     def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         variable, *given = map(printer._print, self.args)
-        name = {"q": "q", "p": r"p_\theta"}[self.func.__name__]
+        name = "q" if isinstance(self, q) else "p" if self == p(x[T]) else r"p_\theta"  # the start has no weights
         bar = rf" \mid {', '.join(given)}" if given else ""
         return rf"{name}({variable}{bar})" + (f"^{{{exp}}}" if exp else "")
 

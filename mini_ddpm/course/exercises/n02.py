@@ -20,10 +20,11 @@ chains = ChainTheory()
 last, start, image = q(x[T], x[0]), p(x[T]), p(x[0], x[1])
 known, step = q(x[t - 1], x[t], x[0]), p(x[t - 1], x[t])
 whole, path = Path(0, T), Path(1, T)
-WALKS = E_q(log(q(path, x[0])) - log(p(whole)) + log(image))
+blind = q(x[t - 1], x[0])
+late = q(path, x[0]) / q(x[1], x[2], x[0]), p(whole) / (image * p(x[1], x[2]))  # of x_2 to x_T
 
 
-def _summed(f: Expr, first: int = 2) -> Expr:
+def _summed(f: Expr, first: int = 3) -> Expr:
     return Sum(f, (t, first, T))
 
 
@@ -32,13 +33,14 @@ TURNS = (
     ((last, start), (step, known)),
     ((start, last), (known, step)),
 )
-FIRST_ATTEMPT = E_q(KL(q(x[T], x[T - 1]), start)) + Sum(E_q(KL(q(x[t], x[t - 1]), p(x[t], x[t + 1]))), (t, 1, T - 1))
+FIRST_ATTEMPT = E_q(KL(q(x[T], x[T - 1]), start)) + Sum(E_q(KL(q(x[t], x[t - 1]), p(x[t], x[t + 1]))), (t, 2, T - 1))
+BLIND_FIRST = "The divergence is the wrong way round: on forward paths x_{t-1} is drawn as q(x_{t-1} | x_t, x_0) says."
 
 
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"On half of the forward paths $p_\theta(x_{0:T})/q(x_{1:T}\mid x_0)$ is 0.5, on the other half it is 8. "
-        r"Give two numbers: $\log p_\theta(x_0)$, and the mean of the logarithms. Two decimals will do.",
+        r"Give two numbers: $\log p_\theta(x_0)$, and the mean of the (natural) logarithms. Two decimals will do.",
         (np.log(4.25), np.log(2)),
         r"The likelihood is the mean of the ratio, $(0.5 + 8)/2 = 4.25$, and $\log 4.25 = 1.447$. The mean of the "
         r"logarithms is $(\log 0.5 + \log 8)/2 = \log 2 = 0.693$. The bound loses the difference, 0.754.",
@@ -82,70 +84,85 @@ EXERCISES: tuple[Exercise, ...] = (
         within=0.006,
     ),
     Terms(
-        r"For the step from $x_t$ the model pays $-\log p_\theta(x_{t-1} \mid x_t)$, someone who knows the image pays "
-        r"$-\log q(x_{t-1} \mid x_t, x_0)$. How much more does the model pay, in the mean over forward paths? Write it "
-        r"without a logarithm. In code: `p(x[t-1], x[t])`, `q(x[t-1], x[t], x[0])`, `E_q(...)`, and `KL(a, b)` for a "
-        "divergence.",
-        E_q(KL(known, step)),
-        r"$\mathbb{E}_q[-\log p_\theta(x_{t-1} \mid x_t)] - \mathbb{E}_q[-\log q(x_{t-1} \mid x_t, x_0)]$ is one "
-        r"mean, of $\log \frac{q(x_{t-1} \mid x_t, x_0)}{p_\theta(x_{t-1} \mid x_t)}$. Average over $x_{t-1}$ first: "
-        r"for each $x_t$ that is a divergence, $L_{t-1}$. It depends on $x_t$, so the mean over paths stays outside: "
-        r"$\mathbb{E}_q[D_{\mathrm{KL}}(q(x_{t-1} \mid x_t, x_0) \Vert p_\theta(x_{t-1} \mid x_t))]$.",
+        r"The image is known; where is $x_{t-1}$? Who sees $x_t$ too pays $-\log q(x_{t-1} \mid x_t, x_0)$, who does "
+        r"not pays $-\log q(x_{t-1} \mid x_0)$. How much does it save to see $x_t$, in the mean over forward paths? "
+        r"Write it without a logarithm. In code: `q(x[t-1], x[0])`, `q(x[t-1], x[t], x[0])`, `E_q(...)`, and "
+        "`KL(a, b)` for a divergence.",
+        E_q(KL(known, blind)),
+        r"$\mathbb{E}_q[-\log q(x_{t-1} \mid x_0)] - \mathbb{E}_q[-\log q(x_{t-1} \mid x_t, x_0)]$ is one mean, of "
+        r"$\log \frac{q(x_{t-1} \mid x_t, x_0)}{q(x_{t-1} \mid x_0)}$. Average over $x_{t-1}$ first: for each $x_t$ "
+        r"that is a divergence. It depends on $x_t$, so the mean over paths stays outside: "
+        r"$\mathbb{E}_q[D_{\mathrm{KL}}(q(x_{t-1} \mid x_t, x_0) \Vert q(x_{t-1} \mid x_0))]$. By Bayes' rule the "
+        r"ratio is also $q(x_t \mid x_{t-1})/q(x_t \mid x_0)$: each of the two states tells as much of the other.",
         (
             "A difference of two means over the same paths is one mean. Of what?",
             "A mean of the logarithm of a ratio has a name, if the draws come from the density above the line.",
             "That divergence depends on x_t. What makes one number of it?",
         ),
         (
-            (KL(known, step), FORGOTTEN),
-            (E_q(KL(step, known)), TURNED),
-            (KL(step, known), "Two slips: the divergence is the wrong way round, and E_q is forgotten."),
+            (KL(known, blind), FORGOTTEN),
+            (E_q(KL(blind, known)), BLIND_FIRST),
+            (KL(blind, known), "Two slips: the divergence is the wrong way round, and E_q is forgotten."),
             (
-                -E_q(KL(known, step)),
-                "The sign: that is how much less the model pays. A divergence is never negative, and the model never "
-                "pays less.",
+                -E_q(KL(known, blind)),
+                "The sign: a divergence is never negative, and in the mean it never costs more to see more.",
             ),
-            (-KL(known, step), "Two slips: the sign, and E_q is forgotten."),
-            (-E_q(KL(step, known)), "Two slips: the sign, and the divergence is the wrong way round."),
+            (-KL(known, blind), "Two slips: the sign, and E_q is forgotten."),
+            (-E_q(KL(blind, known)), "Two slips: the sign, and the divergence is the wrong way round."),
             (
-                log(known / step),
+                log(known / blind),
                 "E_q is forgotten: this number differs from path to path, and is negative on some of them.",
             ),
             (
-                log(step / known),
-                "p and q are swapped, and E_q is forgotten. Minus log p is what the model pays: p stands below.",
+                log(blind / known),
+                "The ratio is turned, and E_q is forgotten. Who does not see x_t pays minus log of *his* density: it "
+                "stands below.",
             ),
             (
-                log(E_q(known / step)),
+                log(E_q(known / blind)),
                 "The logarithm stands outside the mean. Jensen: that is another number, and the larger one.",
             ),
-            (log(E_q(step / known)), "p and q are swapped, and the logarithm stands outside the mean."),
-            (E_q(known / step), "The log is forgotten: what is paid are logarithms, and their difference is one, too."),
-            (E_q(KL(q(x[t - 1], x[t]), step)), UNKNOWN),
+            (log(E_q(blind / known)), "The ratio is turned, and the logarithm stands outside the mean."),
+            (
+                E_q(known / blind),
+                "The log is forgotten: what is paid are logarithms, and their difference is one, too.",
+            ),
+            (
+                E_q(KL(known, step)),
+                "That is a term of the bound: the step of the model. Here nobody uses the model, both know the image.",
+            ),
+            (E_q(KL(q(x[t - 1], x[t]), blind)), UNKNOWN),
         ),
         theory=chains,
-        question=E_q(-log(step)) - E_q(-log(known)),
+        question=E_q(-log(blind)) - E_q(-log(known)),
         without=[log],
     ),
     Terms(
-        r"Leave out the last step of the way back. How far are the forward paths of an image from the paths "
-        r"$x_T, \dots, x_1$ of the model? Write $D_{\mathrm{KL}}(q(x_{1:T} \mid x_0) \Vert p_\theta(x_{1:T}))$ with "
-        r"one divergence for each step, and without a logarithm. ($p_\theta(x_{1:T})$ is "
-        r"$p_\theta(x_{0:T})/p_\theta(x_0 \mid x_1)$.) In code: `KL(a, b)`, `E_q(...)`, `Sum(f, (t, first, last))`, "
-        "and densities as on this page.",
+        r"Leave out the last *two* steps of the way back. How far are the forward paths of an image from the paths "
+        r"$x_T, \dots, x_2$ of the model? Write $D_{\mathrm{KL}}(q(x_{2:T} \mid x_0) \Vert p_\theta(x_{2:T}))$ with "
+        r"one divergence for each step, and without a logarithm. ($q(x_{2:T} \mid x_0)$ is "
+        r"$q(x_{1:T} \mid x_0)/q(x_1 \mid x_2, x_0)$, and $p_\theta(x_{2:T})$ is "
+        r"$p_\theta(x_{0:T})/(p_\theta(x_0 \mid x_1)\, p_\theta(x_1 \mid x_2))$.) In code: `KL(a, b)`, `E_q(...)`, "
+        "`Sum(f, (t, first, last))`, and densities as on this page.",
         KL(last, start) + _summed(E_q(KL(known, step))),
-        r"$\mathbb{E}_q[\log q(x_{1:T} \mid x_0) - \log p_\theta(x_{0:T}) + \log p_\theta(x_0 \mid x_1)]$ is "
-        r"$-\mathrm{ELBO} + \mathbb{E}_q[\log p_\theta(x_0 \mid x_1)]$. The last part cancels $L_0$: what is left is "
-        r"$D_{\mathrm{KL}}(q(x_T \mid x_0) \Vert p(x_T)) + \sum_{t=2}^{T} \mathbb{E}_q[L_{t-1}]$. So "
-        r"$-\mathrm{ELBO}$ has two parts: how far the two chains are from each other as long as both are noisy, and "
-        r"$L_0$, which is for the image. In this form the bound of a variational autoencoder is written.",
+        r"In $-\mathrm{ELBO}$ the steps from $x_1$ and $x_2$ have the terms $L_0$ and $L_1$. Without them "
+        r"$D_{\mathrm{KL}}(q(x_T \mid x_0) \Vert p(x_T)) + \sum_{t=3}^{T} \mathbb{E}_q[L_{t-1}]$ is left: a part of "
+        r"the sum is the divergence of a part of the paths. For the image 0.7 of the toy it is 0.06, and 0.25 if only "
+        r"the very last step is left out.",
         (
-            "Write the divergence as a mean of a log ratio, and compare with minus the ELBO. What is new?",
-            "Minus the ELBO plus the mean of log p(x_0 | x_1): which term of section 6 does it cancel?",
-            "What is left is a divergence at the noisy end and a sum from t = 2 to T. Each divergence of the sum "
-            "depends on x_t.",
+            "Write the divergence as a mean of a log ratio, and compare with minus the ELBO. What is missing?",
+            "Each factor that was divided out takes a part of a term of section 6 with it. Which two terms go?",
+            "What is left is a divergence at the noisy end and a sum. Each divergence of the sum depends on x_t.",
         ),
         (
+            (
+                KL(last, start) + _summed(E_q(KL(known, step)), 2),
+                "One step too many: t = 2 is the step from x_2 to x_1, and it was left out.",
+            ),
+            (
+                KL(last, start) + _summed(E_q(KL(known, step)), 4),
+                "One step too few: t = 3 is the step from x_3 to x_2, and x_2 is still there.",
+            ),
             (KL(last, start) + _summed(E_q(KL(known, step)), 1), EARLY),
             (_summed(E_q(KL(known, step)), 1), EARLY),
             (
@@ -154,7 +171,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             (
                 _summed(KL(last, start) + E_q(KL(known, step))),
-                "L_T stands inside of the sum, so it is counted T - 1 times. It belongs to one place, the noisy end.",
+                "L_T stands inside of the sum, so it is counted T - 2 times. It belongs to one place, the noisy end.",
             ),
             (KL(last, start) + _summed(KL(known, step)), FORGOTTEN),
             (KL(last, start) + E_q(KL(known, step)), "That is one step only: the sum over t is missing."),
@@ -165,25 +182,25 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             (KL(last, start) - _summed(E_q(KL(known, step))), "The sign of the sum: all divergences add up."),
             (
-                KL(last, start) + _summed(E_q(KL(known, step))) - E_q(log(image)),
-                "That is minus the whole ELBO. The step to x_0 was left out, so L_0 goes, too.",
+                KL(last, start) + _summed(E_q(KL(known, step)), 2) - E_q(log(image)),
+                "That is minus the whole ELBO. Two steps were left out, so L_0 and L_1 go, too.",
             ),
             (
-                KL(last, start) + _summed(E_q(KL(known, step))) + E_q(log(image)),
-                "L_0 is there with the wrong sign. But the step to x_0 was left out: it should go.",
+                KL(last, start) + _summed(E_q(KL(known, step))) - E_q(log(image)),
+                "L_1 is gone, but L_0 is still there: the step to x_0 was left out as well.",
             ),
             (
                 FIRST_ATTEMPT,
                 "These are the pairs of section 5, and their sum of divergences isn't true: exercise 02.6 says why.",
             ),
             (
-                log(E_q(q(path, x[0]) * image / p(whole))),
+                log(E_q(late[0] / late[1])),
                 "The logarithm stands outside the mean. Jensen: that is another number, and the larger one.",
             ),
             (KL(last, start) + _summed(E_q(KL(q(x[t - 1], x[t]), step))), UNKNOWN),
         ),
         theory=chains,
-        question=WALKS,
+        question=E_q(log(late[0] / late[1])),
         without=[log],
     ),
     Estimates(
