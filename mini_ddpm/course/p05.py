@@ -19,6 +19,7 @@ forward = forward_process()
 growth = recursion(forward)  # alpha_bar_t = alpha_t alpha_bar_{t-1}
 mu_theta, mutilde_t, epsilon_theta, m, c = symbols("mu_theta mutilde_t epsilon_theta m c", real=True)
 betatilde_t, V = symbols("betatilde_t V", positive=True)
+v = symbols("v", real=True)  # the velocity
 sigma = IndexedBase("sigma", positive=True)
 
 Guess = Callable[..., Tensor]  # of the noise, from x_t and t
@@ -76,7 +77,7 @@ def values(line: Expr, schedule: NoiseSchedule, x_t: float = 0.0, noise: float =
     bars, befores = schedule.alpha_bar[first:], schedule.alpha_bar[first - 1 : -1]
     now, earlier, variance = symbols("now earlier variance", positive=True)
     names = {alpha_bar[t]: now, alpha_bar[t - 1]: earlier, alpha[t]: now / earlier, beta[t]: 1 - now / earlier}
-    names |= {sigma[t]: sqrt(variance), x[t]: x_t, eps: noise}
+    names |= {sigma[t]: sqrt(variance), x[t]: x_t, eps: noise, v: noise}
     tables = bars.numpy(), befores.numpy(), diffusion.posterior_variance(bars, befores).numpy()
     return torch.as_tensor(lambdify((now, earlier, variance), line.xreplace(names), "numpy")(*tables))
 
@@ -106,7 +107,7 @@ def draw_rounds(x_t: Tensor, eps: Tensor) -> None:
     """Some rounds of the game: x_t against the noise."""
     figure, axes = plt.subplots(figsize=(7, 4.2))
     _rounds(axes, x_t, eps)
-    axes.set_title("4000 rounds of the game: which curve is best?")
+    axes.set_title(f"4000 of {len(x_t):,} rounds: which curve is best?")
     show(
         figure,
         "Dots of x_t across and noise upwards form two slanting stripes; over the middle of the axis both stripes "
@@ -178,14 +179,14 @@ def draw_weights(weights: Mapping[str, Tensor], lowest: Mapping[str, Tensor]) ->
     panels[0].set(
         xlabel="t", ylabel="weight, divided by that at t = 500", title="Weight: high at the clean end; cosine, at both"
     )
-    panels[1].set(xlabel="t", ylabel="weight times floor", title="Weight times least error: no spike")
+    panels[1].set(xlabel="t", ylabel="weight times floor", title="Weight times floor: no spike at t = 1000")
     panels[0].legend(loc="upper center")
     panels[1].legend()
     show(
         figure,
         "Left, on a logarithmic axis: both weights fall steeply from above 100 at t = 2 to about 1; at the other end "
-        "the cosine one rises in a spike to 100000. Right: times the floor, both fall to below 0.00001, without a "
-        "spike.",
+        "the cosine one rises in a spike to 100000. Right: times the floor, both fall from 0.6 at t = 2 to below "
+        "0.00001, with no spike at t = 1000.",
     )
 
 
@@ -208,8 +209,8 @@ def draw_turn(x_0: float, eps: float, alpha_bar_t: float) -> None:
     axes.plot(*line.T, "--", color=NOISY, linewidth=1.5, label=r"all pairs that give this $x_t$")
     axes.plot(*zip((0, 0), foot, strict=True), color=NOISY, linewidth=4, label=r"$x_t$, along its axis")
     axes.plot(*zip(foot, point, strict=True), color=MODEL, linewidth=4, label=r"$v$, along the line")
-    axes.plot([x_0, x_0], [0, eps], ":", color=NOISE, linewidth=2.5, label=r"height $\epsilon$")
-    axes.plot([0, x_0], [eps, eps], ":", color=IMAGE, linewidth=2.5, label=r"width $x_0$")
+    axes.plot([x_0, x_0], [0, eps], ":", color=NOISE, linewidth=2.5, label=r"$\epsilon$, upwards")
+    axes.plot([0, x_0], [eps, eps], ":", color=IMAGE, linewidth=2.5, label=r"$x_0$, across")
     axes.plot(*point, "o", color=RESULT, markersize=9)
     axes.annotate(r"$(x_0, \epsilon)$", (x_0, eps), (13, -6), textcoords="offset points", fontsize=13)
     for draw in (axes.axhline, axes.axvline):
