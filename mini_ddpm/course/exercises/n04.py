@@ -196,8 +196,9 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Derive(
         r"Given $x_0$, the forward process gives $x_{t-1}$ the variance $1-\bar\alpha_{t-1}$. In the walk back one "
-        r"part of it is old: the variance $1-\bar\alpha_t$ of $x_t$, times the square of the weight of $x_t$. Which share "
-        r"of $1-\bar\alpha_{t-1}$ is that? Write it with $\bar\alpha_t$ and $\bar\alpha_{t-1}$ alone: `q.check(...)`.",
+        r"part of it is old: the variance $1-\bar\alpha_t$ of $x_t$, times the square of the weight of $x_t$. Which "
+        r"share of $1-\bar\alpha_{t-1}$ is that? Write it with $\bar\alpha_t$ and $\bar\alpha_{t-1}$ alone: "
+        "`q.check(...)`.",
         OLD_SHARE,
         r"With the weight $w$ of $x_t$: $\frac{w^2(1-\bar\alpha_t)}{1-\bar\alpha_{t-1}} = "
         r"\frac{\alpha_t(1-\bar\alpha_{t-1})}{1-\bar\alpha_t} = \frac{\bar\alpha_t}{1-\bar\alpha_t} \Big/ "
