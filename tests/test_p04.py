@@ -44,6 +44,16 @@ def test_walks_back_arrive_and_go_through_the_clouds_of_the_walk_forward():
     assert walks[50].var().item() == pytest.approx(1 - BAR[50], abs=0.02)
 
 
+def test_with_the_noise_of_the_whole_jump_the_walk_goes_18_times_too_far():  # exercise 04.5
+    bar = NoiseSchedule.from_betas(linear_betas(1000)).alpha_bar.numpy()
+    held, farthest = 0.0, 0.0
+    for k in range(1000, 0, -1):
+        held = np.sqrt(bar[k]) * (1 - bar[k - 1]) / (1 - bar[k]) * held + np.sqrt(bar[k - 1])
+        farthest = max(farthest, held)
+    assert held == 1
+    assert 18 < farthest < 19
+
+
 def test_what_a_gaussian_misses_is_the_third_derivative_and_half_the_step_loses_an_eighth():
     long = NoiseSchedule.from_betas(linear_betas(1000))
     bar_t, bar_s, x_t, h = float(long.alpha_bar[300]), float(long.alpha_bar[299]), 0.4, 0.02

@@ -143,7 +143,7 @@ def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> None:
     times = np.arange(len(held))
     left.plot(times, held, color=RESULT, linewidth=2, label="held at time t")
     left.plot(times[1:], per_step, color=IMAGE, linewidth=2, label="put in by the step from t to t-1")
-    left.set(ylabel="share of $x_0$", title="One step: next to nothing. The sum: all of it")
+    left.set(ylabel="share of $x_0$", title="Most steps put in little. It adds up")
     ends = (-1.3, 0.7)
     noise = torch.randn(8, generator=torch.Generator().manual_seed(1))
     walks = walk_back(schedule, noise, torch.tensor(ends).repeat_interleave(4), len(held) - 1, seed=2)
@@ -153,14 +153,15 @@ def draw_share(schedule: NoiseSchedule, per_step: Array, held: Array) -> None:
             right.plot(times, walk, color=color, linewidth=0.6, alpha=0.7, label=label)
         right.plot(times, held * image, color=RESULT, linewidth=2, label=None if k else "share held, times the image")
         right.plot(0, image, "o", color=IMAGE, markersize=9, zorder=3)
-    right.set(ylabel="value of the pixel", title="Each walk arrives at its image")
+    right.set(ylabel="value of the pixel", title="Each walk arrives at its image", ylim=(-4.1, 3))
     for axes in (left, right):
         axes.invert_xaxis()
         axes.set(xlabel="t, from noise to image")
     left.legend(loc="upper left")
     handles, labels = right.get_legend_handles_labels()
     order = (2, 1, 0)  # from top to bottom, as they arrive
-    for line in right.legend([handles[k] for k in order], [labels[k] for k in order], fontsize=9).get_lines():
+    below = right.legend([handles[k] for k in order], [labels[k] for k in order], fontsize=9, loc="lower left")
+    for line in below.get_lines():
         line.set_linewidth(2)
     show(
         figure,

@@ -7,8 +7,10 @@ from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, recursio
 
 FORWARD = forward_process()
 GROWTH = recursion(FORWARD)
+LATER = FORWARD.where(t >= 2)  # at t = 1 there is no noise at t - 1
 BETA_TILDE = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta[t]
 FROM_NOW = sqrt(alpha[t]) * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
+OLD_SHARE = alpha_bar[t] / (1 - alpha_bar[t]) * (1 - alpha_bar[t - 1]) / alpha_bar[t - 1]
 
 
 def posterior(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
@@ -25,6 +27,28 @@ def between(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) ->
 
 def _from_the_image(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
     return posterior(x_r, x_t, bar_t, bar_s)
+
+
+def _half_from_r(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    return posterior(x_r, x_t, bar_t, bar_s / bar_r)
+
+
+def _half_from_r_but_the_jump(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    a, k = bar_s / bar_r, bar_t / bar_s
+    mean = k**0.5 * (1 - a) / (1 - bar_t) * x_t + a**0.5 * (1 - k) / (1 - bar_t) * x_r
+    return mean, (1 - a) / (1 - bar_t) * (1 - k)
+
+
+def _other_half_from_r(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    b, k = bar_t / bar_r, bar_t / bar_s
+    mean = k**0.5 * (1 - bar_s) / (1 - b) * x_t + bar_s**0.5 * (1 - k) / (1 - b) * x_r
+    return mean, (1 - bar_s) / (1 - b) * (1 - k)
+
+
+def _root_from_the_image(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
+    a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s
+    mean = k**0.5 * (1 - a) / (1 - b) * x_t + bar_s**0.5 * (1 - k) / (1 - b) * x_r
+    return mean, (1 - a) / (1 - b) * (1 - k)
 
 
 def _with_the_whole_beta(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
@@ -171,68 +195,75 @@ EXERCISES: tuple[Exercise, ...] = (
         only=[alpha_bar],
     ),
     Derive(
-        r"Given $x_0$, the variance of $x_t$ is $1-\bar\alpha_t$. Take one step back: multiply it by the square of the "
-        r"weight of $x_t$, and add $\tilde\beta_t$. Which short expression must come out? It has only $\bar\alpha$ in "
-        "it: `q.check(...)`.",
-        1 - alpha_bar[t - 1],
-        r"The variance of $x_{t-1}$ given $x_0$, which is $1-\bar\alpha_{t-1}$. With the weight $w$ of $x_t$: "
-        r"$w^2(1-\bar\alpha_t) = \alpha_t(1-\bar\alpha_{t-1}) \cdot \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}$ and "
-        r"$\tilde\beta_t = \beta_t \cdot \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}$. The sum has the factor "
-        r"$\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$, which cancels. So a walk back goes through the "
-        "same clouds as the walk forward.",
+        r"Given $x_0$, the forward process gives $x_{t-1}$ the variance $1-\bar\alpha_{t-1}$. In the walk back one "
+        r"part of it is old: the variance $1-\bar\alpha_t$ of $x_t$, times the square of the weight of $x_t$. Which "
+        r"share of $1-\bar\alpha_{t-1}$ is that? Write it with $\bar\alpha_t$ and $\bar\alpha_{t-1}$ alone: "
+        "`q.check(...)`.",
+        OLD_SHARE,
+        r"With the weight $w$ of $x_t$: $\frac{w^2(1-\bar\alpha_t)}{1-\bar\alpha_{t-1}} = "
+        r"\frac{\alpha_t(1-\bar\alpha_{t-1})}{1-\bar\alpha_t} = \frac{\bar\alpha_t}{1-\bar\alpha_t} \Big/ "
+        r"\frac{\bar\alpha_{t-1}}{1-\bar\alpha_{t-1}}$, which is $\mathrm{SNR}(t)/\mathrm{SNR}(t-1)$. The fresh part, "
+        r"$\tilde\beta_t$, has the share $\beta_t/(1-\bar\alpha_t)$. Together: $\alpha_t - \bar\alpha_t + \beta_t = "
+        r"1-\bar\alpha_t$, over $1-\bar\alpha_t$: the whole. The walk back has the variance of the walk forward.",
         (
-            "Square the weight of x_t and multiply by 1 - alpha_bar_t: one factor cancels.",
-            "Both terms have a factor in common: (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
-            "What is left in the bracket is the bracket that the precision had in section 4.",
+            "Square the weight of x_t, multiply by 1 - alpha_bar_t, divide by 1 - alpha_bar_{t-1}: two factors cancel.",
+            "alpha_t is left over. The recursion writes it as a quotient.",
         ),
         (
-            (1 - alpha_bar[t], "That is the variance at t, before the step. The cloud gets narrower on its way back."),
+            (FROM_NOW**2 * (1 - alpha_bar[t]), "That is the old part itself. For its share divide by the whole."),
+            (FROM_NOW**2, "That is the square of the weight. It multiplies the variance that x_t has."),
             (
-                FROM_NOW * (1 - alpha_bar[t]) + BETA_TILDE,
+                FROM_NOW * (1 - alpha_bar[t]) / (1 - alpha_bar[t - 1]),
                 "A factor before a random variable comes out of its variance squared.",
             ),
             (
-                FROM_NOW**2 * (1 - alpha_bar[t]) + sqrt(BETA_TILDE),
-                "Variances add, and beta_tilde_t is a variance: no root.",
+                alpha[t] * (1 - alpha_bar[t]) / (1 - alpha_bar[t - 1]),
+                "The weight of x_t is more than the root of alpha_t: it has the quotient that is below 1, too.",
             ),
             (
-                alpha_bar[t - 1],
-                "One minus is missing: this is what is left of the image, squared. The noise has the rest.",
+                (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]),
+                "The weight of x_t has the root of alpha_t in it, and you lost it.",
             ),
-            (FROM_NOW**2 * (1 - alpha_bar[t]), "The fresh noise of the step is missing: add its variance."),
+            (1 - OLD_SHARE, "That is the share of the fresh noise. The old part has the rest."),
+            (1 / OLD_SHARE, "The quotient stands on its head: a share is below 1."),
+            (
+                1 - alpha_bar[t - 1],
+                "That is the whole variance at t - 1, old and fresh. Asked is the share of the old.",
+            ),
         ),
-        theory=FORWARD,
-        question=FROM_NOW**2 * (1 - alpha_bar[t]) + BETA_TILDE,
+        theory=LATER,
+        question=FROM_NOW**2 * (1 - alpha_bar[t]) / (1 - alpha_bar[t - 1]),
         using=[GROWTH],
         only=[alpha_bar],
     ),
     Debug(
-        "This walk back from noise to `x_0` does arrive at `x_0`. But on their way the walks lie much too close "
-        "together. Which line is wrong? `q.check(number)`.\n\n"
+        "This walk back from noise to `x_0` does arrive at `x_0`. But on their way, with 1000 steps, the walks go up "
+        "to 18 times as far out as the image. Which line is wrong? `q.check(number)`.\n\n"
         "```\n"
         "1  x = noise\n"
         "2  for t in range(T, 0, -1):\n"
-        "3      beta = 1 - alpha_bar[t] / alpha_bar[t - 1]\n"
+        "3      beta = 1 - alpha_bar[t]\n"
         "4      now = sqrt(1 - beta) * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])\n"
         "5      image = sqrt(alpha_bar[t - 1]) * beta / (1 - alpha_bar[t])\n"
         "6      beta_tilde = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta\n"
-        "7      x = now * x + image * x_0 + beta_tilde * fresh_noise()\n"
+        "7      x = now * x + image * x_0 + sqrt(beta_tilde) * fresh_noise()\n"
         "```",
-        7,
-        r"Line 7. Noise of variance $\tilde\beta_t$ is $\sqrt{\tilde\beta_t}$ times standard noise. $\tilde\beta_t$ is "
-        "small, so without the root there is far too little of it: for 0.01 the noise is ten times too weak. The end "
-        "is right all the same, since the last step has variance 0 and the mean $x_0$.",
+        3,
+        r"Line 3. `1 - alpha_bar[t]` is the noise of the whole jump from the image to $t$. The $\beta_t$ of one step "
+        r"is `1 - alpha_bar[t] / alpha_bar[t - 1]`. With the line as it stands the weight of the image is "
+        r"$\sqrt{\bar\alpha_{t-1}}$: every step puts in all of the image that there should be, on top of what the walk "
+        r"holds. The last step has the weights 0 and 1 all the same, and so the walks arrive.",
         (
-            "The mean must be right, or the walks would not arrive. What spreads them?",
-            "Standard noise times a number c has the variance c squared.",
+            "Which weight would carry the walks too far out? Put in a t near the image: what do lines 4 and 5 give?",
+            "The weight of x_0 comes out as sqrt(alpha_bar[t - 1]). Which of its factors is too large?",
         ),
         (
             (1, "At T next to nothing is left of the image: pure noise is the right start."),
             (2, "From T down to 1: the last step, t = 1, leads to time 0, and alpha_bar[0] is 1."),
-            (3, "This is 1 - alpha_t, with alpha_t from the recursion."),
-            (4, "This is the weight of x_t: sqrt(alpha_t) with the quotient that is below 1."),
-            (5, "This is the weight of the image. At t = 1 it is 1, so that the walks arrive."),
-            (6, "This is the variance of the step, and it is right. How is it used?"),
+            (4, "This is the weight of x_t, if beta is the noise of one step. Is it?"),
+            (5, "This is the weight of the image, if beta is the noise of one step. Is it?"),
+            (6, "This is the variance of the step, if beta is the noise of one step. Is it?"),
+            (7, "The mean, and noise of variance beta_tilde: the root is where it belongs."),
         ),
     ),
     Compute(
@@ -251,6 +282,14 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         (
             (_from_the_image, "Your numbers count the noise since the image. x_r is known: count from r."),
+            (_half_from_r, "You count alpha_bar_s from r, but alpha_bar_t still from the image."),
+            (_half_from_r_but_the_jump, "You count alpha_bar_s from r, but alpha_bar_t still from the image."),
+            (_other_half_from_r, "You count alpha_bar_t from r, but alpha_bar_s still from the image."),
+            (
+                _root_from_the_image,
+                "The variance is right, and the weight of x_t. In the weight of x_r you count alpha_bar_s from the "
+                "image: count it from r.",
+            ),
             (
                 _with_the_whole_beta,
                 "The mean is right. Your variance is that of the forward jump from s to t: x_r makes it smaller.",
