@@ -108,15 +108,16 @@ def draw_rotation(noise: Tensor, a: float, b: float) -> None:
         [["cloud", "u"], ["cloud", "w"]], figsize=(9, 4.1), gridspec_kw={"width_ratios": [1, 1.1]}
     )
     along, cloud = np.sqrt(np.array([a, b]) / (a + b)), panels["cloud"]
-    cloud.scatter(*noise[:20_000].T, s=2, color=NOISE, alpha=0.35, linewidth=0)
+    cloud.scatter(noise[:20_000, 0], noise[:20_000, 1], s=2, color=NOISE, alpha=0.35, linewidth=0)
     cloud.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", xlabel=r"$\epsilon_1$", ylabel=r"$\epsilon_2$")
     cloud.set_title("Two noises: a round cloud")
     grid = np.linspace(-4, 4, 400)
     for direction, name in ((along, "u"), (np.array([-along[1], along[0]]), "w")):
-        cloud.annotate("", 3.2 * direction, -3.2 * direction, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
-        cloud.annotate(f"${name}$", 3.5 * direction, ha="center", va="center", fontsize=12)
+        x, y = map(float, direction)
+        cloud.annotate("", (3.2 * x, 3.2 * y), (-3.2 * x, -3.2 * y), arrowprops={"arrowstyle": "->", "linewidth": 1.8})
+        cloud.annotate(f"${name}$", (3.5 * x, 3.5 * y), ha="center", va="center", fontsize=12)
         axes, places = panels[name], noise.numpy() @ direction
-        axes.hist(places, 60, (-4, 4), density=True, color=NOISE, alpha=0.4, label=f"dots along ${name}$")
+        axes.hist(places, bins=60, range=(-4, 4), density=True, color=NOISE, alpha=0.4, label=f"dots along ${name}$")
         axes.plot(grid, bell(grid), color=RESULT, linewidth=2, label=r"$\mathcal{N}(0, 1)$")
         axes.set(xlabel=f"${name}$", ylabel="density")
         axes.legend(loc="upper right")

@@ -131,12 +131,12 @@ def draw_jensen() -> None:
     axes.plot(numbers, high + (numbers - mean) / mean, "--", color=OTHER)
     axes.plot(two, np.log(two), "o-", color=NOISY)
     axes.plot([mean, mean], [low, high], color=MODEL, linewidth=4)
-    line = {"arrowstyle": "-", "color": MODEL}
+    pointer = {"arrowstyle": "-", "color": MODEL}
     axes.text(4.3, 1.3, r"$\log r$", color=RESULT, va="top")
     axes.text(3.6, 1.75, "tangent at the mean $m = 2.25$", color="#666666", ha="right")
     axes.text(mean + 0.08, low - 0.14, f"mean of the logs {low:.3f}", color=NOISY)
     axes.text(mean - 0.1, high + 0.14, f"log of the mean {high:.3f}", color=RESULT, ha="right")
-    axes.annotate("what is lost", (mean, low), (mean - 0.1, -0.7), color=MODEL, ha="center", arrowprops=line)
+    axes.annotate("what is lost", (mean, low), (mean - 0.1, -0.7), color=MODEL, ha="center", arrowprops=pointer)
     axes.set(xlabel="r", ylabel="logarithm", ylim=(-1.4, 2.2))
     axes.set_title("The log bends down: the log of the mean lies above the mean of the logs")
     show(
@@ -179,7 +179,7 @@ def draw_gradients(shown: int = 500) -> None:
     for k, (way, line, colour) in enumerate(zip(WAYS, ("-", "--", "-"), ("#777777", NOISY, RESULT), strict=True)):
         axes.fill_between(times, spreads[:, :, k].min(0), spreads[:, :, k].max(0), color=colour, alpha=0.3)
         axes.plot(times, spreads[:, :, k].mean(0), line, color=colour, linewidth=2)
-        axes.text(*places[k], way, color=colour)
+        axes.text(places[k][0], places[k][1], way, color=colour)
     axes.set(xscale="log", yscale="log", xlabel="t", ylabel="spread of the gradient")
     axes.set_title("The farther from the image, the more it buys to bring it in")
     show(
@@ -209,8 +209,8 @@ def draw_bound(toy: TwoChains, bound_terms: Callable[[float], Mapping[str, float
     left.text(-0.35, -1.25, r"$\log p_\theta(x_0)$", color=RESULT, ha="right")
     left.text(-0.45, -2.05, "ELBO", color=MODEL, ha="right")
     left.text(0.25, 0.1, r"data, $\log q(x_0)$", color=IMAGE, ha="right")
-    line = {"arrowstyle": "-", "color": MODEL}
-    left.annotate("what the\nbound loses", (0.15, -1.22), (0.7, -2.5), color=MODEL, ha="center", arrowprops=line)
+    pointer = {"arrowstyle": "-", "color": MODEL}
+    left.annotate("what the\nbound loses", (0.15, -1.22), (0.7, -2.5), color=MODEL, ha="center", arrowprops=pointer)
     left.set(xlabel=r"image $x_0$, one pixel", ylabel="log density", xlim=(-2.2, 1.6), ylim=(-4.2, 0.7))
     left.set_title("The ELBO follows the log-likelihood from below")
     for k, (name, line) in enumerate({"L_T": ":", "L_3": "-.", "L_2": "--", "L_1": "-", "L_0": "-"}.items()):

@@ -231,6 +231,7 @@ class ChainInterpreter(Interpreter):
         return both / made.q_states((other, path[other])) / made.weight(time, path[time])
 
 
+ChainInterpreter.chosen = {}
 ChainInterpreter.methods = METHODS | {
     E_q: ChainInterpreter.mean,
     KL: ChainInterpreter.divergence,

@@ -6,7 +6,6 @@ can't hide a difference between them.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -52,6 +51,14 @@ class Interpreter:
     """
 
     methods: Mapping[type, Callable]
+    chosen: dict[type, Callable]  # of these, by the kinds seen so far
+
+    def method_of(self, kind: type) -> Callable:
+        """How expressions of a kind get their number."""
+        if kind not in self.chosen:
+            known = (self.methods[k] for k in kind.__mro__ if k in self.methods)
+            self.chosen[kind] = next(known, Interpreter._named)
+        return self.chosen[kind]
 
     def __init__(self, theory: "Theory", world: World) -> None:
         self.theory, self.world = theory, world
@@ -81,12 +88,11 @@ class Interpreter:
         return bool(env) and not env.names.isdisjoint(self.theory.reach(expr))
 
     def _computed(self, expr: Expr, env: Env) -> mpf:
-        value = method_of(type(self), type(expr))(self, expr, env)
+        value = self.method_of(type(expr))(self, expr, env)
         if isinstance(value, mpmath.mpc):
-            raise Unchecked(
-                f"no real number: {expr} is {mpmath.nstr(value, 6)} in world {self.world.number}. "
-                f"Make its symbols positive=True, or assume what keeps it real with theory.assume(...)"
-            )
+            where = f"{expr} is {mpmath.nstr(value, 6)} in world {self.world.number}"
+            keep = "Make its symbols positive=True, or assume what keeps it real with theory.assume(...)"
+            raise Unchecked(f"no real number: {where}. {keep}")
         if not mpmath.isfinite(value):
             raise NoValue(f"{expr} is not finite in world {self.world.number}: {EXCLUDE}")
         return value
@@ -241,10 +247,4 @@ METHODS: dict[type, Callable] = {
     MatrixElement: matrices.element,
     MatrixExpr: matrices.no_number,
 }
-Interpreter.methods = METHODS
-
-
-@cache
-def method_of(interpreter: type[Interpreter], kind: type) -> Callable:
-    """How expressions of a kind get their number."""
-    return next((interpreter.methods[each] for each in kind.__mro__ if each in interpreter.methods), Interpreter._named)
+Interpreter.methods, Interpreter.chosen = METHODS, {}

@@ -55,25 +55,24 @@ def _with_the_whole_beta(x_r: float, x_t: float, bar_r: float, bar_s: float, bar
     return between(x_r, x_t, bar_r, bar_s, bar_t)[0], 1 - bar_t / bar_s
 
 
-def _weighing(
-    x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float, of_now: float, of_early: float
-) -> tuple[float, float]:
+def _weighing(of_now: float, of_early: float, numbers: tuple[float, ...]) -> tuple[float, float]:
     """The right variance, and a mean with these powers of what is kept in its weights. Right are 1/2 and 1/2."""
+    x_r, x_t, bar_r, bar_s, bar_t = numbers
     a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s
     mean = k**of_now * (1 - a) / (1 - b) * x_t + a**of_early * (1 - k) / (1 - b) * x_r
     return mean, (1 - a) / (1 - b) * (1 - k)
 
 
 def _without_roots(*numbers: float) -> tuple[float, float]:
-    return _weighing(*numbers, 1, 1)
+    return _weighing(1, 1, numbers)
 
 
 def _without_the_first_root(*numbers: float) -> tuple[float, float]:
-    return _weighing(*numbers, 1, 1 / 2)
+    return _weighing(1, 1 / 2, numbers)
 
 
 def _without_the_second_root(*numbers: float) -> tuple[float, float]:
-    return _weighing(*numbers, 1 / 2, 1)
+    return _weighing(1 / 2, 1, numbers)
 
 
 def _exchanged(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
