@@ -62,6 +62,14 @@ def finite(x: Tensor, what: str) -> Tensor:
     return x
 
 
+def check_step(state: Any, s: int) -> Any:
+    """What a step function returned, unless it is no `Step` to the time s."""
+    if not all(hasattr(state, name) for name in ("t", "x_t", "x_0")) or state.t != s:
+        found = f"one to time {state.t}" if hasattr(state, "t") else f"a {type(state).__name__}"
+        raise TypeError(f"a step to time {s} must return Step({s}, x_t, x_0), not {found}")
+    return state
+
+
 def check_chain(timesteps: list[int], T: int | None = None) -> None:
     """The times of a chain: ints that fall from T, or from anywhere, to 0. The first that is wrong is named."""
     if not isinstance(timesteps, list | tuple | range) or not timesteps:

@@ -95,6 +95,7 @@ def train(
     line = ["mini-ddpm", "train", "--resume", str(run.folder)]
     go_on = subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
     total = run.config.training.steps
+    done = run.state.step == total
     click.echo(f"{run.folder}: {total:,} steps on {run.config.data}, on {runs.machine(place)}")
     for said in filter(None, (run.data.source, run.compiled)):
         click.echo(said)
@@ -102,11 +103,11 @@ def train(
         if not runs.fit(run, watch=watch):
             click.echo(f"stopped at step {run.state.step:,} of {total:,}; go on with: {go_on}")
             sys.exit(130)  # as for any interrupted command: what should follow a whole run must not
-        click.echo("drawing and measuring")
+        click.echo("trained before: drawing and measuring anew" if done else "drawing and measuring")
         with enough_memory(f"the run is trained to the end; draw fewer images: mini-ddpm sample {run.folder} --n 10"):
             measuring.show(runs.report(run))
     except KeyboardInterrupt:
-        click.echo(f"trained to the end, but not drawn and measured; for that: {go_on}")
+        click.echo(f"trained to the end, but not drawn and measured to the end; for that: {go_on}")
         raise
     click.echo(f"\nsee {run.folder}/samples.png, denoising.gif and loss.png")
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from mini_ddpm.checks import check_chain, check_images, check_mask, check_time
+from mini_ddpm.checks import check_chain, check_images, check_mask, check_step, check_time
 from mini_ddpm.contracts import Step as Step
 from mini_ddpm.contracts import StepFunction as StepFunction
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, q_posterior, q_sample
@@ -66,7 +66,7 @@ def sample(
     check_chain(chain)
     for t, s in pairwise(chain):
         with torch.no_grad():
-            state = step(diffusion, model, x_t, t, s)
+            state = check_step(step(diffusion, model, x_t, t, s), s)
         x_t = state.x_t
         yield state
 

@@ -303,8 +303,8 @@ def test_an_own_image_in_python(networks):
         ("--image . --from-step 3", "can't be read"),
         ("--image photo.bmp --from-step 3", "photo.bmp can't be read (not PNG, JPEG or WebP)"),
         ("--image photo.jpg --mask gone.png", "gone.png can't be read"),
-        ("--image photo.jpg --mask all.png", "all.png is all white, so nothing is kept of --image"),
-        ("--image photo.jpg --mask none.png", "none.png is all black, so nothing is drawn anew"),
+        ("--image photo.jpg --mask all.png", "all.png is all light, so nothing is kept of --image"),
+        ("--image photo.jpg --mask none.png", "none.png is all dark, so nothing is drawn anew"),
     ],
 )
 def test_a_wrong_own_image_is_refused(networks, run, tmp_path, pictures, monkeypatch, line, message):

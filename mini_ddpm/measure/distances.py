@@ -4,24 +4,28 @@ A Fréchet distance depends on the extractor and on n; it is FID for Inception's
 """
 
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from mini_ddpm.checks import check_images, check_labels, finite
 from mini_ddpm.data import to_model
+
+if TYPE_CHECKING:  # it takes a second to import, which not every command needs
+    from torchmetrics.image.fid import FrechetInceptionDistance
 
 N = 2000  # images in every comparison by default; the real ones are the first of the test set
 MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
 
 
-def frechet_metric(d: int) -> FrechetInceptionDistance:
+def frechet_metric(d: int) -> "FrechetInceptionDistance":
     """torchmetrics' Fréchet distance, over features (n, d) instead of images.
 
     Source: Heusel et al. 2017 (1706.08500), Eq. 6, with any extractor in Inception's place.
     """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
     identity = nn.Identity()
     identity.num_features = d  # type: ignore[assignment]
     return FrechetInceptionDistance(identity, normalize=True, sync_on_compute=False)  # all processes know all rows
@@ -66,6 +70,8 @@ def kernel_distance(features: Tensor, real: Tensor, subsets: int = 50) -> float:
     """
     _check_features(2, features, real)
     size = min(1000, len(features), len(real))
+    from torchmetrics.image.kid import KernelInceptionDistance
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchmetrics warns that it keeps the features
         metric = KernelInceptionDistance(nn.Identity(), subsets, size, sync_on_compute=False)

@@ -141,6 +141,7 @@ def own_image(trained: Trained, image: Path | None, t: int | None, mask: Path | 
         return OwnImage(x_0, t)
     white = read_picture(mask, (size[0], size[1]), 1)[0] >= 128
     if white.all() or not white.any():
-        what = "white, so nothing is kept of --image" if white.all() else "black, so nothing is drawn anew"
-        raise ValueError(f"{mask} is all {what}: paint white what is to be drawn, and black what is to be kept")
+        what = "light, so nothing is kept of --image" if white.all() else "dark, so nothing is drawn anew"
+        paint = "paint white what is to be drawn, and black what is to be kept"
+        raise ValueError(f"{mask} is all {what}: {paint} (middle grey divides them; what is transparent is white)")
     return OwnImage(x_0, mask=white)

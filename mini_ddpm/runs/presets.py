@@ -88,6 +88,11 @@ class RunConfig:
             raise ValueError(f"T={self.T} is more than a million steps")
         if self.sampling.steps > self.T:
             raise ValueError(f"sampling.steps must be between 1 and T={self.T}, not {self.sampling.steps}")
+        if self.sampling.guidance != 1 and self.unet.classes and not self.training.label_dropout:
+            raise ValueError(
+                "guidance needs to know what the network says without a label, and with training.label_dropout=0 it "
+                "never learns that: set sampling.guidance=1, or a label_dropout such as 0.1"
+            )
         if self.variance == "learned-range" and not self.unet.learned_variance:
             raise ValueError("variance learned-range needs a network with variance channels (learned_variance=True)")
 
