@@ -2,7 +2,22 @@
 
 from collections.abc import Sequence
 
-from sympy import Basic, Derivative, Expr, Indexed, IndexedBase, Integral, Product, Subs, Sum, Symbol, nan, oo, zoo
+from sympy import (
+    Basic,
+    Derivative,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integral,
+    MatrixSymbol,
+    Product,
+    Subs,
+    Sum,
+    Symbol,
+    nan,
+    oo,
+    zoo,
+)
 from sympy.core.function import AppliedUndef
 
 from mini_ddpm.symbolic.definitions import composite, family
@@ -38,11 +53,19 @@ def check_form(
             raise Unfinished(f"{NAMES.get(kind, kind.__name__)} is still to be worked out: {node}")
     if answer.has(oo, -oo, zoo, nan):
         raise Unfinished(f"{answer} is not finite")
-    for one in quantities(answer):
+    for one in quantities(_named_otherwise(theory, answer)):
         if any(_is_of(one, other) for other in without if other not in kinds):
             raise Unfinished(f"{one} should not be in the answer")
         if only is not None and not any(_is_of(one, other) for other in only):
             raise Unfinished(f"{one} should not be in the answer, only {', '.join(map(str, only))}")
+
+
+def _named_otherwise(theory: Theory, answer: Expr) -> Expr:
+    """The answer without names that stand for what should not be in it."""
+    plain = {one.lhs: one.rhs for one in theory.definitions if isinstance(one.lhs, Symbol)}
+    for _ in plain:
+        answer = answer.xreplace(plain)
+    return answer
 
 
 def quantities(expr: Expr) -> list[Expr]:
@@ -50,7 +73,7 @@ def quantities(expr: Expr) -> list[Expr]:
     found = composite(expr)
     labels = {label for node in found if isinstance(node, Indexed) for label in node.base.free_symbols}
     bare = {s for s in expr.free_symbols if isinstance(s, Symbol) and not s.is_integer and s not in labels}
-    return sorted(found | bare, key=str)
+    return sorted(found | bare | expr.atoms(MatrixSymbol), key=str)
 
 
 def _is_of(one: Expr, other: Basic) -> bool:

@@ -15,7 +15,9 @@ from sympy import (
     MatrixExpr,
     Piecewise,
     Poly,
+    Product,
     Subs,
+    Sum,
     Symbol,
     Tuple,
     ceiling,
@@ -137,6 +139,8 @@ def derivative(normal: "Normal", expr: Derivative, scope: "Scope") -> Expr:
 def _polynomial(normal: "Normal", node: Expectation, scope: "Scope") -> Expr:
     """A mean worked out, if it is that of a polynomial."""
     check_seen(normal, node.args[0], node.args[1], scope)
+    if node.has(Sum, Product):
+        return node
     try:
         return node.doit()
     except Unchecked:
@@ -156,7 +160,8 @@ def _differentiated(normal: "Normal", node: Derivative, scope: "Scope") -> Expr:
         raise NoForm
     for variable in node.variables:
         check_seen(normal, node.expr, variable, scope)
-    return node.doit().replace(lambda inner: isinstance(inner, Derivative), _at_point)
+    found = node.doit(deep=False)  # SymPy's own sums follow another convention where they are empty
+    return found.replace(lambda inner: isinstance(inner, Derivative), _at_point)
 
 
 def _at_point(node: Derivative) -> Expr:
@@ -170,6 +175,8 @@ def _at_point(node: Derivative) -> Expr:
 def substituted(normal: "Normal", expr: Subs, scope: "Scope") -> Expr:
     """The derivative of an unknown function at a point, to which SymPy may go in two steps."""
     at = dict(zip(expr.variables, expr.point, strict=True))
+    if expr.has(Sum, Product) or any(normal.theory.hides(expr.expr, variable) for variable in at):
+        raise NoForm
     if not isinstance(expr.expr, Derivative) or expr.expr.variables[0] not in at:
         return normal.of(expr.doit(), scope)
     place = expr.expr.variables[0]

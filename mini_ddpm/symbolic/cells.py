@@ -91,13 +91,14 @@ def _read(row: str, names: Mapping[str, Any]) -> Parsed:
 
 def _rows(text: str) -> list[str]:
     """Lines; one that begins with white space, and not with a relation, goes on with the line before."""
-    rows: list[str] = []
+    rows: list[list[str]] = []  # what is before a #, and what is after it
     for row in text.splitlines():
+        line, _, because = (part.strip() for part in row.partition("#"))
         if row[:1].isspace() and rows and row.strip() and not RELATION.match(row):
-            rows[-1] += " " + row.strip()
+            rows[-1] = [f"{before} {more}".strip() for before, more in zip(rows[-1], (line, because), strict=True)]
         elif row.strip():
-            rows.append(row.strip())
-    return rows
+            rows.append([line, because])
+    return [f"{line} # {because}" if because else line for line, because in rows]
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sympy import Add, Expr, Integer, Mul, Product, Sum, Symbol, expand, expand_log, log
 
 from mini_ddpm.symbolic.chains import KL, Density, E_q, Path, p, q
+from mini_ddpm.symbolic.generators import NoForm
 from mini_ddpm.symbolic.notation import T, s, x
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def _path(normal: "Normal", node: Density, scope: "Scope") -> Expr:
 
 def mean(normal: "Normal", node: E_q, scope: "Scope") -> Expr:
     """Linear, and inside of sums."""
-    f = expand(expand_log(_opened(node.args[0])))
+    f = normal.theory.unfold_some(node.args[0])
+    if normal.theory.hides(f, x[0]):
+        raise NoForm
+    f = expand(expand_log(_opened(f)))
     return Add(*(_mean_of(normal, term, scope) for term in Add.make_args(f)))
 
 

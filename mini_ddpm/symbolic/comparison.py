@@ -1,9 +1,11 @@
 """Two lines in every world, until one shows that they differ."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sympy import Derivative, Dummy, Expr, Indexed, Symbol, Tuple
+from sympy.core.function import AppliedUndef
 
 from mini_ddpm.symbolic.agreement import holds, pair
 from mini_ddpm.symbolic.environment import NOTHING
@@ -47,6 +49,10 @@ def _check_names(lines: Sequence[Expr]) -> None:
     alone = places.union(*(line.free_symbols for line in plain))
     names = {str(one): one for one in alone if not isinstance(one, Dummy)}
     bases = {str(node.base): node for line in lines for node in line.atoms(Indexed)}
+    functions = {node.func for line in lines for node in line.atoms(AppliedUndef)}
+    for first, second in combinations(functions, 2):
+        if str(first) == str(second):  # one positive, say, and one of any sign
+            raise Unchecked(f"two different functions are called {first} here: give one of them another name")
     for one in alone:
         if not isinstance(one, Dummy) and (names[str(one)] != one or str(one) in bases):
             raise Unchecked(f"two different things are called {one} here: give one of them another name")

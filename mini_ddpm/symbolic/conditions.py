@@ -147,7 +147,8 @@ def _forms(condition: Relational) -> list[Expr]:
 
 def _is_index_form(form: Expr) -> bool:
     symbols = form.free_symbols
-    return bool(symbols) and all(isinstance(s, Symbol) and s.is_integer and form.diff(s).is_Rational for s in symbols)
+    whole = all(isinstance(s, Symbol) and s.is_integer for s in symbols)
+    return bool(symbols) and whole and bool(form.is_polynomial()) and all(form.diff(s).is_Rational for s in symbols)
 
 
 def _minimum(form: Expr, known: list[Expr]) -> Expr:

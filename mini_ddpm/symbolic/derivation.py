@@ -7,6 +7,7 @@ from sympy import Expr
 
 from mini_ddpm.symbolic import display
 from mini_ddpm.symbolic.complaints import Refusal
+from mini_ddpm.symbolic.definitions import family
 from mini_ddpm.symbolic.facts import Fact, expression, mark_of
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
@@ -66,6 +67,7 @@ class Derivation:
     ) -> None:
         self.theory, self.lhs, self.up_to, self.refused = theory, expression(lhs), up_to, False
         self.used: list[Fact] = []
+        self.began = list(theory.definitions)
         self.lines = [Line("=", self.lhs, because if first is None else "", "", self.lhs, str(self.lhs))]
         if first is not None:
             self.step(first, because, using)
@@ -91,6 +93,7 @@ class Derivation:
         """Add a line even if it is refused; the next one is compared with it, so that a grader can go on."""
         new, old = expression(new), self.lines[-1].expr
         self._check_relation(relation)
+        self._check_definitions()
         error: WrongStep | Unchecked | None = None
         try:
             mark = "proved" if new == old else mark_of(self.theory, old, new, relation, using, self.up_to)
@@ -101,6 +104,14 @@ class Derivation:
             mark = "refused" if isinstance(refused, WrongStep) else "unchecked"
         self.lines.append(Line(relation, new, because, mark, *(written or (new, str(new))), error))
         return self
+
+    def _check_definitions(self) -> None:
+        """What stands in the lines may not have got a meaning since they were checked."""
+        old = [(one.lhs, one.rhs) for one in self.began]
+        for one in self.theory.definitions:
+            named = str(family(one.lhs))
+            if (one.lhs, one.rhs) not in old and any(named in self.theory.reach(line.expr) for line in self.lines):
+                raise ValueError(f"{one.lhs} was defined after this derivation began: start the derivation again")
 
     def _check_relation(self, relation: str) -> None:
         if relation not in RELATIONS:
@@ -144,6 +155,7 @@ class Derivation:
 
     def fact(self) -> Fact:
         """first = last, for other derivations to use; only if every line is an equality."""
+        self._check_definitions()
         if any(line.relation != "=" for line in self.lines):
             raise ValueError("a chain with an inequality, or with constants left out, is not an equation")
         if self.refused or len(self.lines) < 2 or any(line.error for line in self.lines):

@@ -4,7 +4,7 @@ Two lines are equal wherever both have a value, so a chain says that its ends ar
 has one, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from sympy.core.numbers import NumberSymbol
 from mini_ddpm.symbolic.conditions import bound_in
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.generators import NoForm
-from mini_ddpm.symbolic.normal import Normal, Scope
+from mini_ddpm.symbolic.normal import EVERYWHERE, Normal, Scope
 from mini_ddpm.symbolic.products import Products
 
 if TYPE_CHECKING:
@@ -53,11 +53,24 @@ def has_value(theory: "Theory", expr: Expr) -> bool:
         return False
     bound = bound_in(expr)
     needs = [(need, *bound.of(part)) for need, part in _needs(expr)]
+    return _is_found(
+        theory, lambda normal: all(_is_met(n, normal.sign(part, Scope(forms))) for n, part, forms in needs)
+    )
+
+
+def has_sign(theory: "Theory", expr: Expr, strict: bool) -> bool:
+    """True if a line is positive for certain wherever it has a value, or, unless `strict`, 0."""
+    expr = theory.unfold_some(expr)
+    return _is_found(theory, lambda n: _is_met("positive" if strict else "not negative", n.sign(expr, EVERYWHERE)))
+
+
+def _is_found(theory: "Theory", asks: Callable[[Normal], bool]) -> bool:
+    """Whether normal forms answer with yes, in one of the rounds in which the ends of products are found."""
     plan: dict = {}
     for _ in range(4):  # as the prover does
         normal = Normal(theory, Products(plan))
         with suppress(NoForm, PolynomialError, RecursionError):
-            if all(_is_met(need, normal.sign(part, Scope(forms))) for need, part, forms in needs):
+            if asks(normal):
                 return True
         if normal.products.complete:
             break

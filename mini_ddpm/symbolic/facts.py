@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sympy import Expr, Float, N, Rational, sympify
+from sympy import Dummy, Expr, Float, N, Rational, Symbol, sympify
 
 from mini_ddpm.symbolic import display
 from mini_ddpm.symbolic.constants import change, other_name
@@ -66,6 +66,11 @@ def expression(line: Expr) -> Expr:
     line = sympify(line)
     if not isinstance(line, Expr):
         raise TypeError(f"a line is an expression, not {line!r}: compare two sides by starting from one of them")
+    free = {s for s in line.free_symbols if isinstance(s, Symbol)}
+    if odd := [str(s) for s in free if isinstance(s, Dummy) or "[" in s.name]:
+        raise Unchecked(f"{min(odd)} could be taken for another quantity: make it a Symbol with a name of its own")
+    if odd := [str(s) for s in line.atoms(Symbol) if s.name.startswith("_") and not isinstance(s, Dummy)]:
+        raise Unchecked(f"{min(odd)}: names that begin with _ are the checker's own, so give it another one")
     exact = {number: Rational(number) for number in line.atoms(Float)}  # 1/2 is a float to Python, and exact
     if rounded := [number for number, value in exact.items() if value.q > 64]:
         raise Unchecked(f"{N(rounded[0], 6)} is rounded: write the number exactly, as in y/10 or Rational(1, 10)")

@@ -56,7 +56,7 @@ def _worlds(theory: "Theory", old: Expr, new: Expr) -> tuple[list["Interpreter"]
                 with mp.workdps(40):
                     pairs.append((there(old), there(new)))
                 found.append(there)
-            except (Unchecked, WrongStep):
+            except (Unchecked, WrongStep, OverflowError, RecursionError):
                 continue
     except Unchecked:
         return [], []

@@ -6,6 +6,7 @@ whatever F says, so it is used only where b >= a - 1 is certain. A product is th
 """
 
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from sympy import Add, Expr, Function, Indexed, Integer, Mul, Product, Sum, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -58,6 +59,8 @@ def _over(normal: "Normal", expr: Expr, scope: "Scope", multiplied: bool) -> Exp
     f = expr.func(expr.function, *inner) if inner else expr.function
     if any(index in node.variables for node in f.atoms(ExprWithLimits)):
         f = apart(f, {index})
+    if normal.theory.hides(f, index):
+        raise NoForm
     first, last = first.expand(), last.expand()
     neutral = Integer(1 if multiplied else 0)
     if not (first.is_integer and last.is_integer):
@@ -67,7 +70,8 @@ def _over(normal: "Normal", expr: Expr, scope: "Scope", multiplied: bool) -> Exp
     if (last - first).is_Integer and last - first < WRITTEN_OUT:
         terms = [normal.of(f.xreplace({index: first + k}), scope) for k in range(int(last - first) + 1)]
         return (Mul if multiplied else Add)(*terms)
-    k = Symbol(f"_{len(scope.forms)}:{first}:{last}", integer=True)  # one name for one place, in every round
+    around = crc32(str(scope.forms).encode())  # what is known of k depends on the sums around it
+    k = Symbol(f"_{around}:{first}:{last}", integer=True)  # one name for one place, in every round
     inside = scope._replace(forms=(*scope.forms, k - first, last - k))
     g = normal.of(f.xreplace({index: k}), inside)
     certain = normal.conditions.at_least(last + 1, first, scope.forms)

@@ -52,6 +52,9 @@ def _check(text: str, local: Mapping[str, Any]) -> None:
             raise ValueError(f"{text} can't be read as mathematics: it has {type(node).__name__}")
         if isinstance(node, ast.Constant) and not isinstance(node.value, (int, float)):
             raise ValueError(f"{text} can't be read as mathematics: it has {node.value!r}")
+        size = abs(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) else 0
+        if size and not 1e-30 < size < 1e30:
+            raise ValueError(f"{text[:60]} can't be read as mathematics: write large and small numbers as powers")
         if isinstance(node, ast.Name) and node.id not in local:
             raise ValueError(f"{node.id} in {text}: what is that? Make it a symbol first")
 
@@ -60,7 +63,8 @@ def _check_size(written: Basic) -> None:
     """No power or factorial that would take for ever to compute."""
     for node in preorder_traversal(written):
         size = node.exp if isinstance(node, Pow) else node.args[0] if isinstance(node, factorial) else None
-        if size is not None and size.is_number and _magnitude(size) > LARGEST:
+        tower = isinstance(node, Pow) and node.is_number and _magnitude(node.base) == inf
+        if size is not None and size.is_number and (tower or _magnitude(size) > LARGEST):
             raise ValueError(f"{size} is too large a number here")
 
 

@@ -33,14 +33,16 @@ def _inside(theory: "Theory", expr: Basic, pairs: Pairs, forms: tuple[Expr, ...]
         return expr
     if isinstance(expr, ExprWithLimits):
         return _bound(theory, expr, pairs, forms)
-    if isinstance(expr, (Expectation, Derivative, Subs)) and _assumed_of(theory, expr):
+    if isinstance(expr, (Expectation, Derivative, Subs)) and _assumed_of(theory, expr, pairs):
         return expr
     return expr.func(*(_inside(theory, part, pairs, forms) for part in expr.args))
 
 
-def _assumed_of(theory: "Theory", expr: Expr) -> bool:
-    """Whether something is assumed of the variable, so that a fact may not hold for all of its values."""
+def _assumed_of(theory: "Theory", expr: Expr, pairs: Pairs) -> bool:
+    """Whether something is assumed of the variable, or hides it in a fact, which may not hold for all of its values."""
     variables = expr.args[1:2] if isinstance(expr, Expectation) else expr.variables
+    if any(theory.hides(lhs - rhs, variable) for lhs, rhs, _ in pairs for variable in variables):
+        return True
     assumed = frozenset().union(*map(theory.reach, theory.conditions.of_quantities()))
     return not assumed.isdisjoint(str(family(variable)) for variable in variables)
 
@@ -54,7 +56,8 @@ def _bound(theory: "Theory", expr: ExprWithLimits, pairs: Pairs, forms: tuple[Ex
     usable = []
     for lhs, rhs, fixed in pairs:
         used = (lhs - rhs).free_symbols & names.keys()
-        if not used & fixed and all(_holds_for(theory, lhs - rhs, v, names, forms) for v in used):
+        hidden = any(theory.hides(lhs - rhs, v) for v in names)
+        if not used & fixed and not hidden and all(_holds_for(theory, lhs - rhs, v, names, forms) for v in used):
             usable.append((lhs.xreplace(names), rhs.xreplace(names), fixed))
     f = _inside(theory, expr.function.xreplace(names), usable, forms)
     return expr.func(f.xreplace({dummy: v for v, dummy in names.items()}), *expr.limits)

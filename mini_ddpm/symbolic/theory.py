@@ -2,16 +2,14 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import mpmath
 from mpmath import mp, mpf
 from sympy import Derivative, Expr, Symbol, count_ops
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from mini_ddpm.symbolic import comparison, existence, prover
+from mini_ddpm.symbolic import comparison, existence, positivity, prover
 from mini_ddpm.symbolic.agreement import DIGITS
 from mini_ddpm.symbolic.complaints import refusal, same_outcome
 from mini_ddpm.symbolic.conditions import Assumption, Bound, Conditions, bound_in
@@ -20,10 +18,9 @@ from mini_ddpm.symbolic.edits import Slips
 from mini_ddpm.symbolic.gaussian import Expectation
 from mini_ddpm.symbolic.interpreter import Interpreter
 from mini_ddpm.symbolic.matrices import sizes
-from mini_ddpm.symbolic.worlds import MOST, NoValue, Unchecked, WrongStep
+from mini_ddpm.symbolic.worlds import MOST, Unchecked, WrongStep
 
 LARGEST = 2_000  # operations of a line in which definitions are unfolded further
-POSITIVE: set[tuple] = set()  # definitions, the last of them tried and found positive, with what they rest on
 Rules = dict[type, Callable]  # kind of expression -> its normal form
 
 
@@ -60,11 +57,12 @@ class Theory(Slips):
 
     def define(self, lhs: Expr, rhs: Expr) -> Definition:
         """Add `lhs := rhs`. Symbols among the indices or arguments of lhs are parameters: alpha_bar[t] defines all."""
-        self._open("definitions")
         new = Definition(lhs, rhs)
         for old in self.definitions:
             if (old.lhs, old.rhs) == (new.lhs, new.rhs):  # said again, as when a cell is run twice
                 return old
+        self._open("definitions")
+        self.definitions = [copy.copy(old) for old in self.definitions]  # those of other cases stay as they are
         for old in self.definitions:
             new.after(old)
         if any(old.covers(lhs) or new.covers(old.lhs) for old in self.definitions):
@@ -74,22 +72,14 @@ class Theory(Slips):
         self.definitions.append(new)
         for old in self.definitions:
             old.after(new)
-        self._reach.clear()
-        self._unfolded.clear()
-        self._check_definition(new)
+        self._reach, self._unfolded = {}, {}
+        try:
+            positivity.check(self, new)
+        except ValueError:
+            self.definitions.remove(new)
+            raise
         self.definitions.sort(key=lambda one: sum(place.is_Symbol for place in one.places))  # f(0) before f(t)
         return new
-
-    def _check_definition(self, new: Definition) -> None:
-        """What is positive may not be defined by something that is not."""
-        rests_on = type(self), self.conditions, *self.given.items(), *((one.lhs, one.rhs) for one in self.definitions)
-        if (new.lhs.is_positive or new.lhs.is_nonnegative) and rests_on not in POSITIVE:
-            for there in self.interpreters([new.lhs, new.rhs]):
-                with suppress(NoValue, Unchecked), mp.workdps(DIGITS):
-                    if (value := there(new.rhs)) < 0 or (new.lhs.is_positive and not value):
-                        self.definitions.remove(new)
-                        raise ValueError(f"{new.lhs} is positive, and {new.rhs} may be {mpmath.nstr(value, 4)}")
-            POSITIVE.add(rests_on)
 
     def assume(self, *conditions: Assumption) -> None:
         """Take for granted, and show, T >= 2 or rho < 1, or what a matrix is, as Q.positive_definite(S)."""
@@ -193,6 +183,11 @@ class Theory(Slips):
                 found |= names
             self._reach[expr] = frozenset(found)
         return self._reach[expr]
+
+    def hides(self, expr: Expr, variable: Expr) -> bool:
+        """Whether a variable stands in what the quantities of an expression are defined by, where it can't be seen."""
+        reached, name = self.reach(expr), str(family(variable))
+        return any(str(family(one.lhs)) in reached and name in self.reach(one.body) for one in self.definitions)
 
     # --- comparing
 

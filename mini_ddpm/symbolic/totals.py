@@ -42,21 +42,41 @@ def _terms(there: "Interpreter", expr: Expr, limits: Tuple, env: "Env") -> Itera
         raise Unchecked(f"{expr} has no value here: an infinite sum is not evaluated. Sum to an index such as T")
     there.theory.check_free(variable)
     for k in range(there.integer(ends[0], env), there.integer(ends[1], env) + 1):
+        if k:  # a sum from 0 on is usual, whatever its index
+            _keeps(variable, mpf(k))
         yield from _terms(there, expr, limits[:-1], env.binding({variable: mpf(k)}))
 
 
 def along(there: "Interpreter", f: Expr, variable: Expr, env: "Env") -> quadrature.Function:
     """f as a function of one variable, which may be a symbol or an indexed quantity."""
     there.theory.check_free(variable)
-    key: object = variable
-    if isinstance(variable, Indexed):
-        key = f"{variable.base}[{', '.join(str(there.integer(index, env)) for index in variable.indices)}]"
+    key = _key(there, variable, env)
 
     def value_at(value: mpf) -> mpf:
         there.terms += 1
         return there(f, env.binding({key: value}))
 
     return value_at
+
+
+def _key(there: "Interpreter", variable: Expr, env: "Env") -> object:
+    """Under what a variable is bound: itself, or the printed name of an indexed quantity."""
+    if not isinstance(variable, Indexed):
+        return variable
+    return f"{variable.base}[{', '.join(str(there.integer(index, env)) for index in variable.indices)}]"
+
+
+def _keeps(variable: Expr, *values: mpf) -> None:
+    """A variable that is assumed to be positive, say, takes no other values: SymPy has used that already."""
+    low, high = min(values), max(values)
+    if (
+        (variable.is_positive and low <= 0)
+        or (variable.is_nonnegative and low < 0)
+        or (variable.is_nonpositive and high > 0)
+    ):
+        raise Unchecked(
+            f"{variable} is assumed to have one sign, but takes values of the other here: make it real=True"
+        )
 
 
 def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
@@ -71,6 +91,7 @@ def mean(there: "Interpreter", expr: Expectation, env: "Env") -> mpf:
             f"the variance {variance} is {mpmath.nstr(square, 5)}, below 0, in world {number}: "
             f"assume {variance} > 0 with theory.assume(...), or make its symbols positive=True"
         )
+    _keeps(variable, mpf("-inf"), mpf("inf"))
     g = along(there, f, variable, env)
     try:
         return quadrature.gaussian_mean(g, center, mp.sqrt(square), _shape(there, f, variable, env))
@@ -92,6 +113,8 @@ def integral(there: "Interpreter", expr: Integral, env: "Env") -> mpf:
         mpf("inf" if end.is_extended_positive else "-inf") if end.is_infinite else there(end, env) for end in ends
     )
     f = expr.function
+    if variable.is_positive is not True or low != 0:  # at one point nothing changes
+        _keeps(variable, low, high)
     try:
         return quadrature.integral(along(there, f, variable, env), low, high, _shape(there, f, variable, env))
     except quadrature.Diverges:
@@ -160,4 +183,7 @@ def derivative(there: "Interpreter", expr: Derivative, env: "Env") -> mpf:
 def substituted(there: "Interpreter", expr: Subs, env: "Env") -> mpf:
     """An expression at a point."""
     values = [there(point, env) for point in expr.point]
-    return there(expr.expr, env.binding(dict(zip(expr.variables, values, strict=True))))
+    for variable, value in zip(expr.variables, values, strict=True):
+        _keeps(variable, value)
+    keys = [_key(there, variable, env) for variable in expr.variables]
+    return there(expr.expr, env.binding(dict(zip(keys, values, strict=True))))
