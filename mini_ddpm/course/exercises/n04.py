@@ -2,6 +2,7 @@
 
 from sympy import sqrt
 
+from mini_ddpm.course.exercises import slices
 from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, recursion, t
 
@@ -11,81 +12,6 @@ LATER = FORWARD.where(t >= 2)  # at t = 1 there is no noise at t - 1
 BETA_TILDE = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta[t]
 FROM_NOW = sqrt(alpha[t]) * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
 OLD_SHARE = alpha_bar[t] / (1 - alpha_bar[t]) * (1 - alpha_bar[t - 1]) / alpha_bar[t - 1]
-
-
-def posterior(x_0: float, x_t: float, bar_t: float, bar_s: float) -> tuple[float, float]:
-    """Mean and variance of q(x_s | x_t, x_0)."""
-    kept = bar_t / bar_s
-    mean = kept**0.5 * (1 - bar_s) / (1 - bar_t) * x_t + bar_s**0.5 * (1 - kept) / (1 - bar_t) * x_0
-    return mean, (1 - bar_s) / (1 - bar_t) * (1 - kept)
-
-
-def between(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    """Mean and variance of q(x_s | x_t, x_r): the chain begun at r."""
-    return posterior(x_r, x_t, bar_t / bar_r, bar_s / bar_r)
-
-
-def _from_the_image(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    return posterior(x_r, x_t, bar_t, bar_s)
-
-
-def _half_from_r(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    return posterior(x_r, x_t, bar_t, bar_s / bar_r)
-
-
-def _half_from_r_but_the_jump(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    a, k = bar_s / bar_r, bar_t / bar_s
-    mean = k**0.5 * (1 - a) / (1 - bar_t) * x_t + a**0.5 * (1 - k) / (1 - bar_t) * x_r
-    return mean, (1 - a) / (1 - bar_t) * (1 - k)
-
-
-def _other_half_from_r(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    b, k = bar_t / bar_r, bar_t / bar_s
-    mean = k**0.5 * (1 - bar_s) / (1 - b) * x_t + bar_s**0.5 * (1 - k) / (1 - b) * x_r
-    return mean, (1 - bar_s) / (1 - b) * (1 - k)
-
-
-def _root_from_the_image(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s
-    mean = k**0.5 * (1 - a) / (1 - b) * x_t + bar_s**0.5 * (1 - k) / (1 - b) * x_r
-    return mean, (1 - a) / (1 - b) * (1 - k)
-
-
-def _with_the_whole_beta(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    return between(x_r, x_t, bar_r, bar_s, bar_t)[0], 1 - bar_t / bar_s
-
-
-def _weighing(of_now: float, of_early: float, numbers: tuple[float, ...]) -> tuple[float, float]:
-    """The right variance, and a mean with these powers of what is kept in its weights. Right are 1/2 and 1/2."""
-    x_r, x_t, bar_r, bar_s, bar_t = numbers
-    a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s
-    mean = k**of_now * (1 - a) / (1 - b) * x_t + a**of_early * (1 - k) / (1 - b) * x_r
-    return mean, (1 - a) / (1 - b) * (1 - k)
-
-
-def _without_roots(*numbers: float) -> tuple[float, float]:
-    return _weighing(1, 1, numbers)
-
-
-def _without_the_first_root(*numbers: float) -> tuple[float, float]:
-    return _weighing(1, 1 / 2, numbers)
-
-
-def _without_the_second_root(*numbers: float) -> tuple[float, float]:
-    return _weighing(1 / 2, 1, numbers)
-
-
-def _exchanged(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    return between(x_t, x_r, bar_r, bar_s, bar_t)
-
-
-def _variance_first(*numbers: float) -> tuple[float, float]:
-    return between(*numbers)[::-1]
-
-
-def _with_a_deviation(x_r: float, x_t: float, bar_r: float, bar_s: float, bar_t: float) -> tuple[float, float]:
-    mean, variance = between(x_r, x_t, bar_r, bar_s, bar_t)
-    return mean, variance**0.5
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -269,7 +195,7 @@ EXERCISES: tuple[Exercise, ...] = (
         r"Now the early end is not the image but a noisy $x_r$, and $r < s < t$. Write a function "
         r"`between(x_r, x_t, bar_r, bar_s, bar_t)` that gives the mean and the variance of $q(x_s \mid x_t, x_r)$, for "
         r"numbers; `bar_r` is $\bar\alpha_r$, and so on. Return both: `q.check(between)`.",
-        between,
+        slices.between,
         r"Begin the chain at $r$. From there to $s$ it keeps $\bar\alpha_s/\bar\alpha_r$, and to $t$ it keeps "
         r"$\bar\alpha_t/\bar\alpha_r$. These take the places of $\bar\alpha_s$ and $\bar\alpha_t$ in section 6, and "
         r"$x_r$ that of $x_0$. In Python: `a, b, k = bar_s / bar_r, bar_t / bar_r, bar_t / bar_s`, then "
@@ -280,35 +206,35 @@ EXERCISES: tuple[Exercise, ...] = (
             "x_r is the image of that chain. What is its alpha_bar at s, the share kept since r?",
         ),
         (
-            (_from_the_image, "Your numbers count the noise since the image. x_r is known: count from r."),
-            (_half_from_r, "You count alpha_bar_s from r, but alpha_bar_t still from the image."),
-            (_half_from_r_but_the_jump, "You count alpha_bar_s from r, but alpha_bar_t still from the image."),
-            (_other_half_from_r, "You count alpha_bar_t from r, but alpha_bar_s still from the image."),
+            (slices.from_the_image, "Your numbers count the noise since the image. x_r is known: count from r."),
+            (slices.half_from_r, "You count alpha_bar_s from r, but alpha_bar_t still from the image."),
+            (slices.half_from_r_but_the_jump, "You count alpha_bar_s from r, but alpha_bar_t still from the image."),
+            (slices.other_half_from_r, "You count alpha_bar_t from r, but alpha_bar_s still from the image."),
             (
-                _root_from_the_image,
+                slices.root_from_the_image,
                 "The variance is right, and the weight of x_t. In the weight of x_r you count alpha_bar_s from the "
                 "image: count it from r.",
             ),
             (
-                _with_the_whole_beta,
+                slices.with_the_whole_beta,
                 "The mean is right. Your variance is that of the forward jump from s to t: x_r makes it smaller.",
             ),
             (
-                _without_roots,
+                slices.without_roots,
                 "The variance is right. In the mean both roots are missing: x_t has the root of what is kept "
                 "from s to t in its weight, x_r the root of what is kept from r to s.",
             ),
             (
-                _without_the_first_root,
+                slices.without_the_first_root,
                 "The variance is right, and the weight of x_r. In the weight of x_t a root is missing.",
             ),
             (
-                _without_the_second_root,
+                slices.without_the_second_root,
                 "The variance is right, and the weight of x_t. In the weight of x_r a root is missing.",
             ),
-            (_exchanged, "The variance is right. In the mean x_t and x_r have each other's weight."),
-            (_variance_first, "Both numbers are right, in the other order: the mean first."),
-            (_with_a_deviation, "The mean is right. You return a standard deviation, the root of the variance."),
+            (slices.exchanged, "The variance is right. In the mean x_t and x_r have each other's weight."),
+            (slices.variance_first, "Both numbers are right, in the other order: the mean first."),
+            (slices.with_a_deviation, "The mean is right. You return a standard deviation, the root of the variance."),
         ),
         cases=[(0.7, -0.2, 0.8, 0.6, 0.5), (-1.3, 0.4, 0.95, 0.9, 0.1), (0.7, 1.5, 1.0, 0.8, 0.3)],
     ),
