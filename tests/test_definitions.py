@@ -182,3 +182,12 @@ def test_a_name_for_what_should_not_be_in_an_answer_is_seen_through():
     theory = defined(m, alpha_bar[t])
     with pytest.raises(WrongStep, match="should not be"):
         Derivation(theory, alpha_bar[t] + 0 * y).answer(m, without=[alpha_bar])
+
+
+def test_a_sum_of_positive_terms_is_positive():
+    weight, share = IndexedBase("w", positive=True), IndexedBase("share", positive=True)
+    Theory().define(share[t], weight[t] / Sum(weight[s], (s, 1, T)))
+    with pytest.raises(ValueError, match=r"nothing proves|may be"):
+        Theory().define(share[t], weight[t] / Sum(weight[s] - 1, (s, 1, T)))
+    with pytest.raises(ValueError, match=r"nothing proves|may be"):
+        Theory().define(share[t], Sum(weight[s], (s, 2, T)))  # there is no term at T = 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sympy import (
     Abs,
     Add,
+    Dummy,
     Expr,
     Indexed,
     IndexedBase,
@@ -60,8 +61,16 @@ def has_value(theory: "Theory", expr: Expr) -> bool:
 
 def has_sign(theory: "Theory", expr: Expr, strict: bool) -> bool:
     """True if a line is positive for certain wherever it has a value, or, unless `strict`, 0."""
-    expr = theory.unfold_some(expr)
+    expr = theory.unfold_some(expr).replace(
+        lambda node: isinstance(node, Sum) and _is_positive(theory, node), lambda node: Dummy("sum", positive=True)
+    )
     return _is_found(theory, lambda n: _is_met("positive" if strict else "not negative", n.sign(expr, EVERYWHERE)))
+
+
+def _is_positive(theory: "Theory", node: Sum) -> bool:
+    """Whether all terms of a sum are positive, and there is one."""
+    (_, first, last), *outer = node.limits
+    return not outer and bool(node.function.is_positive) and theory.conditions.at_least(last, first)
 
 
 def _is_found(theory: "Theory", asks: Callable[[Normal], bool]) -> bool:
