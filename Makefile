@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 # One process a core, each with one thread. Notebooks are run as they are on a reader's machine, but for the budget.
-ENV := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1
-PYTEST := $(ENV) $(BIN)/python -m pytest -n auto --dist worksteal
+PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+LONG := $(addprefix tests/test_,derivations.py planted_mistakes.py hint_shares.py attacks.py hints.py notebooks.py)
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 .PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-quality bench-gpu clean
@@ -27,8 +27,9 @@ train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
 
 test: $(STAMP) check  ## run all tests, and every notebook as a test
-	# and count the branches taken; what is ignored is a word on branches of the tests themselves
-	$(ENV) $(BIN)/python -W ignore::RuntimeWarning:slipcover.importer -m slipcover -m pytest -n auto --dist worksteal
+	# what computes longest, without the tracer of branches, under which it would take three times as long
+	$(PYTEST) $(LONG)
+	$(PYTEST) $(LONG:%=--ignore=%) --cov --cov-report=term
 	# Part I: every text output is compared, and the order of hashes must not matter
 	PYTHONHASHSEED=1 $(NBVAL) --nbval notebooks/0[0-5]_*.ipynb notebooks/[A-Z]_*.ipynb
 	PYTHONHASHSEED=2 $(NBVAL) --nbval notebooks/0[0-5]_*.ipynb

@@ -119,12 +119,13 @@ def test_sums_that_may_be_empty_and_cases_that_no_world_has_are_not_proved(old, 
     ("lhs", "rhs"),
     [
         (beta[t], t / 1000), (alpha[t], 4 + u), (u, y + 10**5), (fp(v), v + 10**5), (alpha_bar[t], t / 1000),
-        (fp(y), y**2 - 1), (IndexedBase("H", positive=True)[t], t - 30),
+        (alpha_bar[0], Rational(1, 2)),        (fp(y), y**2 - 1), (IndexedBase("H", positive=True)[t], t - 30),
     ],
 )  # fmt: skip
 def test_what_has_a_sign_is_defined_by_what_is_proved_to_have_it(lhs, rhs):
     with pytest.raises(ValueError, match=r"nothing proves|may be|make it real"):
         Theory().define(lhs, rhs)
+    Theory().define(alpha_bar[0], Integer(1))
 
 
 def test_a_definition_of_what_is_positive_holds_where_it_is():

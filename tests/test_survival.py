@@ -444,7 +444,7 @@ def test_an_interrupt_after_training_says_how_to_go_on(run, monkeypatch):
     monkeypatch.setattr(runs, "report", pressed)
     status, out, err = run("train", "--preset", "tiny", "--steps", 2, "--out", "r", "--device", "cpu")
     assert status == 130
-    assert out.endswith("not drawn and measured; for that: mini-ddpm train --resume r\n")
+    assert out.endswith("not drawn and measured to the end; for that: mini-ddpm train --resume r\n")
     assert err.splitlines()[-1] == "mini-ddpm: interrupted"
 
 

@@ -35,9 +35,11 @@ def check(theory: "Theory", new: Definition) -> None:
     for place in new.parameters:
         if not place.is_integer and not (place.is_positive is None and place.is_nonnegative is None):
             raise ValueError(f"{new.lhs} := ... would hold for every number, not for {place} of one sign: make it real")
+    if str(new.lhs) == "alpha_bar[0]" and new.rhs != 1:
+        raise ValueError(f"alpha_bar[0] is 1, and may be {new.rhs} for another name only")
     _try(theory, new)
     strict = bool(new.lhs.is_positive)
-    below_1 = [1 - new.rhs] if is_fraction(new.lhs) else []
+    below_1 = [1 - new.rhs] if is_fraction(new.lhs) and str(new.lhs) != "alpha_bar[0]" else []  # which is 1
     if not all(existence.has_sign(theory, expr, strict) for expr in (new.rhs, *below_1)):
         wanted = "between 0 and 1" if below_1 else "positive" if strict else "not negative"
         raise ValueError(
