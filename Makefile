@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 # One process a core, each with one thread. Notebooks are run as they are on a reader's machine, but for the budget.
 PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
-LONG := $(addprefix tests/test_,derivations.py planted_mistakes.py hint_shares.py attacks.py hints.py notebooks.py)
+LONG := $(addprefix tests/test_,derivations.py planted_mistakes.py hint_shares.py attacks.py notebooks.py)
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 .PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-quality bench-gpu clean
