@@ -50,6 +50,12 @@ def test_few_paths_decide_the_likelihood_of_many_pixels(seed):
     assert off < -10
 
 
+def test_the_divergence_of_the_paths_is_what_the_bound_loses():
+    ratios = log_ratios(toy, toy.paths(0.7, 100_000))
+    error = ratios.std() / len(ratios) ** 0.5
+    assert toy.path_divergence(0.7) == pytest.approx(-0.63585 - ratios.mean(), abs=4 * error)
+
+
 known, step, L_T = q(x[t - 1], x[t], x[0]), p(x[t - 1], x[t]), KL(q(x[T], x[0]), p(x[T]))
 blind = q(x[t - 1], x[0])
 
