@@ -40,7 +40,7 @@ def test_hints_name_the_planted_mistakes(record_property):
     cases = []
     for path in notebooks.DERIVING:
         if EVERY == 1 or path.stem in QUICK:
-            cases += list(hinted.planted_in(true_steps(path)))[:: 1 if EVERY == 1 else 3 * EVERY]
+            cases += list(hinted.planted_in(true_steps(path)))[:: 1 if EVERY == 1 else 2 * EVERY]
     share, counts = shares("planted mistakes", cases, record_property)
     assert share >= 0.8
     assert counts["named"] >= 20
