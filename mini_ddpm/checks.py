@@ -64,8 +64,9 @@ def finite(x: Tensor, what: str) -> Tensor:
 
 def check_step(state: Any, s: int) -> Any:
     """What a step function returned, unless it is no `Step` to the time s."""
-    if not all(hasattr(state, name) for name in ("t", "x_t", "x_0")) or state.t != s:
-        found = f"one to time {state.t}" if hasattr(state, "t") else f"a {type(state).__name__}"
+    whole = all(hasattr(state, name) for name in ("t", "x_t", "x_0"))
+    if not whole or state.t != s:
+        found = f"one to time {state.t}" if whole else f"a {type(state).__name__}"
         raise TypeError(f"a step to time {s} must return Step({s}, x_t, x_0), not {found}")
     return state
 

@@ -17,7 +17,7 @@ from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import hybrid_loss, simple_loss, vlb_loss
 from mini_ddpm.measure.likelihood import bound
 from mini_ddpm.runs.presets import preset
-from mini_ddpm.sampling import ancestral_step, sample
+from mini_ddpm.sampling import Step, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas
 from mini_ddpm.training import TrainConfig, TrainState, load_checkpoint, save_checkpoint, train
 
@@ -239,3 +239,19 @@ def test_times_given_to_sample_are_looked_at(chain):
     diffusion = Diffusion(NoiseSchedule.from_betas(cosine_betas(100)))
     with pytest.raises(ValueError, match="timesteps must be a list of whole numbers that fall to 0"):
         next(sample(ancestral_step, diffusion, lambda x_t, t: x_t, torch.zeros(1, 1, 2, 2), chain))
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [(lambda x_t, s: x_t, "not a Tensor"), (lambda x_t, s: Step(s + 1, x_t, x_t), "not one to time")],
+)
+def test_a_step_that_returns_no_step_is_named(returned, message):
+    diffusion = Diffusion(NoiseSchedule.from_betas(cosine_betas(20)), steps=2)
+    with pytest.raises(TypeError, match=message):
+        next(sample(lambda d, m, x_t, t, s: returned(x_t, s), diffusion, None, torch.zeros(1, 1, 4, 4)))
+
+
+def test_guidance_without_label_dropout_is_refused():
+    config = preset("mnist-laptop")
+    with pytest.raises(ValueError, match=r"set sampling\.guidance=1"):
+        replace(config, training=replace(config.training, label_dropout=0.0))
