@@ -16,7 +16,8 @@ from mini_ddpm.diffusion import Diffusion, fixed_small, predict_v
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import hybrid_loss, simple_loss, vlb_loss
 from mini_ddpm.measure.likelihood import bound
-from mini_ddpm.runs.presets import preset
+from mini_ddpm.runs.presets import RunConfig, preset
+from mini_ddpm.runs.settings import changed
 from mini_ddpm.sampling import Step, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas
 from mini_ddpm.training import TrainConfig, TrainState, load_checkpoint, save_checkpoint, train
@@ -251,7 +252,12 @@ def test_a_step_that_returns_no_step_is_named(returned, message):
         next(sample(lambda d, m, x_t, t, s: returned(x_t, s), diffusion, None, torch.zeros(1, 1, 4, 4)))
 
 
-def test_guidance_without_label_dropout_is_refused():
-    config = preset("mnist-laptop")
-    with pytest.raises(ValueError, match=r"set sampling\.guidance=1"):
-        replace(config, training=replace(config.training, label_dropout=0.0))
+def test_guidance_without_label_dropout_is_refused_where_it_is_chosen():
+    """A run of an earlier version may have it, and still opens."""
+    with pytest.raises(ValueError, match="take guidance 1, or train with"):
+        changed(preset("mnist-laptop"), ["training.label_dropout=0"])
+    plain = changed(preset("mnist-laptop"), ["training.label_dropout=0", "sampling.guidance=1"])
+    with pytest.raises(ValueError, match="take guidance 1, or train with"):
+        changed(plain, ["sampling.guidance=2"])
+    old = replace(plain, sampling=preset("mnist-laptop").sampling)
+    assert RunConfig.from_json(old.to_json()) == old

@@ -17,6 +17,7 @@ from mini_ddpm.folders import read_picture
 from mini_ddpm.measure import digits
 from mini_ddpm.runs.device import pick_device
 from mini_ddpm.runs.drawing import OwnImage, default_labels
+from mini_ddpm.runs.presets import check_guidance
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
 from mini_ddpm.sampling import ancestral_step
 
@@ -92,6 +93,8 @@ def configured(run: str, device: str | None, raw: bool, changes: dict[str, Any])
     trained = open_run(run, pick_device(device), given.pop("classifier", None), averaged=not raw)
     variance = given.pop("variance", trained.config.variance)
     config = replace(trained.config, sampling=replace(trained.config.sampling, **given), variance=variance)
+    if "guidance" in given:
+        check_guidance(config)
     draws = click.get_current_context().params.get("bits") is None
     ddim = config.sampling.step is not ancestral_step
     drawing = "--n --sampler --steps --eta --guidance --classifier --extractor --compile"

@@ -88,11 +88,6 @@ class RunConfig:
             raise ValueError(f"T={self.T} is more than a million steps")
         if self.sampling.steps > self.T:
             raise ValueError(f"sampling.steps must be between 1 and T={self.T}, not {self.sampling.steps}")
-        if self.sampling.guidance != 1 and self.unet.classes and not self.training.label_dropout:
-            raise ValueError(
-                "guidance needs to know what the network says without a label, and with training.label_dropout=0 it "
-                "never learns that: set sampling.guidance=1, or a label_dropout such as 0.1"
-            )
         if self.variance == "learned-range" and not self.unet.learned_variance:
             raise ValueError("variance learned-range needs a network with variance channels (learned_variance=True)")
 
@@ -159,6 +154,15 @@ def images_of(config: RunConfig, split: str) -> ImageSet:
         new, old = (", ".join(names) or "none" for names in (found.names, config.names))
         raise DataError(f"the classes in {config.data} are {new}, but the run began with {old}: put them back")
     return found
+
+
+def check_guidance(config: RunConfig) -> None:
+    """Refuse a new choice of guidance that the network can't follow; runs of earlier versions may have it, and open."""
+    if config.sampling.guidance != 1 and config.unet.classes and not config.training.label_dropout:
+        raise ValueError(
+            "guidance needs to know what the network says without a label, and with training.label_dropout=0 it "
+            "never learns that: take guidance 1, or train with a label_dropout such as 0.1"
+        )
 
 
 def check_choice(what: str, name: str, choices: dict | tuple) -> None:

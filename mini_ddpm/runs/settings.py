@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mini_ddpm import data
-from mini_ddpm.runs.presets import RunConfig, preset
+from mini_ddpm.runs.presets import RunConfig, check_guidance, preset
 
 
 def fields_of(config: RunConfig) -> dict[str, Any]:
@@ -43,7 +43,9 @@ def changed(config: RunConfig, settings: Sequence[str]) -> RunConfig:
         given[name] = text
         *outer, last = name.split(".")
         (content[outer[0]] if outer else content)[last] = _value(text, known[name])
-    return RunConfig.from_json(content)
+    found = RunConfig.from_json(content)
+    check_guidance(found)
+    return found
 
 
 def _value(text: str, before: Any) -> Any:
