@@ -155,7 +155,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "02_elbo": ("posterior = both / q_at[k]", "posterior = both / q_at[k - 1]"),
     "03_kl_between_gaussians": ("closed_form = divergence.last", "closed_form = 2 * divergence.last"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
-    "05_simplified_loss": ("x[t] - beta[t] / sqrt(1 - alpha_bar[t]) * epsilon", "x[t] - beta[t] * epsilon"),
+    "05_simplified_loss": ("x[t] - beta[t] / root * epsilon", "x[t] - beta[t] * epsilon"),
     "06_unet": ("return x + h", "return h"),
     "07_training": ("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps"),
     "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
