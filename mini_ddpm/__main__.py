@@ -1,6 +1,5 @@
 """The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
 
-import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from typing import NoReturn
@@ -11,14 +10,13 @@ from mini_ddpm.terminal import Quiet, handled
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage, 130 if interrupted).
-
-    Of several processes that torchrun started, only the first one prints, but for errors.
-    """
+    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage, 130 if interrupted)."""
     out = Quiet(sys.stdout)
     with redirect_stdout(out), redirect_stderr(Quiet(sys.stderr)), handled(_interrupt):  # type: ignore[type-var]
         try:
-            _run()
+            from mini_ddpm.commands import cli  # a moment, in which Ctrl-C must be answered too
+
+            cli.main(prog_name="mini-ddpm", standalone_mode=False)
             out.flush()
             if out.lost is None or isinstance(out.lost, BrokenPipeError):  # as for | head, which has seen enough
                 return
@@ -38,24 +36,6 @@ def main() -> None:
             said, status = "interrupted", 130
         click.echo("mini-ddpm: " + " ".join(said.split()), err=True)
         sys.exit(status)
-
-
-def _run() -> None:
-    from mini_ddpm import commands, parallel  # seconds, in which Ctrl-C must be answered too
-    from mini_ddpm.runs.device import enough_memory
-
-    try:
-        with parallel.job(), enough_memory("take fewer images (a smaller --n), or a smaller network"):
-            if parallel.rank():
-                sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-            commands.cli.main(prog_name="mini-ddpm", standalone_mode=False)
-    except click.Abort:
-        raise
-    except RuntimeError as error:
-        if not parallel.is_lost(error):
-            raise
-        reason = f"{error}\n".splitlines()[0][:200]
-        raise parallel.LostProcessError(f"another process stopped: {reason}") from None
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

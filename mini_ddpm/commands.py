@@ -1,4 +1,4 @@
-"""The commands and their options."""
+"""The commands and their options. What they need is imported where they work, so that help is there at once."""
 
 import os
 import re
@@ -9,11 +9,8 @@ from pathlib import Path
 
 import click
 
-from mini_ddpm import data, measuring, parallel, runs
-from mini_ddpm.runs import classifiers, options, outputs, presets
-from mini_ddpm.runs.device import enough_memory
-from mini_ddpm.runs.drawing import BATCH
-from mini_ddpm.runs.settings import chosen
+from mini_ddpm import measuring, options, work
+from mini_ddpm.limits import BATCH, MOST
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
@@ -29,7 +26,7 @@ set_option = click.option(
 )
 
 
-@click.group(invoke_without_command=True, context_settings=SETTINGS)
+@click.group(cls=work.Group, invoke_without_command=True, context_settings=SETTINGS)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Train small diffusion models on real images, draw from them, and measure what they draw."""
@@ -71,6 +68,10 @@ def train(
     device: str | None,
 ) -> None:
     """Train, then leave samples, a loss curve, an animation and an evaluation in the run folder."""
+    from mini_ddpm import runs
+    from mini_ddpm.runs.device import enough_memory
+    from mini_ddpm.runs.settings import chosen
+
     place = runs.pick_device(device)
     fixed = steps is not None or any(each.startswith("training.steps=") for each in settings)
     begin = "--preset --data --skip-broken --set --minutes --seed --out"
@@ -114,7 +115,7 @@ def train(
 
 @cli.command()
 @click.argument("run")
-@click.option("--n", type=click.IntRange(1, outputs.MOST), default=64, help="How many; on a sheet, 2,500 at most.")
+@click.option("--n", type=click.IntRange(1, MOST), default=64, help="How many; on a sheet, 2,500 at most.")
 @options.sampling_options
 @click.option("--label", help="Draw only the class of this number or name; all in turn by default.")
 @click.option("--image", type=options.PICTURE, help="An own picture to begin with, cropped and resized to fit.")
@@ -140,10 +141,13 @@ def sample(
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN: a run folder, an exported file, or mnist, mnist-improved or cifar10."""
+    from mini_ddpm import parallel
+    from mini_ddpm.runs import asked, outputs
+
     if parallel.rank():
         return  # the first process draws alone
-    trained = options.configured(run, device, raw, changes)
-    labels, own = options.labels_of(trained, n, label), options.own_image(trained, image, from_step, mask)
+    trained = asked.configured(run, device, raw, changes)
+    labels, own = asked.labels_of(trained, n, label), asked.own_image(trained, image, from_step, mask)
     target, animation = outputs.targets(out, n, gif)
     outputs.save_drawn(trained, labels, n, seed, target, animation, own)
     click.echo(f"wrote {out}" + (f" and {animation}" if gif else ""))
@@ -158,6 +162,8 @@ for command in (measuring.evaluate, measuring.floors, measuring.measure_folder):
 @options.file_option("--out", options.TENSORS, required=True, help="The .safetensors file; several, above 15 MB.")
 def export(run: str, out: Path) -> None:
     """Write RUN's averaged weights in half precision, to share."""
+    from mini_ddpm import runs
+
     click.echo("wrote " + ", ".join(map(str, runs.export(run, out))))
 
 
@@ -165,6 +171,8 @@ def export(run: str, out: Path) -> None:
 @click.argument("name")
 def fetch(name: str) -> None:
     """Download a full data set, mnist, fashion-mnist or cifar10, unless it is at hand, and verify it."""
+    from mini_ddpm import data
+
     folder = data.fetch(name)
     train, test = data.load(name, "train"), data.load(name, "test")
     where = "shipped with the package" if folder is None else f"in {folder}"
@@ -175,6 +183,8 @@ def fetch(name: str) -> None:
 @cli.command("presets")
 def list_presets() -> None:
     """List the configurations."""
+    from mini_ddpm.runs import presets
+
     for name, config in presets.PRESETS.items():
         training = config.training
         click.echo(f"{name:20} {config.data:9} {training.steps:>7,} steps of {training.batch_size} images")
@@ -188,6 +198,9 @@ def list_presets() -> None:
 @options.device_option
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
     """Remake the judge of digits or of CIFAR-10 from the full data set."""
+    from mini_ddpm import runs
+    from mini_ddpm.runs import classifiers, presets
+
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
     options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
     out = out or classifiers.shipped_judge(data_name)
@@ -222,6 +235,10 @@ def train_classifier(
     device: str | None,
 ) -> None:
     """Train a classifier of noisy images, for `sample --classifier`; print its accuracy at each noise level."""
+    from mini_ddpm import runs
+    from mini_ddpm.runs import classifiers
+    from mini_ddpm.runs.settings import chosen
+
     _, config = chosen(preset, "mnist", data_name, skip_broken, settings)
     found = classifiers.make_classifier(config, steps, not clean, seed, out, runs.pick_device(device))
     for t, accuracy in found.items():

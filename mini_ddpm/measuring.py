@@ -4,17 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
-from mini_ddpm import measure, parallel, runs
-from mini_ddpm.files import write_json
-from mini_ddpm.measure import extractors, references
-from mini_ddpm.measure.distances import N
-from mini_ddpm.runs import options
-from mini_ddpm.runs.drawing import BATCH
+from mini_ddpm import options, work
+from mini_ddpm.limits import BATCH, N
 
 
-@click.command()
+@click.command(cls=work.Command)
 @click.argument("run")
 @click.option("--n", type=click.IntRange(5, 100_000), default=N, help="How many images to draw.")
 @options.sampling_options
@@ -49,7 +44,11 @@ def evaluate(
     **changes: str | float | None,
 ) -> None:
     """Draw images with RUN and measure them against real ones, or bound the likelihood of real test images."""
-    trained = options.configured(run, device, raw, changes)
+    from mini_ddpm import parallel, runs
+    from mini_ddpm.files import write_json
+    from mini_ddpm.runs import asked
+
+    trained = asked.configured(run, device, raw, changes)
     if fast:
         trained, how = runs.compiled(trained, min(n, BATCH))
         click.echo(how)
@@ -62,7 +61,7 @@ def evaluate(
         show(figures)
 
 
-@click.command()
+@click.command(cls=work.Command)
 @click.option("--n", type=click.IntRange(5, 10_000), default=10_000, help="How many images.")
 @click.option("--extractor", default="cifar10-judge", help="cifar10-judge, efficientnet-lite0 or inception.")
 @click.option("--seed", type=options.SEED, default=0, help="Of the noise.")
@@ -70,13 +69,18 @@ def evaluate(
 @options.device_option
 def floors(n: int, extractor: str, seed: int, out: Path | None, device: str | None) -> None:
     """Measure real CIFAR-10 images, and real images with noise: what the figures of `evaluate` compare with."""
+    import torch
+
+    from mini_ddpm import measure, runs
+    from mini_ddpm.measure import extractors
+
     chosen = runs.pick_device(device)
     torch.manual_seed(seed)
     rows = measure.floors(extractors.get(extractor, chosen), n)
     tell(rows, {"n": n, "seed": seed, "machine": runs.machine(chosen)}, out)
 
 
-@click.command("measure")
+@click.command("measure", cls=work.Command)
 @click.argument("folder", type=options.FOLDER)
 @click.option("--reference", type=options.FOLDER, required=True, help="A folder of real pictures, to compare with.")
 @click.option("--extractor", default="efficientnet-lite0", help="efficientnet-lite0 or inception.")
@@ -89,6 +93,11 @@ def measure_folder(
     folder: Path, reference: Path, extractor: str, seed: int, out: Path | None, device: str | None, **reading: Any
 ) -> None:
     """Measure the pictures in FOLDER, whoever made them, against real ones, and real ones against each other."""
+    import torch
+
+    from mini_ddpm import runs
+    from mini_ddpm.measure import extractors, references
+
     chosen = runs.pick_device(device)
     features = extractors.for_any(extractor, chosen)
     found, real = references.read_both(folder, reference, **reading)
@@ -103,6 +112,9 @@ def measure_folder(
 
 def tell(rows: dict[str, dict[str, float]], how: dict[str, Any], out: Path | None) -> None:
     """Write rows of figures, and how they came about, to a file; print the rows, whether or not that works."""
+    from mini_ddpm import parallel
+    from mini_ddpm.files import write_json
+
     try:
         if out is not None and parallel.rank() == 0:
             write_json(out, {**how, "rows": rows})

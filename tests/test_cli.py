@@ -10,7 +10,7 @@ import torch
 from conftest import one_line
 from PIL import Image
 
-from mini_ddpm import commands, data, measuring, parallel, runs
+from mini_ddpm import data, measuring, parallel, runs
 from mini_ddpm.classifier import ClassifierStep
 from mini_ddpm.data import some_cifar10
 from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
@@ -81,7 +81,7 @@ def test_figures_that_can_not_be_stored_are_shown(trained, run, monkeypatch):
     def full(path, content):
         raise OSError(f"could not write {path}: the disk is full")
 
-    monkeypatch.setattr(measuring, "write_json", full)
+    monkeypatch.setattr("mini_ddpm.files.write_json", full)
     status, out, err = run("evaluate", trained, "--n", 100, "--steps", 2, "--out", "e.json")
     assert status == 1
     assert "fd_judge" in out
@@ -235,6 +235,24 @@ def test_an_exported_model_draws_the_same(trained, run, tmp_path, monkeypatch):
     assert np.abs(a - b).mean() < 2  # half precision
 
 
+def test_help_does_not_wait_for_what_the_work_needs():
+    """Importing torch takes seconds; help, a wrong option and a wrong name of a command are answered before."""
+    script = """
+import sys
+from mini_ddpm.commands import cli
+for words in [["--help"], ["trian"], *([name, word] for name in cli.commands for word in ("--help", "--stpes"))]:
+    try:
+        cli.main(words, standalone_mode=False)
+    except Exception as error:
+        print(error)
+late = {"torch", "numpy", "matplotlib", "PIL", "mini_ddpm.runs"} & {*sys.modules}
+assert not late, late
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.count("Usage: ") > 10
+    assert said.count("--stpes") > 8
+
+
 def test_shipped_model_by_name_needs_no_network(run, monkeypatch):
     monkeypatch.setenv("MINI_DDPM_DATA", "nowhere")
     assert run("sample", "mnist", "--n", 1, "--steps", 2)[0] == 0
@@ -378,7 +396,7 @@ def test_a_lost_process_is_named_wherever_it_is_missed(run, monkeypatch):
     def lost(*args, **options):
         raise RuntimeError("[gloo/transport/tcp/pair.cc:538] Connection closed by peer")
 
-    monkeypatch.setattr(commands.runs, "evaluate", lost)
+    monkeypatch.setattr(runs, "evaluate", lost)
     monkeypatch.setattr(parallel, "size", lambda: 2)
     status, _, err = run("evaluate", "mnist", "--n", 5, "--device", "cpu")
     assert status == 1

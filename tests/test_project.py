@@ -240,10 +240,23 @@ def test_pages_show_commands():
 
 # --- the package's files --------------------------------------------------------------------------------
 
-FRONT = ["checks", "schedules", "diffusion", "losses", "contracts", "unet", "files", "downloads", "folders", "data"]
+FRONT = [
+    "limits",
+    "checks",
+    "schedules",
+    "diffusion",
+    "losses",
+    "contracts",
+    "unet",
+    "files",
+    "options",
+    "downloads",
+    "folders",
+    "data",
+]
 FRONT += ["parallel", "terminal", "training", "sampling", "guidance", "classifier"]
 MEASURE = ["distances", "judges", "extractors", "digits", "colour", "references", "likelihood"]
-RUNS = ["presets", "settings", "device", "classifiers", "trained", "drawing", "options", "pictures", "outputs"]
+RUNS = ["presets", "settings", "device", "classifiers", "trained", "drawing", "asked", "pictures", "outputs"]
 RUNS += ["metrics", "watching", "guard", "folder", "results"]
 HOUSE = [*FRONT, *(f"measure.{room}" for room in MEASURE), "measure", *(f"runs.{room}" for room in RUNS), "runs"]
 
@@ -269,12 +282,13 @@ def test_imports_point_down_one_way():
     imports = modules()
     order = [*HOUSE, "course", *sorted(name for name in imports if name.startswith("course."))]
     symbolic = {name for name in imports if name.startswith("symbolic")}
-    assert {*order} | symbolic | {"mini_ddpm", "measuring", "commands", "__main__"} == imports.keys()
+    assert {*order} | symbolic | {"mini_ddpm", "work", "measuring", "commands", "__main__"} == imports.keys()
     assert not any(imports["mini_ddpm"])
     for i, module in enumerate(HOUSE):
         assert imports[module] <= {*HOUSE[:i]}, f"{module} imports {imports[module] - {*HOUSE[:i]}}"
-    assert imports["measuring"] <= {*HOUSE}
-    assert imports["commands"] <= {*HOUSE, "measuring"}
+    assert imports["work"] <= {*HOUSE}
+    assert imports["measuring"] <= {*HOUSE, "work"}
+    assert imports["commands"] <= {*HOUSE, "work", "measuring"}
     assert imports["__main__"] <= {*HOUSE, "commands"}
     for module, used in imports.items():
         learning = re.match(r"course\.(exercises|p\d\d)\b", module)  # pages and exercises that derive

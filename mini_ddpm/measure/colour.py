@@ -10,7 +10,8 @@ from mini_ddpm import parallel
 from mini_ddpm.checks import check_images, check_labels
 from mini_ddpm.data import ImageSet, load, to_pixels
 from mini_ddpm.files import read_tensors, write_tensors
-from mini_ddpm.measure.distances import MOMENTS, N, frechet_distance, kernel_distance, moments_of, precision_recall
+from mini_ddpm.limits import N
+from mini_ddpm.measure.distances import MOMENTS, frechet_distance, kernel_distance, moments_of, precision_recall
 from mini_ddpm.measure.extractors import CIFAR_JUDGE_FILE, Extractor, as_extractor
 from mini_ddpm.measure.judges import CifarJudge
 

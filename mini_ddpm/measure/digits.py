@@ -14,7 +14,8 @@ from torch import Tensor
 from mini_ddpm.checks import check_images, check_labels
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.files import CheckpointError, read_tensors, shipped, write_tensors
-from mini_ddpm.measure.distances import MOMENTS, N, class_spread, frechet_distance, moments_of, nearest_distance
+from mini_ddpm.limits import N
+from mini_ddpm.measure.distances import MOMENTS, class_spread, frechet_distance, moments_of, nearest_distance
 from mini_ddpm.measure.judges import Judge
 
 JUDGE_FILE = shipped("weights/judge.safetensors")

@@ -15,7 +15,6 @@ from mini_ddpm.data import to_model
 if TYPE_CHECKING:  # it takes a second to import, which not every command needs
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-N = 2000  # images in every comparison by default; the real ones are the first of the test set
 MOMENTS = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
 
 

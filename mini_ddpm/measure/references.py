@@ -18,8 +18,8 @@ from torch import Tensor
 
 from mini_ddpm import data, folders, parallel
 from mini_ddpm.data import DataError, ImageSet
+from mini_ddpm.limits import N
 from mini_ddpm.measure.distances import (
-    N,
     frechet_distance,
     kernel_distance,
     moments_of,

@@ -12,12 +12,11 @@ from mini_ddpm import parallel
 from mini_ddpm.checks import check_images, check_labels, finite
 from mini_ddpm.data import to_pixels
 from mini_ddpm.guidance import classifier_free, classifier_guided, classifier_step
+from mini_ddpm.limits import BATCH
 from mini_ddpm.losses import Model
 from mini_ddpm.runs.trained import Trained, example_call, image_shape
 from mini_ddpm.sampling import Step, StepFunction, inpaint, sample, sample_from
 from mini_ddpm.training import autocast
-
-BATCH = 250  # images drawn at a time
 
 
 class OwnImage(NamedTuple):

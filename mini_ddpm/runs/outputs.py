@@ -12,12 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from mini_ddpm.files import check_target, write_whole
+from mini_ddpm.limits import SHEET
 from mini_ddpm.runs.drawing import OwnImage, chain_length, draw_batches
 from mini_ddpm.runs.pictures import Film, picture, pixel_grid, save_animation
 from mini_ddpm.runs.trained import Trained, image_shape
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".npz", "/ for a folder")
-SHEET, MOST = 2500, 100_000  # images that a sheet can show, and that a folder or an .npz file can hold
 
 
 def targets(name: str, n: int, gif: bool) -> tuple[Path, Path | None]:

@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 from mini_ddpm import measure, parallel
 from mini_ddpm.data import DataError, is_folder, load, to_pixels
 from mini_ddpm.files import CheckpointError, digest, read_tensors, write_json, write_tensors, write_whole
+from mini_ddpm.limits import N
 from mini_ddpm.measure import Bound, digits, extractors, references
-from mini_ddpm.measure.distances import N
 from mini_ddpm.runs.device import machine
 from mini_ddpm.runs.drawing import batch_seed, default_labels, draw_many, sheet_labels
 from mini_ddpm.runs.folder import Run, read_metrics

@@ -1,0 +1,5 @@
+"""Numbers that the work and the command line's help share."""
+
+N = 2000  # images in every comparison by default; the real ones are the first of the test set
+BATCH = 250  # images drawn at a time
+SHEET, MOST = 2500, 100_000  # images that a sheet can show, and that a folder or an .npz file can hold
