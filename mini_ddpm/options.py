@@ -35,7 +35,7 @@ def sampling_options(command: Callable) -> Callable:
         click.option("--classifier", help="A file, or mnist-classifier: it guides, and the network is told no label."),
         click.option("--eta", type=Number(0, 1), help="Of ddim: share of ancestral noise; the run's by default."),
         click.option("--steps", type=STEPS, help="Reverse steps, at most T; the run's by default."),
-        click.option("--sampler", help="ancestral or ddim; the run's by default."),
+        click.option("--sampler", help="ancestral, ddim or dpm-solver; the run's by default."),
     ):
         command = option(command)
     return command

@@ -88,7 +88,7 @@ def table(*rows):
     ("train-classifier --data mnits --out c.safetensors", "unknown data set 'mnits'"),
     ("train-classifier --preset cifar10-ddpm --data mnist-5k --out c.safetensors", "takes images of (3, 32, 32)"),
     ("sample nowhere", "nowhere is neither a run folder nor a shipped model"),
-    ("sample RUN --sampler magic", "unknown sampler 'magic': choose one of ancestral, ddim"),
+    ("sample RUN --sampler magic", "unknown sampler 'magic': choose one of ancestral, ddim, dpm-solver"),
     ("sample RUN --label 10", "--label 10 is out of range: the labels here are 0 to 9"),
     ("sample RUN --label -1", "--label -1 is out of range"),
     ("sample RUN --label one", "--label one is unknown: the labels here are 0 to 9"),
@@ -166,6 +166,8 @@ def test_a_number_out_of_bounds_is_named_with_its_bounds(refused, line, message)
     ("train --minutes 1 --steps 5", "--minutes would do nothing here"),
     ("train-judge --device cuda", "the CPU trains the judge"),
     ("sample PLAIN --eta 0", "only --sampler ddim has it"),
+    ("sample RUN --sampler dpm-solver --eta 0", "only --sampler ddim has it"),
+    ("sample RUN --sampler dpm-solver --variance fixed-small", "only --sampler ancestral and --bits have it"),
     ("sample RUN --sampler ancestral --eta 1", "only --sampler ddim has it"),
     ("sample RUN --variance fixed-small", "only --sampler ancestral and --bits have it"),
     ("sample PLAIN --sampler ddim --variance fixed-small", "only --sampler ancestral and --bits have it"),
@@ -247,8 +249,8 @@ def test_whatever_is_combined_there_is_no_traceback(untrained, run, tmp_path):
     """Options of `sample` at random: a picture and status 0, or one line, another status and no picture."""
     some = random.Random(0)
     choices = [
-        "--sampler ancestral", "--sampler ddim", "--steps 1", "--steps 3", "--eta 0.5", "--guidance 3",
-        "--guidance -1000", "--classifier GUIDE.safetensors", "--variance fixed-large", "--variance learned-range",
+        "--sampler ancestral", "--sampler ddim", "--sampler dpm-solver", "--steps 1", "--steps 3", "--eta 0.5",
+        "--guidance 3", "--guidance -1000", "--classifier GUIDE.safetensors", "--variance fixed-large", "--variance learned-range",
         "--label 2", "--label 11", "--seed 4294967295", "--gif", "--raw", "--n 3", "--out y.jpg", "--out x.txt",
         "--out y.npz", "--out y/", "--image OWN.png", "--from-step 3", "--from-step 21", "--mask OWN.png",
     ]  # fmt: skip

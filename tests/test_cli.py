@@ -210,7 +210,7 @@ def test_a_classifier_guides_what_it_fits(trained, run, tmp_path):
     rows = [line.split() for line in out.splitlines() if line.startswith("t =")]
     assert [int(row[2]) for row in rows] == list(range(0, 1001, 100))
     assert all(0 <= float(row[-1].rstrip("%")) <= 100 for row in rows)
-    for sampler in ("ancestral", "ddim"):
+    for sampler in ("ancestral", "ddim", "dpm-solver"):
         guided = ("sample", trained, "--n", 2, "--steps", 2, "--label", 3, "--sampler", sampler)
         for name, scale in (("a.png", 0), ("b.png", 300)):
             assert run(*guided, "--classifier", "c.safetensors", "--guidance", scale, "--out", name)[0] == 0

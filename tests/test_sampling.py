@@ -1,9 +1,10 @@
 import re
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from oracles import gaussian_chain_variance, gaussian_denoiser, single_image_denoiser
 
 from mini_ddpm.diffusion import (
@@ -17,7 +18,7 @@ from mini_ddpm.diffusion import (
     q_posterior,
 )
 from mini_ddpm.guidance import classifier_step
-from mini_ddpm.sampling import ancestral_step, ddim_step, inpaint, sample, sample_from
+from mini_ddpm.sampling import DPMSolver, ancestral_step, ddim_step, inpaint, sample, sample_from
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas, linear_betas
 
 LINEAR = NoiseSchedule.from_betas(linear_betas(1000))
@@ -147,6 +148,51 @@ def test_sample_yields_every_step_and_repeats_with_the_seed():
         runs.append(list(sample(ancestral_step, diffusion, fake_model, draw())))
     assert [state.t for state in runs[0]] == [900, 800, 700, 600, 500, 400, 300, 200, 100, 0]
     assert all(torch.equal(a.x_t, b.x_t) and torch.equal(a.x_0, b.x_0) for a, b in zip(*runs, strict=True))
+
+
+# --- DPM-Solver++(2M) -----------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # theirs
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("steps", [1, 2, 10, 20])
+def test_dpm_solver_is_diffusers(name, steps):
+    scheduler = DPMSolverMultistepScheduler(
+        1000, prediction_type=NAMES[name], timestep_spacing="trailing", final_sigmas_type="zero"
+    )
+    scheduler.set_timesteps(steps)
+    diffusion = Diffusion(LINEAR, OURS[name], clip=None, steps=steps)
+    assert [t - 1 for t in diffusion.timesteps[:-1]] == scheduler.timesteps.tolist()
+    expected = draw()
+    for t in scheduler.timesteps:
+        expected = scheduler.step(fake_model(expected, t + 1), t, expected).prev_sample
+    *_, last = sample(DPMSolver(), diffusion, fake_model, draw())
+    torch.testing.assert_close(last.x_t, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+
+
+def test_dpm_solver_is_of_second_order_where_ddim_is_of_first():
+    """On Gaussian data x_t keeps its place in units of its spread; steps half as long: a quarter and half the error."""
+    schedule = NoiseSchedule.from_betas(cosine_betas(4000))
+    diffusion = Diffusion(schedule, predict_v, clip=None)
+    model = gaussian_denoiser(diffusion, 0.0, 0.25)
+    spread = {t: float((0.25 * schedule.at(t) + 1 - schedule.at(t)).sqrt()) for t in (3200, 800)}
+
+    def error(step, length):
+        x_t = torch.full((1, 1, 1, 1), spread[3200], dtype=torch.float64)
+        for t, s in pairwise(range(3200, 799, -length)):
+            x_t = step(diffusion, model, x_t, t, s).x_t
+        return abs(float(x_t) - spread[800])
+
+    for make, gain in ((lambda: ddim_step, 2), (DPMSolver, 4)):
+        assert error(make(), 30) / error(make(), 15) == pytest.approx(gain, rel=0.05)
+    assert error(DPMSolver(), 120) < error(ddim_step, 30)
+
+
+def test_a_solver_that_is_used_again_begins_anew():
+    solver, diffusion = DPMSolver(), Diffusion(LINEAR, steps=5)
+    *_, first = sample(solver, diffusion, fake_model, draw())
+    *_, again = sample(solver, diffusion, fake_model, draw())
+    assert torch.equal(first.x_t, again.x_t)
 
 
 # --- randomness -----------------------------------------------------------------------------------------

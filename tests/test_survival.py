@@ -303,7 +303,7 @@ WRONG_CONFIGS = [
     ("training.learning_rate", float("nan"), "training.learning_rate: Input should be"),
     ("training.betas", [0.9], "training.betas.1: Field required"),
     ("training.seed", 2**70, "training.seed: Input should be less than"),
-    ("sampling.sampler", "magic", "sampling: unknown sampler 'magic': choose one of ancestral, ddim"),
+    ("sampling.sampler", "magic", "sampling: unknown sampler 'magic': choose one of ancestral, ddim, dpm-solver"),
     ("sampling.steps", 2000, "steps must be between 1 and T=1000, not 2000"),
     ("sampling", [], "sampling: Input should be"),
     ("schedule", "square", "unknown schedule 'square': choose one of linear, cosine"),

@@ -16,7 +16,6 @@ from mini_ddpm.runs.device import pick_device
 from mini_ddpm.runs.drawing import OwnImage, default_labels
 from mini_ddpm.runs.presets import check_guidance
 from mini_ddpm.runs.trained import Trained, image_shape, open_run
-from mini_ddpm.sampling import ancestral_step
 
 
 def configured(run: str, device: str | None, raw: bool, changes: dict[str, Any]) -> Trained:
@@ -28,13 +27,13 @@ def configured(run: str, device: str | None, raw: bool, changes: dict[str, Any])
     if "guidance" in given:
         check_guidance(config)
     draws = click.get_current_context().params.get("bits") is None
-    ddim = config.sampling.step is not ancestral_step
+    sampler = config.sampling.sampler
     drawing = "--n --sampler --steps --eta --guidance --classifier --extractor --compile"
     refuse_idle(
         (draws, "--bits draws no images", drawing),
         (not draws, "it is for --bits", "--terms"),
-        (ddim, "only --sampler ddim has it", "--eta"),
-        (not ddim or not draws, "only --sampler ancestral and --bits have it", "--variance"),
+        (sampler == "ddim", "only --sampler ddim has it", "--eta"),
+        (sampler == "ancestral" or not draws, "only --sampler ancestral and --bits have it", "--variance"),
         (trained.classes, f"{run} knows no labels, and no --classifier does for it", "--guidance --label"),
         (config.data not in digits.DATA, "digits have their own judge", "--extractor"),
     )

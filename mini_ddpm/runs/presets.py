@@ -30,7 +30,11 @@ TIMES: dict[str, Callable[[int], Times]] = {
     "uniform": lambda T: losses.UniformTimes(),
     "importance": losses.ImportanceTimes,
 }
-SAMPLERS = ("ancestral", "ddim")
+SAMPLERS: dict[str, Callable[[float], StepFunction]] = {  # eta is ddim's
+    "ancestral": lambda eta: sampling.ancestral_step,
+    "ddim": lambda eta: partial(sampling.ddim_step, eta=eta),
+    "dpm-solver": lambda eta: sampling.DPMSolver(),
+}
 TABLES: dict[str, dict[str, Any]] = {  # field of RunConfig -> what it may name
     "schedule": SCHEDULES,
     "parameterization": PARAMETERIZATIONS,
@@ -42,7 +46,7 @@ TABLES: dict[str, dict[str, Any]] = {  # field of RunConfig -> what it may name
 
 @checked_dataclass
 class SampleConfig:
-    """How to draw: `sampler` ancestral or ddim, how many `steps`, ddim's `eta`, and the `guidance` scale (1: none)."""
+    """How to draw: the `sampler`'s name, how many `steps`, ddim's `eta`, and the `guidance` scale (1: none)."""
 
     sampler: str = "ancestral"
     steps: PositiveInt = 1000
@@ -54,8 +58,8 @@ class SampleConfig:
 
     @property
     def step(self) -> StepFunction:
-        """The step function of this name."""
-        return sampling.ancestral_step if self.sampler == "ancestral" else partial(sampling.ddim_step, eta=self.eta)
+        """The step function of this name, for one chain."""
+        return SAMPLERS[self.sampler](self.eta)
 
 
 @checked_dataclass
