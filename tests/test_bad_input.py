@@ -250,9 +250,10 @@ def test_whatever_is_combined_there_is_no_traceback(untrained, run, tmp_path):
     some = random.Random(0)
     choices = [
         "--sampler ancestral", "--sampler ddim", "--sampler dpm-solver", "--steps 1", "--steps 3", "--eta 0.5",
-        "--guidance 3", "--guidance -1000", "--classifier GUIDE.safetensors", "--variance fixed-large", "--variance learned-range",
-        "--label 2", "--label 11", "--seed 4294967295", "--gif", "--raw", "--n 3", "--out y.jpg", "--out x.txt",
-        "--out y.npz", "--out y/", "--image OWN.png", "--from-step 3", "--from-step 21", "--mask OWN.png",
+        "--guidance 3", "--guidance -1000", "--classifier GUIDE.safetensors", "--variance fixed-large",
+        "--variance learned-range", "--label 2", "--label 11", "--seed 4294967295", "--gif", "--raw", "--n 3",
+        "--out y.jpg", "--out x.txt", "--out y.npz", "--out y/", "--image OWN.png", "--from-step 3", "--from-step 21",
+        "--mask OWN.png",
     ]  # fmt: skip
     seen = set()
     for _ in range(150):
