@@ -4,7 +4,8 @@ BIN := .venv/bin
 STAMP := .venv/installed
 # One process a core, each with one thread. Notebooks are run as they are on a reader's machine, but for the budget.
 PYTEST := TQDM_DISABLE=1 MINI_DDPM_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
-LONG := $(addprefix tests/test_,derivations.py planted_mistakes.py hint_shares.py attacks.py notebooks.py)
+LONG := derivations planted_mistakes hint_shares attacks notebooks survival package bench
+LONG := $(LONG:%=tests/test_%.py)
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 .PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-quality bench-gpu clean
@@ -27,7 +28,7 @@ train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
 
 test: $(STAMP) check  ## run all tests, and every notebook as a test
-	# what computes longest, without the tracer of branches, under which it would take three times as long
+	# what computes longest or starts other processes, without the tracer of branches, which would double its time
 	$(PYTEST) $(LONG)
 	$(PYTEST) $(LONG:%=--ignore=%) --cov --cov-report=term
 	# Part I: every text output is compared, and the order of hashes must not matter

@@ -16,6 +16,7 @@ from mini_ddpm.data import ImageSet
 from mini_ddpm.losses import simple_loss
 from mini_ddpm.measure import frechet_distance, kernel_distance, moments_of
 from mini_ddpm.runs import drawing
+from mini_ddpm.runs import folder as run_folder
 from mini_ddpm.runs.presets import RunConfig, preset
 from mini_ddpm.training import train
 
@@ -67,6 +68,7 @@ def main() -> None:
     folder = Path(folder)
     if command:
         (folder / f"{os.environ['RANK']}.pid").write_text(str(os.getpid()))
+        run_folder.SAVE_EVERY = 1  # whoever waits for a checkpoint need not wait half a minute
         sys.argv[1:] = command
         __main__.main()
         return

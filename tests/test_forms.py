@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from sympy import Function, Integer, Integral, Rational, Sum, Symbol, log, oo, sqrt, symbols
+from sympy import Function, Integer, Integral, Rational, Sum, Symbol, factorial, log, oo, sqrt, symbols
 
 from mini_ddpm.symbolic import (
     ChainTheory,
@@ -352,3 +352,17 @@ def test_a_short_line_has_its_reason_beside_it():
 def test_a_fact_of_a_derivation_is_used_by_name():
     fact = Fact(FORWARD, (y + z) ** 2, y**2 + 2 * y * z + z**2)
     assert r"\blacksquare" in fact._repr_latex_()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(y+1", "y, y", "[y]", "True", "None", '"y"', "sqrt", "open('/etc/passwd')", "(q:=y)", "y if True else z",
+        "exit()", "9**9**9**9", "factorial(10**7)", "+".join(["y"] * 3000), "-" * 5000 + "y", "y^2",
+        "__import__('os')",
+        "y.__class__", "lambda: y", "[y for y in (1, 2)]", "y.subs(y, 1)",
+    ],
+)  # fmt: skip
+def test_a_cell_reads_mathematics_and_runs_nothing(line):
+    with pytest.raises(ValueError, match=r"can't be read|what is that|too large a number"):
+        derive(Theory(), f"y\n= {line}", known({"y": y, "z": z, "factorial": factorial}))
