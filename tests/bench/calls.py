@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from ablation import kept_rows
@@ -26,7 +27,8 @@ from mini_ddpm.files import digest, write_json
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import Model
 from mini_ddpm.runs import Trained
-from mini_ddpm.sampling import Step, StepFunction, ancestral_step, ddim_step, sample, times
+from mini_ddpm.sampling import DPMSolver, Step, StepFunction, ancestral_step, ddim_step, sample, times
+from mini_ddpm.training import autocast
 
 BATCH = 250
 
@@ -51,43 +53,61 @@ def heun_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -
     return Step(s, towards(diffusion, x_t, x_0, t, s), x_0)
 
 
-def dpm_solver() -> StepFunction:
-    """A step that remembers the x_0 of the step before, and goes on along the line through both; new for each chain.
+def on_an_interval(trained: Trained, y: Tensor, scale: float) -> Model:
+    """Guidance in the middle of the chain, and the label alone before and after; a call there runs the network once.
 
-    Source: DPM-Solver++(2M) (2211.01095), Algorithm 2; lambda is half the log-SNR.
+    Source: 2404.07724, which finds that guidance harms where there is most noise and idles where there is least.
     """
-    last: list[tuple[int, float, Tensor]] = []  # s, lambda_s - lambda_t and x_0 of the step before
+    guided, T = classifier_free(trained.model, y, scale), trained.diffusion.schedule.T
 
-    def step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
-        x_0 = diffusion.predict(model, x_t, times(x_t, t)).x_0
-        far = float((diffusion.schedule.at(s).logit() - diffusion.schedule.at(t).logit()) / 2)
-        beyond = x_0
-        if last and last[0][0] == t and s > 0:
-            _, before, x_0_before = last[0]
-            beyond = x_0 + (x_0 - x_0_before) * far / (2 * before)
-        last[:] = [(s, far, x_0)]
-        return Step(s, towards(diffusion, x_t, beyond, t, s), x_0)
+    def model(x_t: Tensor, t: Tensor) -> Tensor:
+        return guided(x_t, t) if 0.2 * T < int(t[0]) <= 0.8 * T else trained.model(x_t, t, y=y)
 
-    return step
+    return model
 
 
-SAMPLERS: dict[str, tuple[Callable[[], StepFunction], Callable[[int], int]]] = {  # and steps for so many calls
-    "ancestral": (lambda: ancestral_step, lambda calls: calls),
-    "ddim": (lambda: ddim_step, lambda calls: calls),
-    "heun": (lambda: heun_step, lambda calls: (calls + 1) // 2),
-    "dpm-solver": (dpm_solver, lambda calls: calls),
+def everywhere(trained: Trained, y: Tensor, scale: float) -> Model:
+    """Guidance at every step."""
+    return classifier_free(trained.model, y, scale)
+
+
+class Way(NamedTuple):
+    """A way to draw: a step function, new for each chain; the number of steps for so many calls; and guidance."""
+
+    step: Callable[[], StepFunction]
+    steps: Callable[[int], int]
+    guide: Callable[[Trained, Tensor, float], Model] = everywhere
+
+
+SAMPLERS = {
+    "ancestral": Way(lambda: ancestral_step, lambda calls: calls),
+    "ddim": Way(lambda: ddim_step, lambda calls: calls),
+    "ddim, eta 0.5": Way(lambda: partial(ddim_step, eta=0.5), lambda calls: calls),
+    "heun": Way(lambda: heun_step, lambda calls: (calls + 1) // 2),
+    "dpm-solver": Way(DPMSolver, lambda calls: calls),
+    "dpm-solver, guided in the middle": Way(DPMSolver, lambda calls: calls, on_an_interval),
 }
+
+
+def autocasted(model: Model) -> Model:
+    """The model in the precision in which the command line draws."""
+
+    def predict(x_t: Tensor, t: Tensor) -> Tensor:
+        with autocast(x_t.device):
+            return model(x_t, t)
+
+    return predict
 
 
 def drawn(trained: Trained, name: str, calls: int, labels: Tensor, seed: int, scale: float) -> Tensor:
     """Digits (n, 1, 28, 28) with these labels (n,)."""
-    make, steps = SAMPLERS[name]
-    diffusion = replace(trained.diffusion, steps=steps(calls))
+    way = SAMPLERS[name]
+    diffusion = replace(trained.diffusion, steps=way.steps(calls))
     images = []
     for k, y in enumerate(labels.split(BATCH)):
         torch.manual_seed(1000 * seed + k)
-        model = classifier_free(trained.model, y, scale)
-        *_, last = sample(make(), diffusion, model, torch.randn(len(y), 1, 28, 28))
+        model = way.guide(trained, y, scale)
+        *_, last = sample(way.step(), diffusion, autocasted(model), torch.randn(len(y), 1, 28, 28))
         images.append(last.x_t)
     return torch.cat(images)
 
