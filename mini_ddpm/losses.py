@@ -161,6 +161,18 @@ class UniformTimes(nn.Module):
         """Nothing to learn from losses."""
 
 
+class StratifiedTimes(UniformTimes):
+    """Uniform too, but no two of a batch are near: one t in each of n equal parts of 1..T, so that batches are alike.
+
+    Source: VDM (2107.00630), appendix I.1, with a random number of its own in each part.
+    """
+
+    def draw(self, T: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """n times (n,) int64, rising, and weights 1."""
+        place = (torch.arange(n, device=device) + torch.rand(n, device=device)) / n  # in 0..1
+        return (T * place).long().clamp(max=T - 1) + 1, torch.ones(n, device=device)
+
+
 class ImportanceTimes(nn.Module):
     """t drawn where the loss is large: p_t proportional to the root of the mean square of its last 10 losses.
 

@@ -16,6 +16,7 @@ from mini_ddpm.diffusion import (
 )
 from mini_ddpm.losses import (
     ImportanceTimes,
+    StratifiedTimes,
     UniformTimes,
     bits_per_dim,
     decoder_log_likelihood,
@@ -240,6 +241,25 @@ def test_uniform_times_weigh_one():
     t, weight = UniformTimes().draw(5, 20_000, CPU)
     assert torch.bincount(t).tolist()[1:] == pytest.approx([4000] * 5, rel=0.06)
     assert bool((weight == 1).all())
+
+
+@pytest.mark.parametrize(("T", "n"), [(1000, 32), (1000, 7), (5, 20), (1, 3), (1_000_000, 1)])
+def test_stratified_times_lie_one_in_each_part(T, n):
+    torch.manual_seed(0)
+    drawn = torch.stack([StratifiedTimes().draw(T, n, CPU)[0] for _ in range(200)])
+    part = T * torch.arange(n) / n
+    assert bool((drawn >= part.floor() + 1).all())
+    assert bool((drawn <= (part + T / n).ceil()).all())
+    assert bool((StratifiedTimes().draw(T, n, CPU)[1] == 1).all())
+
+
+def test_stratified_times_are_uniform_too():
+    torch.manual_seed(0)
+    drawn = torch.cat([StratifiedTimes().draw(5, 7, CPU)[0] for _ in range(3000)])
+    assert torch.bincount(drawn).tolist()[1:] == pytest.approx([4200] * 5, rel=0.03)
+    few = torch.stack([StratifiedTimes().draw(1000, 16, CPU)[0].double().mean() for _ in range(500)])
+    many = torch.stack([UniformTimes().draw(1000, 16, CPU)[0].double().mean() for _ in range(500)])
+    assert float(few.std() / many.std()) == pytest.approx(1 / 16, rel=0.2)
 
 
 def filled(losses):

@@ -38,7 +38,7 @@ def watched(folder, minutes=1e-9, config=TINY, until=None):
     return run
 
 
-@pytest.mark.parametrize("times", ["uniform", "importance"])
+@pytest.mark.parametrize("times", ["uniform", "stratified", "importance"])
 def test_training_is_the_same_with_and_without(tmp_path, times):
     config = replace(TINY, times=times, unet=replace(TINY.unet, dropout=0.1))
     run = watched(tmp_path / "a", config=config)

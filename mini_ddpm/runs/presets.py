@@ -28,6 +28,7 @@ VARIANCES = {
 LOSSES = {"simple": losses.simple_loss, "vlb": losses.vlb_loss, "hybrid": losses.hybrid_loss}
 TIMES: dict[str, Callable[[int], Times]] = {
     "uniform": lambda T: losses.UniformTimes(),
+    "stratified": lambda T: losses.StratifiedTimes(),
     "importance": losses.ImportanceTimes,
 }
 SAMPLERS: dict[str, Callable[[float], StepFunction]] = {  # eta is ddim's
