@@ -39,6 +39,23 @@ def simple_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps:
     return (prediction - target).square().mean(dim=(1, 2, 3))  # Eq. 14, DDPM
 
 
+def min_snr_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    """Squared error of the predicted x_0, weighted by the signal-to-noise ratio up to 5; arguments as in `simple_loss`.
+
+    Beside L_simple, whatever the network predicts, times with almost no noise and times with almost nothing else count
+    less, so that a short training spends itself on those between, where an image is decided.
+
+    Returns:
+        (B,). Source: Min-SNR-gamma (2303.09556), gamma = 5.
+    """
+    alpha_bar_t = diffusion.schedule.at(t)
+    x_t = q_sample(x_0, eps, alpha_bar_t)
+    output = check_output(model(x_t, t), x_t)[:, : x_0.shape[1]]
+    error = diffusion.parameterization.to_x_0(x_t, output, alpha_bar_t) - x_0
+    weight = (alpha_bar_t / (1 - alpha_bar_t)).clamp(max=5)
+    return (like(weight, x_0) * error.square()).mean(dim=(1, 2, 3))
+
+
 def vlb_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """L_t, one term of the variational bound, for t in 1..T; arguments as in `simple_loss`.
 

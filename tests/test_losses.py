@@ -21,6 +21,7 @@ from mini_ddpm.losses import (
     bits_per_dim,
     decoder_log_likelihood,
     hybrid_loss,
+    min_snr_loss,
     normal_kl,
     prior_term,
     simple_loss,
@@ -63,6 +64,25 @@ def test_optimal_denoiser_pays_what_gaussians_say():
     assert float(loss.mean()) == pytest.approx(v * a / (v * a + 1 - a), rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("parameterization", "weight"),
+    [
+        (predict_eps, lambda snr: snr.clamp(max=5) / snr),
+        (predict_x_0, lambda snr: snr.clamp(max=5)),
+        (predict_v, lambda snr: snr.clamp(max=5) / (snr + 1)),
+    ],
+)
+def test_min_snr_weighs_the_error_of_each_target(parameterization, weight):
+    """The same error, whatever is predicted: the errors of eps, x_0 and v are multiples of each other at each t."""
+    x_0, t, eps = draw(n=200)
+    t[:2] = torch.tensor([1, 1000])
+    diffusion = Diffusion(LINEAR, parameterization)
+    plain, weighted = (loss(diffusion, lambda x, t: torch.sin(x), x_0, t, eps) for loss in (simple_loss, min_snr_loss))
+    snr = (LINEAR.at(t) / (1 - LINEAR.at(t))).flatten()
+    torch.testing.assert_close(weighted, (weight(snr) * plain.double()).float(), rtol=1e-3, atol=1e-6)
+    assert bool((snr > 5).any() and (snr < 5).any())
+
+
 def test_variance_channels_are_left_alone():
     x_0, t, eps = draw()
 
@@ -71,6 +91,7 @@ def test_variance_channels_are_left_alone():
 
     loss = simple_loss(Diffusion(LINEAR), wide, x_0, t, eps)
     torch.testing.assert_close(loss, eps.square().mean(dim=(1, 2, 3)))
+    assert float(min_snr_loss(Diffusion(LINEAR), wide, x_0, t, eps).max()) < 20  # 5 times a square of about 1
 
 
 # --- the bound ------------------------------------------------------------------------------------------

@@ -329,7 +329,12 @@ def test_names_stand_for_what_they_say():
         "learned-range": learned_range,
     } == presets.VARIANCES
     assert {"linear": schedules.linear_betas, "cosine": schedules.cosine_betas} == presets.SCHEDULES
-    assert {"simple": simple_loss, "vlb": vlb_loss, "hybrid": losses.hybrid_loss} == presets.LOSSES
+    assert {
+        "simple": simple_loss,
+        "min-snr": losses.min_snr_loss,
+        "vlb": vlb_loss,
+        "hybrid": losses.hybrid_loss,
+    } == presets.LOSSES
     assert SampleConfig("ddim", eta=0.3).step.keywords == {"eta": 0.3}
 
 

@@ -25,7 +25,12 @@ VARIANCES = {
     "fixed-large": diffusion.fixed_large,
     "learned-range": diffusion.learned_range,
 }
-LOSSES = {"simple": losses.simple_loss, "vlb": losses.vlb_loss, "hybrid": losses.hybrid_loss}
+LOSSES = {
+    "simple": losses.simple_loss,
+    "min-snr": losses.min_snr_loss,
+    "vlb": losses.vlb_loss,
+    "hybrid": losses.hybrid_loss,
+}
 TIMES: dict[str, Callable[[int], Times]] = {
     "uniform": lambda T: losses.UniformTimes(),
     "stratified": lambda T: losses.StratifiedTimes(),
