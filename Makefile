@@ -8,7 +8,7 @@ LONG := derivations planted_mistakes hint_shares attacks notebooks survival pack
 LONG := $(LONG:%=tests/test_%.py)
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
-.PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-operators bench-growth bench-calls bench-quality bench-gpu clean
+.PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -56,7 +56,7 @@ format: $(STAMP)  ## mend what lint and formatting can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-steps bench-operators bench-growth bench-calls bench-quality  ## all of the following but the GPU's: hours
+bench: bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality  ## all of the following but the GPU's: hours
 
 bench-steps: .bench-venv/installed  ## a step against the peers', 15 minutes; ARGS="small --rounds 9" for less or more
 	.bench-venv/bin/python tests/bench/steps.py $(ARGS)
@@ -69,6 +69,9 @@ bench-growth: $(STAMP)  ## how cost grows with the batch, the width, the image, 
 
 bench-calls: $(STAMP)  ## quality against network calls, by sampler: hours; it goes on where it was interrupted
 	$(BIN)/python tests/bench/calls.py $(ARGS)
+
+bench-recipe: $(STAMP)  ## what each choice of mnist-laptop is worth, three seeds: an hour; it goes on where it was interrupted
+	$(BIN)/python tests/bench/recipe.py $(ARGS)
 
 bench-quality: .bench-venv/installed  ## digits after five minutes, against the peers', an hour; ARGS="mini_ddpm" for less
 	.bench-venv/bin/python tests/bench/quality.py $(ARGS)

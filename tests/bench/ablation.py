@@ -81,7 +81,7 @@ def trained_with(config: RunConfig, device: torch.device, times: Times | None = 
 
 def measure(changes: dict, seed: int, steps: int, n: int, device: torch.device) -> dict:
     """Train one network and judge what it draws."""
-    laptop = preset("mnist-laptop")
+    laptop = replace(preset("mnist-laptop"), loss="simple", times="uniform")
     training = replace(laptop.training, steps=steps, seed=seed)
     sampling = SampleConfig("ancestral", steps=25)
     config = replace(laptop, unet=replace(BASE, **changes), training=training, sampling=sampling)
