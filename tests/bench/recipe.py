@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
+    parser.add_argument("--choices", nargs="+", choices=CHOICES, default=[*CHOICES])
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=Path("data/bench/recipe.json"))
     asked = parser.parse_args()
@@ -71,7 +72,7 @@ def main() -> None:
     settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(CPU)}
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["seed"]) for row in rows}
-    missing = [(choice, seed) for seed in asked.seeds for choice in CHOICES if (choice, seed) not in done]
+    missing = [(choice, seed) for seed in asked.seeds for choice in asked.choices if (choice, seed) not in done]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for found in pool.map(
             measured, *zip(*missing, strict=True), [asked.steps] * len(missing), [asked.n] * len(missing)
