@@ -1,7 +1,8 @@
 """The command line: `python -m mini_ddpm`, or `mini-ddpm`."""
 
+import os
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import NoReturn
 
 import click
@@ -10,11 +11,15 @@ from mini_ddpm.terminal import Quiet, handled
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage, 130 if interrupted)."""
-    out = Quiet(sys.stdout)
-    with redirect_stdout(out), redirect_stderr(Quiet(sys.stderr)), handled(_interrupt):  # type: ignore[type-var]
+    """Run the command line; an expected error is one line and exit status 1 (2 for wrong usage, 130 if interrupted).
+
+    Of several processes that torchrun started, only the first one prints, but for errors.
+    """
+    first = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0"
+    out = Quiet(sys.stdout if first else None)
+    with redirect_stdout(out), redirect_stderr(Quiet(sys.stderr)), handled(_leave):  # type: ignore[type-var]
         try:
-            from mini_ddpm.commands import cli  # a moment, in which Ctrl-C must be answered too
+            from mini_ddpm.commands import cli
 
             cli.main(prog_name="mini-ddpm", standalone_mode=False)
             out.flush()
@@ -38,8 +43,11 @@ def main() -> None:
         sys.exit(status)
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _leave(number: int, frame: object) -> NoReturn:
+    """Before the work there is nothing to lose, and modules that are being imported swallow a KeyboardInterrupt."""
+    with suppress(OSError):
+        os.write(2, b"mini-ddpm: interrupted\n")
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def min_snr_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps
     output = check_output(model(x_t, t), x_t)[:, : x_0.shape[1]]
     error = diffusion.parameterization.to_x_0(x_t, output, alpha_bar_t) - x_0
     weight = (alpha_bar_t / (1 - alpha_bar_t)).clamp(max=5)
-    return (like(weight, x_0) * error.square()).mean(dim=(1, 2, 3))
+    return (like(weight.sqrt(), x_0) * error).square().mean(dim=(1, 2, 3))
 
 
 def vlb_loss(diffusion: Diffusion, model: Model, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
@@ -179,9 +179,10 @@ class UniformTimes(nn.Module):
 
 
 class StratifiedTimes(UniformTimes):
-    """Uniform too, but no two of a batch are near: one t in each of n equal parts of 1..T, so that batches are alike.
+    """Uniform too, but spread over a batch: one t in each of n equal parts of 1..T, so that batches are alike.
 
-    Source: VDM (2107.00630), appendix I.1, with a random number of its own in each part.
+    Of several processes, each spreads its own share. Source: VDM (2107.00630), appendix I.1, with a random number of
+    its own in each part.
     """
 
     def draw(self, T: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -59,25 +59,26 @@ class DPMSolver:
     """A step that points x_t towards an x_0 read ahead, on the line through this prediction and the one before it.
 
     DDIM takes x_0 for constant from t to s. Here it is a line in lambda, half the log-SNR, and a step still costs one
-    call. The first step is DDIM's, and so is the last, where lambda has no end. The prediction before is remembered, so
-    make one for each chain.
+    call. The first step is DDIM's, and so is the last, where lambda has no end. It remembers its last prediction, and
+    goes on from the x_t that it returned; from any other, as in inpainting, it begins anew.
 
     Source: DPM-Solver++(2M) (2211.01095), Algorithm 2.
     """
 
     def __init__(self) -> None:
-        self.last: tuple[int, Tensor, Tensor] | None = None  # s, the step in lambda, and the x_0 of the step before
+        self.last: tuple[Tensor, Tensor, Tensor] | None = None  # x_s, the step in lambda, and x_0 of the step before
 
     def __call__(self, diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
         alpha_bar_t, alpha_bar_s = diffusion.schedule.at(t), diffusion.schedule.at(s)
         x_0, _ = diffusion.predict(model, x_t, times(x_t, t))
         h, ahead = (alpha_bar_s.logit() - alpha_bar_t.logit()) / 2, x_0
-        if self.last is not None and self.last[0] == t and s > 0:
+        if self.last is not None and self.last[0] is x_t and s > 0:
             _, h_before, x_0_before = self.last
             ahead = x_0 + like(h / (2 * h_before), x_0) * (x_0 - x_0_before)  # D_i, Algorithm 2
-        self.last = s, h, x_0
         eps = eps_from_x_0(x_t, ahead, alpha_bar_t)
-        return Step(s, like(alpha_bar_s.sqrt(), x_t) * ahead + like((1 - alpha_bar_s).sqrt(), x_t) * eps, x_0)
+        x_s = like(alpha_bar_s.sqrt(), x_t) * ahead + like((1 - alpha_bar_s).sqrt(), x_t) * eps  # Eq. 12, DDIM
+        self.last = x_s, h, x_0
+        return Step(s, x_s, x_0)
 
 
 def sample(

@@ -1,27 +1,23 @@
 """How a command does its work: what all of them need, once their options are understood."""
 
-import os
-import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from mini_ddpm.terminal import handled
+
 
 class Command(click.Command):
-    """A command that works with the other processes of its job, and says what to do where memory runs out.
-
-    Of several processes that torchrun started, only the first one prints, but for errors.
-    """
+    """A command that works with the other processes of its job, can be interrupted, and says where memory runs out."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Work, once the options are understood."""
-        from mini_ddpm import parallel
+        from mini_ddpm import measure, parallel, runs  # noqa: F401 - before a KeyboardInterrupt may fall among them
         from mini_ddpm.runs.device import enough_memory
 
+        remedy = "take fewer images (a smaller --n), or a smaller network"
         try:
-            with parallel.job(), enough_memory("take fewer images (a smaller --n), or a smaller network"):
-                if parallel.rank():
-                    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            with handled(_interrupt), parallel.job(), enough_memory(remedy):
                 return super().invoke(ctx)
         except click.Abort:
             raise
@@ -30,6 +26,10 @@ class Command(click.Command):
                 raise
             reason = f"{error}\n".splitlines()[0][:200]
             raise parallel.LostProcessError(f"another process stopped: {reason}") from None
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 class Group(click.Group):

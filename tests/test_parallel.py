@@ -127,6 +127,13 @@ def test_a_killed_process_ends_the_job_and_leaves_a_whole_checkpoint(tmp_path):
     assert json.loads((folder / "evaluation.json").read_text())["n"] == 2000
 
 
+@pytest.mark.parametrize(("rank", "times"), [("0", 1), ("1", 0)])
+def test_of_two_processes_one_shows_help(rank, times):
+    environment = {**os.environ, "WORLD_SIZE": "2", "RANK": rank}
+    command = [sys.executable, "-m", "mini_ddpm", "train", "--help"]
+    assert subprocess.run(command, capture_output=True, text=True, env=environment).stdout.count("Usage: ") == times
+
+
 def test_a_batch_that_can_not_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(parallel, "size", lambda: 3)
     with pytest.raises(ValueError, match="16 images can't be shared out evenly among 3 processes"):

@@ -195,6 +195,22 @@ def test_a_solver_that_is_used_again_begins_anew():
     assert torch.equal(first.x_t, again.x_t)
 
 
+def test_a_solver_does_not_mix_up_chains():
+    """Two that take turns, one that was left in the middle, and other numbers of images."""
+    diffusion, one, two = Diffusion(LINEAR, steps=5), draw(), draw(seed=1)
+    alone = [list(sample(DPMSolver(), diffusion, fake_model, x_T))[-1].x_t for x_T in (one, two)]
+    solver = DPMSolver()
+    *_, turns = zip(*(sample(solver, diffusion, fake_model, x_T) for x_T in (one, two)), strict=True)
+    assert not torch.equal(turns[0].x_t, alone[0])  # but as DDIM, which remembers nothing
+    *_, ddim = sample(ddim_step, diffusion, fake_model, one)
+    torch.testing.assert_close(turns[0].x_t, ddim.x_t)
+    left = sample(solver, diffusion, fake_model, draw(n=1))
+    next(left), next(left)
+    *_, last = sample_from(solver, diffusion, fake_model, one.clamp(-1, 1), 600, seeded(0))
+    *_, fresh = sample_from(DPMSolver(), diffusion, fake_model, one.clamp(-1, 1), 600, seeded(0))
+    assert torch.equal(last.x_t, fresh.x_t)
+
+
 # --- randomness -----------------------------------------------------------------------------------------
 
 

@@ -229,6 +229,32 @@ def test_an_interrupted_command_says_so_and_leaves_nothing_half(tmp_path, number
     assert list(tmp_path.iterdir()) == []
 
 
+IMPATIENT = """
+import os, runpy, signal, sys
+
+module, sys.argv = sys.argv[1], ["mini-ddpm", *sys.argv[2:]]
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+runpy.run_module("mini_ddpm", run_name="__main__")
+"""
+
+
+@posix
+@pytest.mark.parametrize("module", ["mini_ddpm.commands", "torch", "numpy", "numpy._core.multiarray", "mini_ddpm.runs"])
+def test_ctrl_c_while_modules_are_imported_is_heard(tmp_path, module):
+    """C code that imports numpy would swallow a KeyboardInterrupt, and the command would go on."""
+    command = [sys.executable, "-c", IMPATIENT, module, "sample", "mnist", "--n", "1", "--device", "cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()) == (130, ["mini-ddpm: interrupted"])
+    assert list(tmp_path.iterdir()) == []
+
+
 KILLS = int(os.environ.get("MINI_DDPM_KILLS", "20"))  # 200 with `make test-long`
 
 

@@ -4,8 +4,8 @@
     .venv/bin/python tests/bench/calls.py --calls 10 20 --n 500 --seeds 0
 
 A call is one prediction for a batch; with guidance it runs the network twice, for every sampler alike. Heun's method
-takes two calls a step, but one in its last. Rows that are already in the file are kept, so that an interrupted call
-goes on. Results go to data/bench/calls.json.
+takes two calls a step, but one in its last: of an even number it leaves one. Rows that are already in the file are
+kept, so that an interrupted call goes on. Results go to data/bench/calls.json.
 """
 
 import argparse

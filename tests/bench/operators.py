@@ -37,7 +37,7 @@ SHAPES = {  # the networks of steps.py, and the one that a learner trains
 KINDS = {  # parts of an operator's name -> what it is called here; the first that fits
     "convolutions": ("conv",),
     "attention and linear layers": ("mm", "linear", "attention", "mkldnn"),
-    "GroupNorm": ("group_norm", "GroupNorm"),
+    "GroupNorm": ("group_norm", "groupnorm"),
     "SiLU": ("silu",),
     "skips put together": ("cat", "split", "narrow", "slice"),
     "copies and layouts": ("copy_", "clone", "contiguous", "to_copy", "upsample", "pixel", "empty", "fill", "zero"),
@@ -49,7 +49,8 @@ KINDS = {  # parts of an operator's name -> what it is called here; the first th
 
 def kind_of(operator: str) -> str:
     """What an operator does, in a word."""
-    return next((kind for kind, parts in KINDS.items() if any(part in operator for part in parts)), "other operators")
+    name = operator.lower()
+    return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "other operators")
 
 
 def steps_of(unet: UNetConfig, batch: int) -> dict[str, Callable[[], object]]:

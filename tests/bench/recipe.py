@@ -10,6 +10,7 @@ Results go to data/bench/recipe.json.
 """
 
 import argparse
+import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -70,6 +71,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(CPU)}
+    settings["preset"] = json.loads(json.dumps(preset("mnist-laptop").to_json()))
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["seed"]) for row in rows}
     missing = [(choice, seed) for seed in asked.seeds for choice in asked.choices if (choice, seed) not in done]
