@@ -84,7 +84,7 @@ def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
     targets = "help setup lab train test test-long test-browser readme check format clean"
-    targets += " bench bench-steps bench-quality bench-gpu"
+    targets += " bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu"
     assert listed == set(targets.split())
 
 
