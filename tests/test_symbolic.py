@@ -443,6 +443,12 @@ FALSE_LINES = [
 ]
 TRUE_LINES = [
     (
+        Derivative(
+            Expectation(Expectation((z - u * (sqrt(alpha_bar[t]) * y + sqrt(1 - alpha_bar[t]) * z)) ** 2, z), y), u
+        ),
+        2 * u - 2 * sqrt(1 - alpha_bar[t]),
+    ),
+    (
         Sum(beta[t] * Sum(alpha[t] * alpha[s], (s, 1, t)), (t, 1, T)),
         Sum(beta[t] * alpha[t] * Sum(alpha[s], (s, 1, t)), (t, 1, T)),
     ),

@@ -167,7 +167,7 @@ def _differentiated(normal: "Normal", node: Derivative, scope: "Scope") -> Expr:
 def _at_point(node: Derivative) -> Expr:
     """f'(y) as the derivative of f(_xi) at _xi = y."""
     x, place = node.variables[0], Symbol("_xi", real=True)
-    if isinstance(x, Dummy) or not x.is_Symbol or {*node.variables} != {x}:  # SymPy's own stand at a point already
+    if isinstance(x, Dummy) or x == place or not x.is_Symbol or {*node.variables} != {x}:  # at a point already
         return node
     return Subs(node.xreplace({x: place}), place, x)
 
