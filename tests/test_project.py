@@ -198,6 +198,8 @@ def test_the_page_of_measurements_says_what_its_files_say():
     for (*_, digits), found in recipe.items():
         least, most, mean = (f"{value:.{digits}f}" for value in (min(found), max(found), statistics.mean(found)))
         assert (f"| {mean} ({least} to {most}) |" if len(found) > 1 else f"| {mean} |") in page
+    for row in json.loads(text_of(ROOT / "data/bench/operators.json"))["rows"]:
+        assert f"| {row['network']} | {row['what']} | {row['shares']['convolutions']:.1%} |" in page
     rows = json.loads(text_of(ROOT / "data/bench/steps.json"))["rows"]
     rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
     for network in ("small", "cifar10"):
