@@ -200,6 +200,8 @@ def test_the_page_of_measurements_says_what_its_files_say():
         assert (f"| {mean} ({least} to {most}) |" if len(found) > 1 else f"| {mean} |") in page
     for row in json.loads(text_of(ROOT / "data/bench/operators.json"))["rows"]:
         assert f"| {row['network']} | {row['what']} | {row['shares']['convolutions']:.1%} |" in page
+        left = row["shares"]["convolutions"] + row["shares"]["attention and linear layers"]
+        assert 1 / left < {"cifar10": 1.25, "small": 1.55, "mnist-laptop": 1.75}[row["network"]]  # as the page says
     rows = json.loads(text_of(ROOT / "data/bench/steps.json"))["rows"]
     rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
     for network in ("small", "cifar10"):

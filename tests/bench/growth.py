@@ -128,7 +128,7 @@ def drawn(rows: list[dict]) -> plt.Figure:
     axes.flat[-1].plot([], [], "o-", color="C0", label="time or rate (left axis)")
     axes.flat[-1].plot([], [], "s--", color="C1", label="memory (right axis)")
     axes.flat[-1].legend(loc="center", frameon=False)
-    figure.suptitle("Cost grows with the batch, the width and the area; not with T, nor memory with images or steps")
+    figure.suptitle("What a training step and an image cost, one thing changed at a time")
     return figure
 
 
