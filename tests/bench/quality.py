@@ -5,12 +5,11 @@
 
 Every recipe trains on the 4,000 embedded images, kept in memory, and draws with at most 25 network evaluations
 (`mini_ddpm`: its preset's chain). "recommended" is what the peer's README or example trains with, made for a GPU;
-"narrow" is the same code at 32 channels and batch 64, which suits a laptop better. The labels are used by
-`mini_ddpm` alone: the peers' recipes are unconditional. Results go to data/bench/.
+"narrow" is the same code at 32 channels and batch 64, which suits a laptop better; these recipes are unconditional.
+"our choices" is their code with the choices of `mnist-laptop`, labels too: choices.py. Results go to data/bench/.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,9 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import choices
 import ema_pytorch
 import torch
 import torch.nn.functional as F
+from ablation import kept_rows
 from diffusers.optimization import get_cosine_schedule_with_warmup
 from peers import diffusers, lucidrains, smalldiffusion
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from tqdm import tqdm
 
 from mini_ddpm import measure, runs
 from mini_ddpm.data import ImageSet, load, to_model
+from mini_ddpm.files import write_json
 from mini_ddpm.runs.pictures import image_grid
 from mini_ddpm.runs.presets import preset
 
@@ -138,15 +140,17 @@ def with_lucidrains(data: ImageSet, channels: int, mults: tuple[int, ...], batch
     return Recipe(step, lambda n: ema.ema_model.sample(batch_size=n) * 2 - 1)
 
 
-RECIPES: dict[str, Callable[[ImageSet], Recipe]] = {
-    "smalldiffusion, recommended": lambda data: with_smalldiffusion(data, 64, 1024),
-    "smalldiffusion, narrow": lambda data: with_smalldiffusion(data, 32, 64),
-    "diffusers, recommended": lambda data: with_diffusers(
+RECIPES: dict[str, Callable[[ImageSet, float], Recipe]] = {
+    "diffusers, our choices": lambda data, minutes: Recipe(*choices.with_diffusers(data, minutes, DEVICE)),
+    "smalldiffusion, our choices": lambda data, minutes: Recipe(*choices.with_smalldiffusion(data, minutes, DEVICE)),
+    "smalldiffusion, recommended": lambda data, minutes: with_smalldiffusion(data, 64, 1024),
+    "smalldiffusion, narrow": lambda data, minutes: with_smalldiffusion(data, 32, 64),
+    "diffusers, recommended": lambda data, minutes: with_diffusers(
         data, (128, 128, 256, 256, 512, 512), (False, False, False, False, True, False), 16
     ),
-    "diffusers, narrow": lambda data: with_diffusers(data, (32, 64, 64), (False, False, True), 64),
-    "denoising-diffusion-pytorch, recommended": lambda data: with_lucidrains(data, 64, (1, 2, 4, 8), 32, 2),
-    "denoising-diffusion-pytorch, narrow": lambda data: with_lucidrains(data, 32, (1, 2, 2), 64, 1),
+    "diffusers, narrow": lambda data, minutes: with_diffusers(data, (32, 64, 64), (False, False, True), 64),
+    "denoising-diffusion-pytorch, recommended": lambda data, minutes: with_lucidrains(data, 64, (1, 2, 4, 8), 32, 2),
+    "denoising-diffusion-pytorch, narrow": lambda data, minutes: with_lucidrains(data, 32, (1, 2, 2), 64, 1),
 }
 
 
@@ -158,14 +162,14 @@ def ours(minutes: float, n: int, seed: int) -> tuple[Tensor, dict]:
         run = runs.start(config, Path(folder), DEVICE, minutes)
         runs.fit(run)
         trained = runs.open_run(folder, DEVICE)
-        images = runs.draw_many(trained, runs.default_labels(trained, n), n, seed=0)
+        images = runs.draw_many(trained, runs.default_labels(trained, n), n, seed=seed)
     return images, {"optimizer_steps": run.state.step}
 
 
-def theirs(make: Callable[[ImageSet], Recipe], minutes: float, n: int, seed: int) -> tuple[Tensor, dict]:
+def theirs(make: Callable[[ImageSet, float], Recipe], minutes: float, n: int, seed: int) -> tuple[Tensor, dict]:
     """A peer's recipe, stopped after the first step that ends past the budget; building it is not counted."""
     torch.manual_seed(seed)
-    recipe = make(load("mnist-5k", "train"))
+    recipe = make(load("mnist-5k", "train"), minutes)
     begin, steps = time.perf_counter(), 0
     with tqdm(unit="step") as bar:
         while time.perf_counter() - begin < 60 * minutes:
@@ -206,33 +210,36 @@ class Jury:
 
 def main() -> None:
     """Train, draw and judge with every recipe asked for, and store the figures with the machine they ran on."""
-    names = ["mini_ddpm", *RECIPES]
+    names = ["real, held out", "mini_ddpm", *RECIPES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("who", nargs="*", help=f"beginnings of: {'; '.join(names)}")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--n", type=int, default=200, help="images drawn; FD depends on it")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, default=Path("data/bench/quality.json"))
-    arguments = parser.parse_args()
-    minutes, n, seed = arguments.minutes, arguments.n, arguments.seed
-    jury = Jury()
-    chosen = [name for name in names if not arguments.who or name.startswith(tuple(arguments.who))]
-    rows, sheet = [], []
-    for name in ["real, held out", *chosen]:
-        begin = time.perf_counter()
-        if name == "real, held out":
-            images, figures = to_model(load("mnist-5k", "test").images[:n]), {}
-        elif name == "mini_ddpm":
-            images, figures = ours(minutes, n, seed)
-        else:
-            images, figures = theirs(RECIPES[name], minutes, n, seed)
-        figures |= {"seconds_in_all": time.perf_counter() - begin}
-        rows.append({"who": name, **jury(images), **figures})
-        sheet.append(images[:20])
-        print(f"{name:42} FD-judge {rows[-1]['fd_judge']:8.1f}   readable {rows[-1]['readable']:6.1%}", flush=True)
-    report = {"machine": runs.machine(DEVICE), "minutes": minutes, "n": n, "seed": seed, "rows": rows}
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-    image_grid(torch.cat(sheet), 20).save(arguments.out.with_suffix(".png"))
+    asked = parser.parse_args()
+    settings = {"machine": runs.machine(DEVICE), "minutes": asked.minutes, "n": asked.n}
+    rows, jury, sheet = kept_rows(asked.out, settings), Jury(), []
+    for name in names:
+        if asked.who and not name.startswith(tuple(asked.who)):
+            continue
+        for seed in asked.seeds:
+            if any(row["who"] == name and row["seed"] == seed for row in rows):
+                continue
+            begin = time.perf_counter()
+            if name == "real, held out":
+                images, figures = to_model(load("mnist-5k", "test").images[: asked.n]), {}
+            elif name == "mini_ddpm":
+                images, figures = ours(asked.minutes, asked.n, seed)
+            else:
+                images, figures = theirs(RECIPES[name], asked.minutes, asked.n, seed)
+            figures |= {"seconds_in_all": time.perf_counter() - begin}
+            rows.append({"who": name, "seed": seed, **jury(images), **figures})
+            write_json(asked.out, {**settings, "rows": rows})
+            sheet.append(images[:20])
+            print(f"{name:42} FD-judge {rows[-1]['fd_judge']:8.2f}   readable {rows[-1]['readable']:6.1%}", flush=True)
+    if sheet:
+        image_grid(torch.cat(sheet), 20).save(asked.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""Two peers with the choices of `mnist-laptop`, which anyone can make: then only the code is theirs.
+
+Patches of 2x2, labels, velocity, widths, batch, learning rates, average, steps and guidance are the preset's, and
+the precision. Not carried over: times spread evenly over a batch; and for smalldiffusion, whose loss and sampler are
+its own, the min-SNR weight and half of DDIM's noise.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+
+import ema_pytorch
+import torch
+import torch.nn.functional as F
+from peers import diffusers, smalldiffusion
+from torch import Tensor, nn
+
+from mini_ddpm.data import ImageSet, to_model
+from mini_ddpm.runs.presets import preset
+from mini_ddpm.schedules import cosine_betas
+from mini_ddpm.training import autocast
+
+CONFIG = preset("mnist-laptop")
+SHAPE, TRAINING, SAMPLING = CONFIG.unet, CONFIG.training, CONFIG.sampling
+WIDTHS = [SHAPE.base_channels * mult for mult in SHAPE.channel_mults]
+NO_LABEL = SHAPE.classes
+Ways = tuple[Callable[[], object], Callable[[int], Tensor]]  # a step, and drawing n images
+
+
+class Folded:
+    """Random batches of digits, as 14x14 patches of 4 numbers, with their labels."""
+
+    def __init__(self, data: ImageSet, device: torch.device) -> None:
+        self.images = F.pixel_unshuffle(to_model(data.images), SHAPE.patch_size).to(device)  # (n, 4, 14, 14)
+        self.labels = data.labels.to(device)
+
+    def __call__(self) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(self.images), (TRAINING.batch_size,))
+        return self.images[chosen], self.labels[chosen]
+
+
+class Rate:
+    """The preset's learning rate as a factor; it falls over the share of the time that has passed, not of the steps."""
+
+    def __init__(self, minutes: float) -> None:
+        self.seconds, self.begin = 60 * minutes, time.perf_counter()
+
+    def __call__(self, step: int) -> float:
+        passed = min(1.0, (time.perf_counter() - self.begin) / self.seconds)
+        falling = max(0.0, passed - TRAINING.decay_from) / (1 - TRAINING.decay_from)
+        return min(1.0, (step + 1) / TRAINING.warmup_steps) * (1 + math.cos(math.pi * falling)) / 2
+
+
+def optimisation(model: nn.Module, minutes: float) -> Callable[[Tensor], None]:
+    """What follows the loss in a step."""
+    optimizer = torch.optim.AdamW(model.parameters(), TRAINING.learning_rate, TRAINING.betas, weight_decay=0)
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, Rate(minutes))
+
+    def step(loss: Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), TRAINING.clip_norm)
+        optimizer.step()
+        rate.step()
+
+    return step
+
+
+def with_diffusers(data: ImageSet, minutes: float, device: torch.device) -> Ways:
+    """diffusers' network, schedulers and average."""
+    batches = Folded(data, device)
+    levels = len(WIDTHS)
+    model = diffusers.UNet2DModel(
+        14,
+        4,
+        4,
+        layers_per_block=SHAPE.blocks,
+        block_out_channels=WIDTHS,
+        down_block_types=["DownBlock2D"] * levels,
+        up_block_types=["UpBlock2D"] * levels,
+        norm_num_groups=SHAPE.groups,
+        add_attention=False,
+        num_class_embeds=NO_LABEL + 1,
+    ).to(device, memory_format=torch.channels_last)
+    scheduler = diffusers.DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    ema = diffusers.training_utils.EMAModel(model.parameters(), TRAINING.ema_decay)
+    alpha_bar, optimise = scheduler.alphas_cumprod.to(device), optimisation(model, minutes)
+
+    def step() -> None:
+        x_0, y = batches()
+        y = torch.where(torch.rand(len(y), device=device) < TRAINING.label_dropout, NO_LABEL, y)
+        eps, t = torch.randn_like(x_0), torch.randint(0, 1000, (len(y),), device=device)
+        with autocast(device):
+            v = model(scheduler.add_noise(x_0, eps, t), t, y).sample.float()
+        error = (v - scheduler.get_velocity(x_0, eps, t)).square().mean(dim=(1, 2, 3))
+        snr = alpha_bar[t] / (1 - alpha_bar[t])
+        optimise((snr.clamp(max=5) * (1 - alpha_bar[t]) * error).mean())  # min-SNR: an error of v, as one of x_0
+        ema.step(model.parameters())
+
+    def draw(n: int) -> Tensor:
+        ema.copy_to(model.parameters())
+        sampler = diffusers.DDIMScheduler.from_config(scheduler.config, timestep_spacing="trailing")
+        sampler.set_timesteps(SAMPLING.steps)
+        y, x = torch.arange(n, device=device) % 10, torch.randn(n, 4, 14, 14, device=device)
+        for t in sampler.timesteps:
+            with autocast(device):
+                with_label, without = (model(x, t, label).sample.float() for label in (y, torch.full_like(y, NO_LABEL)))
+            v = without + SAMPLING.guidance * (with_label - without)
+            x = sampler.step(v, t, x, eta=SAMPLING.eta).prev_sample
+        return F.pixel_shuffle(x, SHAPE.patch_size)
+
+    return step, draw
+
+
+def with_smalldiffusion(data: ImageSet, minutes: float, device: torch.device) -> Ways:
+    """smalldiffusion's network, loss and sampler."""
+    batches = Folded(data, device)
+    network = smalldiffusion.Scaled(smalldiffusion.PredV(smalldiffusion.Unet))
+    width = SHAPE.base_channels
+    model = network(
+        14,
+        4,
+        4,
+        ch=width,
+        ch_mult=SHAPE.channel_mults,
+        num_res_blocks=SHAPE.blocks,
+        attn_resolutions=(),
+        cond_embed=smalldiffusion.CondEmbedderLabel(4 * width, NO_LABEL, TRAINING.label_dropout),
+    ).to(device, memory_format=torch.channels_last)
+    schedule = smalldiffusion.Schedule(1000)
+    schedule.sigmas_from_betas(cosine_betas(1000).float())
+    average = ema_pytorch.EMA(model, beta=TRAINING.ema_decay, update_every=1, update_after_step=0)
+    accelerator, optimise = smalldiffusion.diffusion.Accelerator(), optimisation(model, minutes)
+
+    def step() -> None:
+        x_0, sigma, eps, y = smalldiffusion.generate_train_sample(batches(), schedule, conditional=True)
+        with autocast(device):
+            loss = model.get_loss(x_0, sigma, eps, cond=y)
+        optimise(loss.float())
+        average.update()
+
+    def draw(n: int) -> Tensor:
+        ema = average.ema_model.eval()
+        y = torch.arange(n, device=device) % 10
+        sigmas = schedule.sample_sigmas(SAMPLING.steps)
+        guided = partial(smalldiffusion.samples, cond=y, cfg_scale=SAMPLING.guidance - 1)
+        x_T = ema.rand_input(n).to(device) * sigmas[0]
+        with autocast(device):
+            *_, x = guided(ema, sigmas, xt=x_T, batchsize=n, accelerator=accelerator)
+        return F.pixel_shuffle(x.float(), SHAPE.patch_size)
+
+    return step, draw
