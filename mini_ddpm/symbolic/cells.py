@@ -53,7 +53,7 @@ def derive(
     Raises:
         ValueError: a line can't be read.
     """
-    first, *rest = [_read(row, names) for row in _rows(text)] or [_read("", names)]
+    first, *rest = [read_row(row, names) for row in rows(text)] or [read_row("", names)]
     if over is None:
         derivation = Derivation(theory, first.expr, up_to=up_to)
         facts = dict(names)
@@ -81,7 +81,12 @@ def _fact(names: Mapping[str, Any], name: str) -> Fact:
     return found
 
 
-def _read(row: str, names: Mapping[str, Any]) -> Parsed:
+def read_row(row: str, names: Mapping[str, Any]) -> Parsed:
+    """A row of a cell.
+
+    Raises:
+        ValueError: it can't be read.
+    """
     found = LINE.fullmatch(row)
     if found is None or not found["expr"]:
         raise ValueError(f"this is no line of mathematics: {row!r}")
@@ -89,16 +94,19 @@ def _read(row: str, names: Mapping[str, Any]) -> Parsed:
     return Parsed(found["expr"], *read(found["expr"], names), found["relation"], found["because"] or "", using)
 
 
-def _rows(text: str) -> list[str]:
-    """Lines; one that begins with white space, and not with a relation, goes on with the line before."""
-    rows: list[list[str]] = []  # what is before a #, and what is after it
+def rows(text: str) -> list[str]:
+    """Lines; one that begins with white space, and not with a relation, goes on with the line before.
+
+    A line that has nothing but a comment is none.
+    """
+    found: list[list[str]] = []  # what is before a #, and what is after it
     for row in text.splitlines():
         line, _, because = (part.strip() for part in row.partition("#"))
-        if row[:1].isspace() and rows and row.strip() and not RELATION.match(row):
-            rows[-1] = [f"{before} {more}".strip() for before, more in zip(rows[-1], (line, because), strict=True)]
-        elif row.strip():
-            rows.append([line, because])
-    return [f"{line} # {because}" if because else line for line, because in rows]
+        if row[:1].isspace() and found and row.strip() and not RELATION.match(row):
+            found[-1] = [f"{before} {more}".strip() for before, more in zip(found[-1], (line, because), strict=True)]
+        elif line:
+            found.append([line, because])
+    return [f"{line} # {because}" if because else line for line, because in found]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -110,7 +118,7 @@ def load_ipython_extension(shell: Any) -> None:
         if (head := HEAD.fullmatch(line.strip())) is None:
             raise ValueError(f"%%derive theory -> name, then up to x, or by induction over t; not {line!r}")
         names = known(shell.user_ns)
-        up_to, over = (head[part] and _read(head[part], names).expr for part in ("up_to", "over"))
+        up_to, over = (head[part] and read_row(head[part], names).expr for part in ("up_to", "over"))
         derivation = derive(names[head["theory"]], text, names, up_to, over)
         display(derivation)
         if head["name"]:

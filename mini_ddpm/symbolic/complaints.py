@@ -19,7 +19,10 @@ WORDS = {"=": "equals", "<=": "is at most", ">=": "is at least"}
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a step is wrong: both lines, their `values` in a `world`, and a `hint` or nothing; str() is the message."""
+    """Why a step is wrong: both lines, their `values` in a `world`, and a `hint` or nothing; str() is the message.
+
+    `repaired` is the line with one small edit, if there is one that makes it true.
+    """
 
     before: Expr
     here: Expr
@@ -27,6 +30,7 @@ class Refusal:
     world: str
     values: tuple[str, str]
     hint: str
+    repaired: Expr | None = None
 
     def __str__(self) -> str:
         return (
@@ -43,6 +47,7 @@ def refusal(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Inter
     """What to say of two lines that are a and b in a world."""
     case = {**there.world.indices, **there.leaves}
     named = {name: value if isinstance(value, int) else mpmath.nstr(value, 4) for name, value in case.items()}
+    hint = hints.hint(theory, old, new, relation)
     world = ", ".join(f"{name} = {value}" for name, value in sorted(named.items(), key=_order(there)))
     return Refusal(
         old,
@@ -50,7 +55,8 @@ def refusal(theory: "Theory", old: Expr, new: Expr, relation: str, there: "Inter
         relation,
         f"world {there.world.number}:  {world or 'no symbols'}",
         _apart(a, b),
-        hints.hint(theory, old, new, relation).words,
+        hint.words,
+        hint.repaired,
     )
 
 

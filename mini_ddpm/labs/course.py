@@ -1,0 +1,184 @@
+"""A folder of labs as a course of nbgrader: releases, grading a folder of submissions, and tables of points."""
+
+import csv
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
+
+from mini_ddpm.labs.grading import RunAndMark
+
+STUB = "# YOUR ANSWER HERE"
+REFUSED = "refused.txt"
+warnings.filterwarnings("ignore", "Object of type <Submitted", Warning)  # of SQLAlchemy to nbgrader
+
+
+def config(labs: Path, build: Path) -> Config:
+    """The settings of nbgrader.
+
+    Args:
+        labs: the folder of the instructor's versions.
+        build: where releases go, to `labs`, and all that is the teacher's, to `grading`.
+    """
+    c, ours = Config(), "mini_ddpm.labs.grading"
+    theirs = "nbgrader.preprocessors"
+    c.CourseDirectory.root = str(labs.resolve())
+    c.CourseDirectory.source_directory = "."
+    c.CourseDirectory.release_directory = str(build.resolve() / "labs")
+    for step in ("submitted", "autograded", "feedback", "solution"):
+        c.CourseDirectory[f"{step}_directory"] = str(build.resolve() / "grading" / step)
+    c.CourseDirectory.db_url = f"sqlite:///{build.resolve() / 'grading' / 'gradebook.db'}"
+    c.ClearSolutions.code_stub = {"python": STUB}
+    c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
+    c.Autograde.sanitize_preprocessors = [
+        f"{ours}.Restore",
+        *(f"{theirs}.{one}" for one in ("ClearOutput", "OverwriteKernelspec", "OverwriteCells", "CheckCellMetadata")),
+    ]
+    c.Autograde.autograde_preprocessors = [
+        f"{ours}.RunAndMark",
+        *(f"{theirs}.{one}" for one in ("LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata")),
+    ]
+    # feedback shows a test's words, and not its text
+    c.GenerateFeedback.preprocessors = [
+        f"{theirs}.GetGrades",
+        f"{theirs}.ClearHiddenTests",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+    return c
+
+
+class Course:
+    """Labs, what was handed out, and what came back.
+
+    Args:
+        labs: the folder of the instructor's versions.
+        build: where everything goes that is made from them.
+        seconds: how long a cell of a student's may take, unless the lab says otherwise.
+    """
+
+    def __init__(self, labs: Path, build: Path, seconds: float | None = None) -> None:
+        self.labs, self.build = labs, build
+        self.config = config(labs, build)
+        if seconds is not None:
+            self.config.RunAndMark.seconds = float(seconds)
+        self.grading = build / "grading"
+        self.grading.mkdir(parents=True, exist_ok=True)
+        # nbgrader calls `alembic` by its name, to make a gradebook
+        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        self.api = NbGraderAPI(config=self.config)
+
+    @property
+    def names(self) -> list[str]:
+        """The labs, in order."""
+        return sorted(path.stem for path in self.labs.glob("*/*.ipynb") if path.stem == path.parent.name)
+
+    def release(self) -> None:
+        """Make the students' versions.
+
+        Raises:
+            RuntimeError: one can't be made.
+        """
+        for lab in self.names:
+            done = self.api.generate_assignment(lab)
+            if not done["success"]:
+                raise RuntimeError(f"{lab}: {_last(done)}")
+
+    def grade(self, folder: Path) -> Iterator[str]:
+        """Grade what is in a folder, a folder in it for each student; yields a line for each notebook.
+
+        Args:
+            folder: holds STUDENT/NN_name.ipynb, or STUDENT/NN_name/NN_name.ipynb.
+        """
+        self.release()
+        for student in sorted(path for path in folder.iterdir() if path.is_dir()):
+            who = re.sub(r"[^\w.@-]", "_", student.name)
+            found = {lab: sorted(student.rglob(f"{lab[:3]}*.ipynb")) for lab in self.names}
+            if not any(found.values()):
+                yield f"{who}: refused: no notebook whose name begins with {', or '.join(lab[:3] for lab in found)}"
+            for lab, paths in found.items():
+                if paths:
+                    yield f"{who}: {lab}: {self._one(who, lab, paths)}"
+        self.export()
+
+    def _one(self, who: str, lab: str, paths: Sequence[Path]) -> str:
+        """Grade one notebook, and say how it went."""
+        shelf = self.grading / "submitted" / who / lab
+        shutil.rmtree(shelf, ignore_errors=True)
+        shelf.mkdir(parents=True)
+        try:
+            if len(paths) > 1:
+                raise ValueError(f"there are several: {', '.join(path.name for path in paths)}")
+            nbformat.write(read(paths[0]), shelf / f"{lab}.ipynb")
+            done = self.api.autograde(lab, who)
+            if not done["success"]:
+                raise ValueError(_last(done))
+        except Exception as error:  # whatever is wrong with one, the others are graded
+            words = " ".join(str(error).split())[:200] or type(error).__name__
+            (shelf / REFUSED).write_text(words, encoding="utf-8")
+            return f"refused: {words}"
+        with Gradebook(self.config.CourseDirectory.db_url) as book:
+            seen = book.find_submission(lab, who)
+            return f"{seen.score:g} of {seen.max_score:g}" + (", and some to grade by hand" if _waiting(seen) else "")
+
+    def export(self) -> None:
+        """Write feedback, and a table of points for each lab, anew; as after grading by hand."""
+        for lab in self.names:
+            if any((self.grading / "autograded").glob(f"*/{lab}")):
+                self.api.generate_feedback(lab)
+            with open(self.grading / f"{lab}.csv", "w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(self.table(lab))
+
+    def table(self, lab: str) -> list[list]:
+        """Points of a lab: a row for each student, a column for each task; nothing where a teacher has yet to grade."""
+        with Gradebook(self.config.CourseDirectory.db_url) as book:
+            tasks = [cell.name for cell in book.find_assignment(lab).notebooks[0].grade_cells]
+            rows: list[list] = [["student", *tasks, "total", "of", "by hand", "note"]]
+            for folder in sorted((self.grading / "submitted").glob(f"*/{lab}")):
+                who, refused = folder.parent.name, folder / REFUSED
+                if refused.exists():
+                    rows.append([who, *("" for _ in tasks), "", "", "", f"refused: {refused.read_text(encoding='utf-8')}"])
+                    continue
+                seen = book.find_submission(lab, who)
+                grades = {grade.name: grade for notebook in seen.notebooks for grade in notebook.grades}
+                points = ["" if grades[task].needs_manual_grade else grades[task].score for task in tasks]
+                rows.append([who, *points, seen.score, seen.max_score, _waiting(seen), ""])
+        return rows
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """A notebook of any version.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is not UTF-8: {error.reason} at byte {error.start}") from None
+    if not text.strip():
+        raise ValueError(f"{path.name} is empty")
+    try:
+        found = nbformat.reads(text, as_version=4)
+        nbformat.validate(found)
+    except Exception as error:  # as many kinds as there are ways to be no notebook
+        raise ValueError(f"{path.name} is no notebook: {str(error).splitlines()[0]}") from None
+    return found
+
+
+def _waiting(seen: object) -> int:
+    return sum(grade.needs_manual_grade for notebook in seen.notebooks for grade in notebook.grades)
+
+
+def _last(done: dict) -> str:
+    """What went wrong, in one line."""
+    lines = [line.strip() for line in f"{done.get('log', '')}\n{done.get('error', '')}".splitlines() if line.strip()]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Stopped)\b", line)]
+    return (raised or lines or ["it failed"])[0]

@@ -1,0 +1,236 @@
+"""Derivations marked line by line.
+
+A derivation has *goals* on its way, forms that a line should have ("one mean is left"), and an *answer*, the form of the last
+line. A line is right if the checker accepts it after the line before it. A right line earns the points of the furthest goal that
+it is the first to reach, so a jump to the answer earns the answer's points alone. What is already reached earns nothing again.
+
+After a wrong line the next one is compared with it, as the student went on from it; or with the last right line, if the
+student came back to that. Goals on the way then count as ever. The answer counts if it is true, or if every wrong line was a slip:
+one small edit away from a true one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sympy import Expr
+
+from mini_ddpm.symbolic import Derivation, Expectation, Fact, Theory, Unchecked, WrongStep, cells
+from mini_ddpm.symbolic.answers import Unfinished, check_form
+from mini_ddpm.symbolic.complaints import Refusal
+from mini_ddpm.symbolic.derivation import Line
+
+
+class Goal(NamedTuple):
+    """A form on the way: its points, what it is in words, and whether a line, as it was written, has it."""
+
+    points: float
+    words: str
+    has: Callable[[Expr], bool]
+
+
+class Answer(NamedTuple):
+    """The form of the last line: `only` and `without` as in `Derivation.answer`, and `has` as in a goal."""
+
+    points: float
+    words: str
+    only: Sequence | None = None
+    without: Sequence = ()
+    has: Callable[[Expr], bool] = lambda line: True
+
+
+class Said(NamedTuple):
+    """What is said of a line: "right", "wrong", "given", or "unread" if it could not be compared; and its points."""
+
+    source: str
+    verdict: str
+    points: float
+    words: str
+
+
+class Marked(NamedTuple):
+    """What is said of all lines, the goals that no line has earned, and what the last true line lacks."""
+
+    lines: list[Said]
+    missed: list[Goal | Answer]
+    unfinished: str
+
+    @property
+    def points(self) -> float:
+        """Of all lines."""
+        return sum(line.points for line in self.lines)
+
+    def __str__(self) -> str:
+        rows = []
+        for k, line in enumerate(self.lines, 1):
+            head = f"line {k}  {line.verdict:6} {f'+{line.points:g}' if line.points else '':4} {line.source}"
+            rows += [head.rstrip(), *(f"        {words}" for words in line.words.splitlines())]
+        rows += [f"not reached ({goal.points:g}): {goal.words}" for goal in self.missed]
+        rows += [f"the last true line is no answer yet: {self.unfinished}"] * bool(self.unfinished)
+        return "\n".join(rows)
+
+
+class _At(NamedTuple):
+    """Where a derivation stands: its line, how many goals are reached, if it is true, and if all wrong lines are slips."""
+
+    line: Expr
+    reached: int = 0
+    true: bool = True
+    slips: bool = True
+
+
+class Lines:
+    """A derivation to be marked, with what may be used for it.
+
+    Args:
+        theory: definitions and assumptions; nothing can be added to it from here on.
+        start: the first line, which is given.
+        names: what a line may be written with. Nothing else is known.
+        goals: forms on the way, in order.
+        answer: the form of the last line.
+        using: facts, by the names that a line gives them in brackets.
+        up_to: what "~" leaves constants of; without it every line begins with "=".
+    """
+
+    def __init__(
+        self,
+        theory: Theory,
+        start: str,
+        names: Mapping[str, Any],
+        goals: Sequence[Goal],
+        answer: Answer,
+        using: Mapping[str, Fact] | None = None,
+        up_to: Expr | None = None,
+    ) -> None:
+        self.theory, self.names, self.using, self.up_to = theory, dict(names), dict(using or {}), up_to
+        self.start = cells.read_row(start, self.names).expr
+        self.goals: tuple[Goal | Answer, ...] = (*goals, answer)
+        self._known: dict[str, Marked] = {}
+        if theory.usable is None:
+            theory.lock([*self.using.values()])
+
+    @property
+    def points(self) -> float:
+        """Of all goals."""
+        return sum(goal.points for goal in self.goals)
+
+    def mark(self, text: str) -> Marked:
+        """Mark the lines of a `%%derive` cell. The same text gets the same words, and is checked once."""
+        if text not in self._known:
+            self._known[text] = self._mark(text)
+        return self._known[text]
+
+    def _mark(self, text: str) -> Marked:
+        rows = cells.rows(text)
+        walk = _Walk(self)
+        said = [
+            walk.first(row) if k == 0 and not cells.RELATION.match(row) else walk.go(row) for k, row in enumerate(rows)
+        ]
+        missed = [goal for k, goal in enumerate(self.goals) if k not in walk.earned]
+        return Marked(said, missed, self._unfinished(walk.base.line) if missed else "")
+
+    def furthest(self, line: Expr, reached: int) -> int | None:
+        """The last goal after those that are reached whose form a line has."""
+        return next((k for k in reversed(range(reached, len(self.goals))) if self._has(self.goals[k], line)), None)
+
+    def _has(self, goal: Goal | Answer, line: Expr) -> bool:
+        if isinstance(goal, Answer) and self._unfinished(line):
+            return False
+        return bool(goal.has(line))
+
+    def _unfinished(self, line: Expr) -> str:
+        """What keeps a line from having the answer's form."""
+        answer = self.goals[-1]
+        assert isinstance(answer, Answer)
+        try:
+            check_form(self.theory, self.start, line, answer.without, answer.only)
+        except Unfinished as error:
+            return str(error)
+        return ""
+
+
+class _Walk:
+    """One way through a derivation, line after line."""
+
+    def __init__(self, task: Lines) -> None:
+        self.task = task
+        self.at = self.base = _At(task.start)  # the line before, and the last one that is true
+        self.earned: set[int] = set()
+
+    def first(self, row: str) -> Said:
+        """The line that is given; the task's own is taken whatever stands there."""
+        try:
+            same = cells.read_row(row, self.task.names).expr == self.task.start
+        except ValueError:
+            same = False
+        return Said(row, "given", 0, "" if same else "this is not the line that was given: that one is taken")
+
+    def go(self, row: str) -> Said:
+        """A line, and what is said of it."""
+        try:
+            before, line = self._compared(*self._read(row))
+        except Exception as error:  # whatever the checker can't work with
+            return Said(row, "unread", 0, f"left out: {error}")
+        if isinstance(line.error, Unchecked):
+            return Said(row, "unread", 0, f"left out: {line.error}")
+        goal = self.task.furthest(line.written, before.reached)
+        now = before._replace(line=line.expr, reached=before.reached if goal is None else goal + 1)
+        if line.error is not None:
+            self.at = now._replace(true=False, slips=before.slips and _slip(line.error))
+            return Said(row, "wrong", 0, _told(line.error))
+        self.at = now
+        self.base = now if now.true else self.base
+        return self._right(row, line, before, goal)
+
+    def _read(self, row: str) -> tuple[cells.Parsed, list[Fact]]:
+        parsed = cells.read_row(row, self.task.names)
+        allowed = ("=",) if self.task.up_to is None else ("=", "~")
+        if parsed.relation not in allowed:
+            raise ValueError(f"a line begins with {' or '.join(allowed)}")
+        if unknown := [name for name in parsed.using if name not in self.task.using]:
+            raise ValueError(f"[{unknown[0]}] is no fact that may be used here")
+        return parsed, [self.task.using[name] for name in parsed.using]
+
+    def _compared(self, parsed: cells.Parsed, using: list[Fact]) -> tuple[_At, Line]:
+        """The line after the one before it or, if that fails, after the last true one; and where it began."""
+        found: list[tuple[_At, Line]] = []
+        for before in (self.at, self.base):
+            step = Derivation(self.task.theory, before.line, up_to=self.task.up_to)
+            written = parsed.written, parsed.source
+            step.try_step(parsed.expr, parsed.because, using, parsed.relation or "=", written)
+            found.append((before, step.lines[-1]))
+            if step.lines[-1].error is None or before is self.base:
+                break
+        return found[-1] if found[-1][1].error is None else found[0]
+
+    def _right(self, row: str, line: Line, before: _At, goal: int | None) -> Said:
+        words = "" if before.true else "this follows from your line before"
+        if goal is None:
+            return Said(row, "right", 0, words)
+        asked = self.task.goals[goal]
+        if goal + 1 == len(self.task.goals) and not (before.true or before.slips):
+            return Said(
+                row, "right", 0, f"{words}, but a wrong line before it is more than a slip: the answer does not count"
+            )
+        self.earned.add(goal)
+        return Said(row, "right", asked.points, f"{asked.words}{f' ({words})' if words else ''}")
+
+
+def _slip(error: WrongStep) -> bool:
+    """Whether one small edit would make the line true."""
+    refusal = error.args[0]
+    return isinstance(refusal, Refusal) and refusal.repaired is not None
+
+
+def _told(error: WrongStep) -> str:
+    """Both numbers, the case, and where to look."""
+    refusal = error.args[0]
+    if not isinstance(refusal, Refusal):
+        return str(refusal)
+    before, here = refusal.values
+    where = f"\nlook at: {refusal.hint}" if refusal.hint else ""
+    return f"the line before is {before}, and this one {here}, in {refusal.world}{where}"
+
+
+def means(line: Expr) -> int:
+    """How many means are left in a line whose variable stands in what they are of."""
+    return sum(one.args[0].has(one.args[1]) for one in line.atoms(Expectation))
