@@ -5,10 +5,10 @@
         near(ask("posterior(0.5, 2.0, 3.0, 0.0)"), (2.0, 0.0), within=1e-9)
     marks  # the last line of a test: the points
 
-A test runs in two places. In a student's notebook `ask` looks into that notebook. When a submission is graded, tests run in
-a kernel of the teacher's, which no code of the student's has touched: `ask` sends its line to the student's kernel, and
-numbers come back, nothing else. `grading` does that (it needs the extra `labs`); `python -m mini_ddpm.labs` makes
-releases and grades folders.
+A test runs in two places. In a student's notebook `ask` looks into that notebook. When a submission is graded, tests
+run in a kernel of the teacher's, which no code of the student's has touched: `ask` sends its line to the student's
+kernel, and numbers come back, nothing else. `grading` does that (it needs the extra `labs`); `python -m mini_ddpm.labs`
+makes releases and grades folders.
 """
 
 from mini_ddpm.labs.answers import NoAnswer, ask

@@ -6,7 +6,9 @@ import click
 
 from mini_ddpm.labs.course import Course
 
-LABS = click.option("--labs", type=click.Path(path_type=Path, exists=True), default=".", help="the instructor's versions")
+LABS = click.option(
+    "--labs", type=click.Path(path_type=Path, exists=True), default=".", help="the instructor's versions"
+)
 BUILD = click.option("--build", type=click.Path(path_type=Path), default="../../build", help="where results go")
 
 

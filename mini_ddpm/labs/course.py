@@ -8,13 +8,12 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
-
-from mini_ddpm.labs.grading import RunAndMark
 
 STUB = "# YOUR ANSWER HERE"
 REFUSED = "refused.txt"
@@ -144,7 +143,9 @@ class Course:
             for folder in sorted((self.grading / "submitted").glob(f"*/{lab}")):
                 who, refused = folder.parent.name, folder / REFUSED
                 if refused.exists():
-                    rows.append([who, *("" for _ in tasks), "", "", "", f"refused: {refused.read_text(encoding='utf-8')}"])
+                    rows.append(
+                        [who, *("" for _ in tasks), "", "", "", f"refused: {refused.read_text(encoding='utf-8')}"]
+                    )
                     continue
                 seen = book.find_submission(lab, who)
                 grades = {grade.name: grade for notebook in seen.notebooks for grade in notebook.grades}
@@ -173,7 +174,7 @@ def read(path: Path) -> nbformat.NotebookNode:
     return found
 
 
-def _waiting(seen: object) -> int:
+def _waiting(seen: Any) -> int:
     return sum(grade.needs_manual_grade for notebook in seen.notebooks for grade in notebook.grades)
 
 

@@ -1,7 +1,7 @@
 """How nbgrader grades a lab: the student's cells run in one kernel, the tests in another, which belongs to the teacher.
 
-Both are preprocessors of nbgrader's autograde step. `Restore` puts the teacher's cells back into a submission. `RunAndMark`
-takes the place of nbgrader's `Execute`, which would run tests where students' code could reach them.
+Both classes are preprocessors of nbgrader's autograde step. `Restore` puts the teacher's cells back into a submission.
+`RunAndMark` takes the place of nbgrader's `Execute`, which would run tests where students' code could reach them.
 """
 
 import atexit
@@ -31,7 +31,7 @@ def name_of(cell: NotebookNode) -> str | None:
 
 
 def place(settings: Any, resources: Resources, step: str) -> Path:
-    """The file of the teacher's version of a lab ("source_directory"), or of what was handed out ("release_directory")."""
+    """The file of a lab, the teacher's ("source_directory") or as it was handed out ("release_directory")."""
     course, names = CourseDirectory(config=settings), resources["nbgrader"]
     folder = course.format_path(getattr(course, step), ".", names["assignment"])
     return Path(folder, f"{names['notebook']}.ipynb")
@@ -40,8 +40,8 @@ def place(settings: Any, resources: Resources, step: str) -> Path:
 class Restore(NbGraderPreprocessor):
     """Put back the cells of a lab that were deleted, and what nbgrader knows of those that are there.
 
-    Nothing else that a submission says of a cell is kept. Of two cells with one name the last one counts. The texts of tests
-    are put back by nbgrader's own `OverwriteCells`.
+    Nothing else that a submission says of a cell is kept. Of two cells with one name the last one counts. nbgrader's
+    `OverwriteCells` then puts back the texts of tests.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:

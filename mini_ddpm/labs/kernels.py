@@ -1,7 +1,6 @@
 """Kernels that run one cell at a time, within limits."""
 
 import sys
-import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,7 +61,7 @@ class Kernel(NotebookClient):
             return False
         return True
 
-    def output(self, outs: list, msg: dict, display_id: str, cell_index: int) -> NotebookNode | None:
+    def output(self, outs: list, msg: dict, display_id: str | None, cell_index: int) -> NotebookNode | None:
         """Keep an output, unless there are too many."""
         self.size += len(str(msg["content"]))
         return super().output(outs, msg, display_id, cell_index) if self.size < LARGEST else None
@@ -70,7 +69,8 @@ class Kernel(NotebookClient):
     @property
     def connection(self) -> str:
         """The file that says how to reach it."""
-        return str(self.km.connection_file)
+        assert self.km is not None
+        return self.km.connection_file
 
     def stop(self) -> None:
         """End it."""

@@ -1,12 +1,13 @@
 """Derivations marked line by line.
 
-A derivation has *goals* on its way, forms that a line should have ("one mean is left"), and an *answer*, the form of the last
-line. A line is right if the checker accepts it after the line before it. A right line earns the points of the furthest goal that
-it is the first to reach, so a jump to the answer earns the answer's points alone. What is already reached earns nothing again.
+A derivation has *goals* on its way, forms that a line should have ("one mean is left"), and an *answer*, the form of
+the last line. A line is right if the checker accepts it after the line before it. A right line earns the points of the
+furthest goal that it is the first to reach, so a jump to the answer earns the answer's points alone. What is already
+reached earns nothing again.
 
-After a wrong line the next one is compared with it, as the student went on from it; or with the last right line, if the
-student came back to that. Goals on the way then count as ever. The answer counts if it is true, or if every wrong line was a slip:
-one small edit away from a true one.
+After a wrong line the next one is compared with it, as the student went on from it; or with the last true line, if the
+student came back to that. Goals on the way then count as ever. The answer counts if it is true, or if every wrong line
+was a slip: one small edit away from a true one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -70,7 +71,7 @@ class Marked(NamedTuple):
 
 
 class _At(NamedTuple):
-    """Where a derivation stands: its line, how many goals are reached, if it is true, and if all wrong lines are slips."""
+    """Where a derivation stands: how many goals are reached, if its line is true, and if all wrong lines are slips."""
 
     line: Expr
     reached: int = 0
@@ -82,7 +83,7 @@ class Lines:
     """A derivation to be marked, with what may be used for it.
 
     Args:
-        theory: definitions and assumptions; nothing can be added to it from here on.
+        theory: definitions and assumptions.
         start: the first line, which is given.
         names: what a line may be written with. Nothing else is known.
         goals: forms on the way, in order.
@@ -103,10 +104,9 @@ class Lines:
     ) -> None:
         self.theory, self.names, self.using, self.up_to = theory, dict(names), dict(using or {}), up_to
         self.start = cells.read_row(start, self.names).expr
+        self.answer = answer
         self.goals: tuple[Goal | Answer, ...] = (*goals, answer)
         self._known: dict[str, Marked] = {}
-        if theory.usable is None:
-            theory.lock([*self.using.values()])
 
     @property
     def points(self) -> float:
@@ -133,19 +133,17 @@ class Lines:
         return next((k for k in reversed(range(reached, len(self.goals))) if self._has(self.goals[k], line)), None)
 
     def _has(self, goal: Goal | Answer, line: Expr) -> bool:
-        if isinstance(goal, Answer) and self._unfinished(line):
-            return False
-        return bool(goal.has(line))
+        return not self._unfinished(line) if goal is self.answer else bool(goal.has(line))
 
     def _unfinished(self, line: Expr) -> str:
         """What keeps a line from having the answer's form."""
-        answer = self.goals[-1]
-        assert isinstance(answer, Answer)
+        answer = self.answer
         try:
-            check_form(self.theory, self.start, line, answer.without, answer.only)
+            # names that the teacher defined are the answer's words, so they are not looked through
+            check_form(Theory(), self.start, line, answer.without, answer.only)
         except Unfinished as error:
             return str(error)
-        return ""
+        return "" if answer.has(line) else answer.words
 
 
 class _Walk:
@@ -207,7 +205,7 @@ class _Walk:
         if goal is None:
             return Said(row, "right", 0, words)
         asked = self.task.goals[goal]
-        if goal + 1 == len(self.task.goals) and not (before.true or before.slips):
+        if asked is self.task.answer and not (before.true or before.slips):
             return Said(
                 row, "right", 0, f"{words}, but a wrong line before it is more than a slip: the answer does not count"
             )

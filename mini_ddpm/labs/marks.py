@@ -43,13 +43,14 @@ class Marks:
 
 
 def near(given: Any, right: Any, within: float, what: str = "it") -> None:
-    """Assert that numbers are near the right ones, without telling these.
+    """Assert that numbers are near the right ones, without telling these; a tuple stands for several things.
 
     Raises:
         AssertionError: they are too large, too small, off, or not as many as there should be.
     """
-    if isinstance(right, (tuple, list)):
-        assert isinstance(given, list) and len(given) == len(right), f"{what} should be {len(right)} things"
+    if isinstance(right, tuple):
+        assert isinstance(given, (list, np.ndarray)), f"{what} should be {len(right)} things"
+        assert len(given) == len(right), f"{what} should be {len(right)} things, not {len(given)}"
         for k, (one, other) in enumerate(zip(given, right, strict=True), 1):
             near(one, other, within, f"number {k}")
         return
