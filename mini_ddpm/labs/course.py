@@ -15,6 +15,8 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
+from mini_ddpm.labs.grading import stop_teachers
+
 STUB = "# YOUR ANSWER HERE"
 REFUSED = "refused.txt"
 warnings.filterwarnings("ignore", "Object of type <Submitted", Warning)  # of SQLAlchemy to nbgrader
@@ -90,11 +92,12 @@ class Course:
             if not done["success"]:
                 raise RuntimeError(f"{lab}: {_last(done)}")
 
-    def grade(self, folder: Path) -> Iterator[str]:
+    def grade(self, folder: Path, feedback: bool = True) -> Iterator[str]:
         """Grade what is in a folder, a folder in it for each student; yields a line for each notebook.
 
         Args:
             folder: holds STUDENT/NN_name.ipynb, or STUDENT/NN_name/NN_name.ipynb.
+            feedback: write pages for students, too.
         """
         self.release()
         for student in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -105,7 +108,8 @@ class Course:
             for lab, paths in found.items():
                 if paths:
                     yield f"{who}: {lab}: {self._one(who, lab, paths)}"
-        self.export()
+        stop_teachers()
+        self.export(feedback)
 
     def _one(self, who: str, lab: str, paths: Sequence[Path]) -> str:
         """Grade one notebook, and say how it went."""
@@ -127,10 +131,10 @@ class Course:
             seen = book.find_submission(lab, who)
             return f"{seen.score:g} of {seen.max_score:g}" + (", and some to grade by hand" if _waiting(seen) else "")
 
-    def export(self) -> None:
+    def export(self, feedback: bool = True) -> None:
         """Write feedback, and a table of points for each lab, anew; as after grading by hand."""
         for lab in self.names:
-            if any((self.grading / "autograded").glob(f"*/{lab}")):
+            if feedback and any((self.grading / "autograded").glob(f"*/{lab}")):
                 self.api.generate_feedback(lab)
             with open(self.grading / f"{lab}.csv", "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(self.table(lab))
@@ -167,8 +171,10 @@ def read(path: Path) -> nbformat.NotebookNode:
     if not text.strip():
         raise ValueError(f"{path.name} is empty")
     try:
-        found = nbformat.reads(text, as_version=4)
-        nbformat.validate(found)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cells with the same id get others
+            found = nbformat.reads(text, as_version=4)
+            nbformat.validate(found)
     except Exception as error:  # as many kinds as there are ways to be no notebook
         raise ValueError(f"{path.name} is no notebook: {str(error).splitlines()[0]}") from None
     return found

@@ -4,10 +4,8 @@ Both classes are preprocessors of nbgrader's autograde step. `Restore` puts the 
 `RunAndMark` takes the place of nbgrader's `Execute`, which would run tests where students' code could reach them.
 """
 
-import atexit
 import copy
 import time
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +25,8 @@ Resources = dict[str, Any]
 def name_of(cell: NotebookNode) -> str | None:
     """The name that nbgrader knows a cell by."""
     known = cell.metadata.get("nbgrader")
-    return known.get("grade_id") if isinstance(known, dict) else None
+    name = known.get("grade_id") if isinstance(known, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def place(settings: Any, resources: Resources, step: str) -> Path:
@@ -49,16 +48,20 @@ class Restore(NbGraderPreprocessor):
         release = nbformat.read(place(self.config, resources, "release_directory"), as_version=4)
         theirs = [cell for cell in release.cells if name_of(cell)]
         left = {name_of(cell): cell for cell in theirs}
+        cells: list[NotebookNode] = []
         for cell in reversed(nb.cells):
+            make = v4.new_code_cell if cell.cell_type == "code" else v4.new_markdown_cell
             known = left.pop(name_of(cell), None)
-            cell.metadata = copy.deepcopy(known.metadata) if known else NotebookNode()
+            cells.insert(0, copy.deepcopy(known) if known else make())
+            cells[0].source = cell.source
         at = 0
         for cell in theirs:
             if name_of(cell) in left:
-                nb.cells.insert(at, copy.deepcopy(cell))
+                cells.insert(at, copy.deepcopy(cell))
             else:
-                at = next(k for k, one in enumerate(nb.cells) if name_of(one) == name_of(cell))
+                at = next(k for k, one in enumerate(cells) if name_of(one) == name_of(cell))
             at += 1
+        nb.cells = cells
         return nb, resources
 
 
@@ -117,8 +120,7 @@ class RunAndMark(NbGraderPreprocessor):
             teacher.run(test, test.metadata.get("seconds", 4 * self.seconds))
         except Stopped as error:
             test.outputs = [v4.new_output("stream", name="stdout", text=f"no points: {error}")]
-            teacher.stop()
-            teacher_of.cache_clear()
+            stop_teachers()
         failed = [one for one in test.outputs if one.output_type == "error"]
         for one in failed:
             self.log.error("the test %s itself fails: %s: %s", name_of(test), one.ename, one.evalue)
@@ -129,17 +131,26 @@ class RunAndMark(NbGraderPreprocessor):
         test.outputs = said
 
 
-@lru_cache(4)
+_teachers: dict[Path, Kernel] = {}  # one for each lab, for all submissions
+
+
 def teacher_of(lab: Path) -> Kernel:
     """A kernel in which the cells of a lab have run that are given to students and not theirs to change."""
+    if lab in _teachers:
+        return _teachers[lab]
     teacher = Kernel(lab.parent)
-    atexit.register(teacher.stop)
     for cell in nbformat.read(lab, as_version=4).cells:
         if cell.cell_type == "code" and is_locked(cell) and not is_grade(cell):
             teacher.run(cell, 120)
             if failed := next((one for one in cell.outputs if one.output_type == "error"), None):
                 raise RuntimeError(f"{name_of(cell)} in {lab} fails: {failed.ename}: {failed.evalue}")
-    return teacher
+    return _teachers.setdefault(lab, teacher)
+
+
+def stop_teachers() -> None:
+    """End the teacher's kernels."""
+    while _teachers:
+        _teachers.popitem()[1].stop()
 
 
 def _error(words: str) -> NotebookNode:

@@ -38,6 +38,7 @@ class Kernel(NotebookClient):
         self._stack.enter_context(self.setup_kernel(cleanup_kc=True))
         if memory is not None:
             self.run(v4.new_code_cell(f"from mini_ddpm.labs.limits import limit\nlimit({memory})\ndel limit"), 60)
+            self.run(v4.new_code_cell("get_ipython().ask_exit = lambda: None"), 60)  # quit() would end it for all cells
 
     def run(self, cell: NotebookNode, seconds: float) -> None:
         """Run a cell and keep its outputs; an error in it is one of these.
