@@ -8,7 +8,9 @@ LONG := derivations planted_mistakes hint_shares attacks notebooks survival pack
 LONG := $(LONG:%=tests/test_%.py)
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
-.PHONY: help setup lab train test test-long test-browser readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
+LABS := cd notebooks/labs && ../../$(BIN)/python -m mini_ddpm.labs
+
+.PHONY: help setup lab labs grade train test test-labs test-long test-browser readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -24,6 +26,12 @@ $(STAMP): pyproject.toml constraints.txt
 lab: $(STAMP)  ## open the course in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
+labs: $(STAMP)  ## make the students' versions of the labs, in build/labs
+	$(LABS) release
+
+grade: $(STAMP)  ## grade a folder of labs: make grade SUBMISSIONS=folder; see notebooks/labs/README.md
+	$(LABS) grade $(abspath $(SUBMISSIONS))
+
 train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
 
@@ -36,6 +44,9 @@ test: $(STAMP) check  ## run all tests, and every notebook as a test
 	PYTHONHASHSEED=2 $(NBVAL) --nbval notebooks/0[0-5]_*.ipynb
 	# the others train: every cell must run and every assert hold
 	$(NBVAL) --nbval-lax notebooks/0[6-9]*_*.ipynb notebooks/1*_*.ipynb
+
+test-labs: $(STAMP)  ## hand in all that students might, grade it, and compare the points
+	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python tests/labs/run.py
 
 test-long: $(STAMP)  ## kill training 200 times instead of 20; try all steps of the corpus, not every fourth
 	MINI_DDPM_KILLS=200 MINI_DDPM_EVERY=1 $(PYTEST) tests/test_survival.py tests/test_derivations.py tests/test_hint_shares.py

@@ -68,7 +68,7 @@ def test_environment_agrees_with_pyproject(line):
 def test_environment_installs_this_package():
     (pip,) = [entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
     assert pip == ["-e .[notebooks,test]"]
-    assert set(PROJECT["optional-dependencies"]) == {"notebooks", "features", "fid", "test", "browser"}
+    assert set(PROJECT["optional-dependencies"]) == {"notebooks", "features", "fid", "test", "labs", "browser"}
 
 
 def test_every_dependency_has_a_tested_version():
@@ -83,7 +83,7 @@ def test_every_dependency_has_a_tested_version():
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
-    targets = "help setup lab train test test-long test-browser readme check format clean"
+    targets = "help setup lab labs grade train test test-labs test-long test-browser readme check format clean"
     targets += " bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu"
     assert listed == set(targets.split())
 
@@ -104,7 +104,7 @@ def test_a_commit_is_checked_as_ci_checks_it():
 # --- pages ---------------------------------------------------------------------------------------------
 
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"]
-PAGES += ["mini_ddpm/symbolic/README.md"]
+PAGES += ["mini_ddpm/symbolic/README.md", "notebooks/labs/README.md", "notebooks/labs/STUDENTS.md"]
 PAGES += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("data/**/*.md"))
 
 
@@ -293,8 +293,10 @@ def test_imports_point_down_one_way():
     """The layout's arrows: a module imports only what stands before it; the symbolic house stands alone."""
     imports = modules()
     order = [*HOUSE, "course", *sorted(name for name in imports if name.startswith("course."))]
+    labs = {name for name in imports if re.match(r"labs\b", name)}  # a house of their own, beside the symbolic one
     symbolic = {name for name in imports if name.startswith("symbolic")}
-    assert {*order} | symbolic | {"mini_ddpm", "work", "measuring", "commands", "__main__"} == imports.keys()
+    assert all(imports[module] <= labs | symbolic for module in labs)
+    assert {*order} | symbolic | labs | {"mini_ddpm", "work", "measuring", "commands", "__main__"} == imports.keys()
     assert not any(imports["mini_ddpm"])
     for i, module in enumerate(HOUSE):
         assert imports[module] <= {*HOUSE[:i]}, f"{module} imports {imports[module] - {*HOUSE[:i]}}"
@@ -303,7 +305,7 @@ def test_imports_point_down_one_way():
     assert imports["commands"] <= {*HOUSE, "work", "measuring"}
     assert imports["__main__"] <= {*HOUSE, "commands"}
     for module, used in imports.items():
-        learning = re.match(r"course\.(exercises|p\d\d)\b", module)  # pages and exercises that derive
+        learning = re.match(r"course\.(exercises|p\d\d)\b|labs\b", module)  # what derives
         assert (used <= symbolic) if module in symbolic else learning or not used & symbolic, module
 
 

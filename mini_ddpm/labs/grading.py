@@ -116,7 +116,7 @@ class RunAndMark(NbGraderPreprocessor):
         teacher = teacher_of(lab)
         teacher.size = 0
         try:
-            teacher.run(v4.new_code_cell(look), self.seconds)
+            _run_well(teacher, v4.new_code_cell(look), "a look at the submission")
             teacher.run(test, test.metadata.get("seconds", 4 * self.seconds))
         except Stopped as error:
             test.outputs = [v4.new_output("stream", name="stdout", text=f"no points: {error}")]
@@ -141,9 +141,7 @@ def teacher_of(lab: Path) -> Kernel:
     teacher = Kernel(lab.parent)
     for cell in nbformat.read(lab, as_version=4).cells:
         if cell.cell_type == "code" and is_locked(cell) and not is_grade(cell):
-            teacher.run(cell, 120)
-            if failed := next((one for one in cell.outputs if one.output_type == "error"), None):
-                raise RuntimeError(f"{name_of(cell)} in {lab} fails: {failed.ename}: {failed.evalue}")
+            _run_well(teacher, cell, f"{name_of(cell)} in {lab}")
     return _teachers.setdefault(lab, teacher)
 
 
@@ -151,6 +149,13 @@ def stop_teachers() -> None:
     """End the teacher's kernels."""
     while _teachers:
         _teachers.popitem()[1].stop()
+
+
+def _run_well(kernel: Kernel, cell: NotebookNode, name: str) -> None:
+    kernel.run(cell, 120)
+    for one in cell.outputs:
+        if one.output_type == "error":
+            raise RuntimeError(f"{name} fails: {one.ename}: {one.evalue}")
 
 
 def _error(words: str) -> NotebookNode:

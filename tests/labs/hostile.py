@@ -66,15 +66,23 @@ def hostile(cell: str, task: str, names: Mapping[str, str]) -> list[Submission]:
         does("recursion", "def f(): return f()\nf()"),
         does("waits-for-a-key", "answer = input('?')"),
         edited("chatters", lambda page: page.after(cell, "for k in range(300_000): print('x' * 80)")),
-        edited("warns", lambda page: page.after(cell, "import sys, warnings\nwarnings.warn('!')\nprint('!', file=sys.stderr)")),
+        edited(
+            "warns",
+            lambda page: page.after(cell, "import sys, warnings\nwarnings.warn('!')\nprint('!', file=sys.stderr)"),
+        ),
         edited("fails-elsewhere", lambda page: page.after(cell, "1 / 0")),
-        edited("leaves-a-process", lambda page: page.after(cell, "import subprocess\nsubprocess.Popen(['sleep', '60'])")),
+        edited(
+            "leaves-a-process", lambda page: page.after(cell, "import subprocess\nsubprocess.Popen(['sleep', '60'])")
+        ),
         # cells that are not as they were handed out
         edited("tests-deleted", _drop_tests),
         edited("tests-edited", _edit_tests, answered=False),
         edited("metadata-edited", _edit_metadata),
         edited("metadata-is-nonsense", _spoil_metadata),
-        edited("another-kernel", lambda page: page.nb.metadata.update(kernelspec={"name": "julia-1.10", "display_name": "J"})),
+        edited(
+            "another-kernel",
+            lambda page: page.nb.metadata.update(kernelspec={"name": "julia-1.10", "display_name": "J"}),
+        ),
         edited("another-version", _another_version),
         edited("twice", lambda page: page.nb.cells.insert(0, dict(page.cell(cell), source="raise SystemExit"))),
         Submission("answer-deleted", lost, lambda page: page.nb.cells.remove(page.cell(cell))),

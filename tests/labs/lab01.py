@@ -81,7 +81,8 @@ share_at_1 = 0.7
 """,
         end_answer="sigma_T_needed = 1 / np.sqrt(0.02 * np.log(2))\nfactor = np.sqrt(100)",
         posterior_lines="""
-= -x_s**2/(2*sigma_s**2) + x_s*x_0/sigma_s**2 - x_0**2/(2*sigma_s**2) - (x_t - x_s)**2/(2*(sigma_t**2 - sigma_s**2))
+= -x_s**2/(2*sigma_s**2) + x_s*x_0/sigma_s**2 - x_0**2/(2*sigma_s**2)
+  - (x_t - x_s)**2/(2*(sigma_t**2 - sigma_s**2))
 ~ -x_s**2/2*(1/sigma_s**2 + 1/(sigma_t**2 - sigma_s**2)) + x_s*(x_0/sigma_s**2 + x_t/(sigma_t**2 - sigma_s**2))
 ~ -(1/sigma_s**2 + 1/(sigma_t**2 - sigma_s**2))/2*(x_s
   - (x_0/sigma_s**2 + x_t/(sigma_t**2 - sigma_s**2))/(1/sigma_s**2 + 1/(sigma_t**2 - sigma_s**2)))**2
@@ -106,7 +107,7 @@ def geometric(T, low, high):
         found.append(found[-1] * step)
     return found
 """,
-        weight_answer="step = 5000 ** (1 / 999)\nweight_at_500 = (step**2 - 1) / 2\ntimes_at_1000 = weight_at_500 / weight_at_500",
+        weight_answer="step = 5000 ** (1 / 999)\nweight_at_500 = (step**2 - 1) / 2\ntimes_at_1000 = 2 / 2",
         tweedie_answer="""
 = (u*x_t + sigma_t**2*m)/(u + sigma_t**2)
 = x_t*w + m*(1 - w)
@@ -136,7 +137,8 @@ def walk(n, sigma, points, shares, rng):
         x = rng.normal(mean, variance**0.5)
     return x
 
-ends = walk(4000, np.array(geometric(200, 0.01, 20)), np.array([-1.0, 1.0]), np.array([0.3, 0.7]), np.random.default_rng(5))
+sigmas = np.array(geometric(200, 0.01, 20))
+ends = walk(4000, sigmas, np.array([-1.0, 1.0]), np.array([0.3, 0.7]), np.random.default_rng(5))
 share_at_1 = np.mean(np.abs(ends - 1) < np.abs(ends + 1))
 """,
     ),
@@ -185,8 +187,11 @@ import torch
 def geometric(T, low, high):
     return torch.cat([torch.zeros(1), torch.logspace(np.log10(low), np.log10(high), T, dtype=torch.float64)])
 """,
-        weight_answer="sigma = np.asarray(geometric(1000, 0.01, 50))\nweights = (sigma[2:]**2 / sigma[1:-1]**2 - 1) / 2\n"
-        "weight_at_500, times_at_1000 = weights[498], weights[998] / weights[498]",
+        weight_answer="""
+sigma = np.asarray(geometric(1000, 0.01, 50))
+weights = (sigma[2:]**2 / sigma[1:-1]**2 - 1) / 2
+weight_at_500, times_at_1000 = weights[498], weights[998] / weights[498]
+""",
         tweedie_answer="""
 = x_t + sigma_t**2*(m - x_t)/(u + sigma_t**2)
 = x_t*u/(u + sigma_t**2) + m*sigma_t**2/(u + sigma_t**2)
@@ -212,7 +217,8 @@ def walk(n, sigma, points, shares, rng):
     def back(x, t):
         if t == 0:
             return x
-        m, v = posterior_of(np.asarray(denoise(x, float(sigma[t]), points, shares)), x, float(sigma[t - 1]), float(sigma[t]))
+        later, earlier = float(sigma[t]), float(sigma[t - 1])
+        m, v = posterior_of(np.asarray(denoise(x, later, points, shares)), x, earlier, later)
         return back(m + v**0.5 * rng.standard_normal(n), t - 1)
     return back(float(sigma[-1]) * rng.standard_normal(n), len(sigma) - 1)
 

@@ -1,6 +1,6 @@
 """Make the release of the labs, hand in all submissions, grade them, and print a table of points.
 
-    python tests/labs/run.py [--lab 01] [--only NAME] [--keep FOLDER]
+python tests/labs/run.py [--lab 01] [--only NAME] [--keep FOLDER]
 """
 
 import argparse
@@ -22,7 +22,6 @@ LABS = ROOT / "notebooks" / "labs"
 SECONDS = 6  # for a cell: those that never end are many here
 
 
-
 def graded(lab: str, names: Sequence[str], folder: Path) -> list[tuple[str, str, str]]:
     """Grade some submissions: the name, what the table says, and what differs."""
     course = Course(LABS, folder / "build", SECONDS)
@@ -36,7 +35,10 @@ def graded(lab: str, names: Sequence[str], folder: Path) -> list[tuple[str, str,
     said = dict(line.split(": ", 1) for line in course.grade(folder / "submissions", feedback=False))
     with open(course.grading / f"{lab}.csv", encoding="utf-8") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    return [compared(one, said[one.name].removeprefix(f"{lab}: "), rows.get(one.name), expected(one, source)) for one in chosen]
+    return [
+        compared(one, said[one.name].removeprefix(f"{lab}: "), rows.get(one.name), expected(one, source))
+        for one in chosen
+    ]
 
 
 def compared(one: Submission, said: str, row: dict | None, right: dict | str) -> tuple[str, str, str]:
@@ -45,7 +47,9 @@ def compared(one: Submission, said: str, row: dict | None, right: dict | str) ->
         return one.name, said, "" if said.startswith(right) else f"should be {right}"
     if row is None or row["note"]:
         return one.name, said, "should be graded"
-    off = [f"{task}: {row[task]}, not {points:g}" for task, points in right.items() if float(row[task] or "nan") != points]
+    off = [
+        f"{task}: {row[task]}, not {points:g}" for task, points in right.items() if float(row[task] or "nan") != points
+    ]
     return one.name, f"{float(row['total']):g} of {float(row['of']):g}", ", ".join(off)
 
 

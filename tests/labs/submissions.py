@@ -45,8 +45,8 @@ class Page:
 class Submission(NamedTuple):
     """What a student hands in, and what the table of points should say.
 
-    `points` names the tasks that differ: from all points where the notebook is `answered`, from none where it is not. A text
-    is the beginning of a refusal. `raw` makes the bytes of the file; of None there is no file.
+    `points` names the tasks that differ: from all points where the notebook is `answered`, from none where it is not. A
+    text is the beginning of a refusal. `raw` makes the bytes of the file; of None there is no file.
     """
 
     name: str

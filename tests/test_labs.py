@@ -1,0 +1,325 @@
+"""Labs: what a line of a derivation is worth, what students are given, and how a folder is graded."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import sympy
+from nbclient import NotebookClient
+from nbgrader.utils import compute_checksum
+
+from mini_ddpm.labs import Answer, Goal, Lines, Marks, NoAnswer, answers, ask, means, near, wire
+from mini_ddpm.labs.course import Course, read
+from mini_ddpm.symbolic import Expectation, Fact, Theory
+
+sys.path.insert(0, str(Path(__file__).parent / "labs"))
+import run as harness
+from submissions import is_answer, is_test, load, name_of, write
+
+LABS = Path(__file__).parent.parent / "notebooks" / "labs"
+SOURCES = sorted(path for path in LABS.glob("*/*.ipynb") if path.stem == path.parent.name)
+each = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+KINDS = ("derive", "predict", "implement", "measure", "explain")
+
+
+# --- lines -----------------------------------------------------------------------------------------------------
+
+a, b, c, y = sympy.symbols("a b c y", real=True)
+FIRST = "Expectation((a + b*y)**2, y)\n"
+
+
+def task(**more):
+    theory = Theory()
+    theory.define(c, a**2 + b**2)
+    return Lines(
+        theory,
+        "Expectation((a + b*y)**2, y)",
+        {"a": a, "b": b, "c": c, "y": y, "Expectation": Expectation},
+        [Goal(1, "multiplied out", lambda line: line.atoms(Expectation) and line.has(2 * a * b * y)), NO_MEAN],
+        Answer(3, "in c", only=[c]),
+        **more,
+    )
+
+
+NO_MEAN = Goal(2, "no mean", lambda line: means(line) == 0 and line.has(a))
+OUT, SUM, END = "= Expectation(a**2 + 2*a*b*y + b**2*y**2, y)\n", "= a**2 + b**2\n", "= c\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "points", "verdicts"),
+    [
+        ("", 0, []),
+        (OUT + SUM + END, 6, ["right", "right", "right"]),
+        (END, 3, ["right"]),  # a jump
+        (SUM + END, 5, ["right", "right"]),
+        (OUT + OUT + END + "= c + 0", 4, ["right"] * 4),  # padded
+        (END + SUM + OUT, 3, ["right"] * 3),  # backwards
+        (OUT + "= a**2 - b**2\n= a**2 - b**2 + 2*b**2 - 2*b**2\n" + END, 4, ["right", "wrong", "right", "right"]),
+        (OUT + "= a**2 - b**2\n= c - 2*b**2\n", 1, ["right", "wrong", "right"]),  # a slip, to the end
+        ("= 2*a\n= a + a\n= a*2", 0, ["wrong", "right", "right"]),
+        (OUT + "= foo\n" + SUM, 3, ["right", "unread", "right"]),
+        ("= c # known [c]\n<= c\n~ c\nc\n= 1/0\n=", 0, ["unread"] * 6),
+        ("= __import__('os').system('true')\n= a.__class__\n= 10**10**10", 0, ["unread"] * 3),
+    ],
+)
+def test_a_line_earns_what_it_is_the_first_to_reach(lines, points, verdicts):
+    marked = task().mark(FIRST + lines)
+    assert [line.verdict for line in marked.lines] == ["given", *verdicts]
+    assert marked.points == points
+    assert sum(goal.points for goal in marked.missed) == 6 - points
+
+
+def test_after_a_slip_the_answer_counts_and_after_nonsense_it_does_not():
+    linear = Lines(
+        Theory(), "a*(b + c)", {"a": a, "b": b, "c": c}, [], Answer(2, "multiplied out", has=lambda e: e.is_Add)
+    )
+    assert linear.mark("a*(b + c)\n= -a*(b + c)\n= -a*b - a*c").points == 2
+    assert linear.mark("a*(b + c)\n= (a + 1)*(b + 7)*c**3\n= a*b*c**3 + 7*a*c**3 + b*c**3 + 7*c**3").points == 0
+
+
+def test_the_first_line_is_the_teachers():
+    marked = task().mark("a\n" + OUT)
+    assert "that one is taken" in marked.lines[0].words
+    assert marked.points == 1
+    assert task().mark(OUT).points == 1  # without it
+
+
+def test_facts_are_the_teachers():
+    theory = Theory()
+    rule = Fact(theory, sympy.sin(a) ** 2 + sympy.cos(a) ** 2, sympy.Integer(1))
+    lines = Lines(theory, "a", {"a": a, "b": b}, [], Answer(1, "b", only=[b]), using={"rule": rule})
+    assert lines.mark("a\n= a # why [rule]").lines[1].verdict == "right"
+    assert "[mine] is no fact" in lines.mark("a\n= a # why [mine]").lines[1].words
+
+
+def test_what_is_said_names_both_numbers_the_hint_and_what_is_missing():
+    said = str(task().mark(FIRST + "= Expectation(a**2 - 2*a*b*y - b**2*y**2, y)"))
+    assert re.search(r"line 2  wrong .*\n +the line before is \S+, and this one \S+, in world \d+: ", said)
+    assert "look at: " in said
+    assert "not reached (3): in c" in said
+
+
+# --- answers ---------------------------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    def __init__(self, cells=(), **names):
+        self._cells, self.names = cells, names
+
+    def cells(self):
+        return self._cells
+
+    def reply(self, code, given, seconds):
+        return wire.reply(code, given, self.names)
+
+
+@pytest.fixture
+def place(monkeypatch):
+    def put(*cells, **names):
+        monkeypatch.setattr(answers, "_places", [Elsewhere(cells, **names)])
+
+    return put
+
+
+def test_numbers_come_through_and_nothing_else(place):
+    place(f=lambda x: (x.mean(), [x, None, "text"]), g=lambda: object(), h=lambda: 1 / 0, nothing=None)
+    mean, (x, none, text) = ask("f(x)", x=np.arange(3.0))
+    assert (mean, [*x], none, text) == (1.0, [0.0, 1.0, 2.0], None, "text")
+    assert ask("{'a': f(x)[0]}", x=np.ones(2)) == {"a": 1.0}
+    for code, words in (
+        ("g()", "a object is no number"),
+        ("h()", "ZeroDivision"),
+        ("k", "NameError"),
+        ("nothing", "gives nothing"),
+    ):
+        with pytest.raises(NoAnswer, match=words):
+            ask(code)
+
+
+def test_the_last_derivation_of_a_name_counts(place):
+    place("%%derive t -> one\na\n= b", "x = 1", "  %%derive t -> one up to a\na\n= c", "%%derive t -> oneself\na\n= d")
+    assert answers.derived("one") == "a\n= c"
+    with pytest.raises(NoAnswer, match="no cell begins with %%derive"):
+        answers.derived("two")
+
+
+def test_marks_are_the_number_that_nbgrader_reads(place, capsys):
+    place()
+    marks = Marks()
+    with marks.award(1, "fine"):
+        assert True
+    with marks.award(0.5, "wrong"):
+        raise AssertionError("not so")
+    with marks.award(0, "a look"):
+        near(1, 1, within=0)
+    marks.lines("none", task())
+    assert float(repr(marks)) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"1 of 1 +fine\n0 of 0.5 +wrong: not so\nyes +a look\nno cell begins", said)
+
+
+@pytest.mark.parametrize(
+    ("given", "right", "words"),
+    [
+        (2, 1, "too large"),
+        (0, 1, "too small"),
+        ("x", 1, "no number"),
+        (float("nan"), 1, "too small"),
+        ([1, 2], np.array([1, 3]), "off by up to 1"),
+        ([1], np.array([1, 3]), r"shape \(1,\), not \(2,\)"),
+        (1, (1, 2), "2 things"),
+        ([1], (1, 2), "2 things, not 1"),
+        ([1, 3], (1, 2), "number 2, 3, is too large"),
+    ],
+)
+def test_near_says_how_far_and_not_what_is_right(given, right, words):
+    with pytest.raises(AssertionError, match=words):
+        near(given, right, within=0.1)
+
+
+# --- the instructor's versions ---------------------------------------------------------------------------------
+
+
+@each
+def test_a_lab_is_complete_and_has_not_been_run(path):
+    nb = load(path)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in nb.cells)
+    names = [name_of(cell) for cell in nb.cells if name_of(cell)]
+    assert len(names) == len({*names})
+    assert all(name_of(cell) for cell in nb.cells if cell.cell_type == "code")
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    tasks = re.findall(r"^### Task (\d+) · (\w+) · (\d+) points$", prose, re.MULTILINE)
+    assert [int(number) for number, _, _ in tasks] == [*range(1, len(tasks) + 1)]
+    assert {kind for _, kind, _ in tasks} == {*KINDS}
+    graded = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert [int(points) for *_, points in tasks] == [cell.metadata.nbgrader.points for cell in graded]
+    assert f"**Points**: {sum(int(points) for *_, points in tasks)}" in prose
+    for cell in graded:
+        assert cell.source.endswith("\nmarks") if is_test(cell) else "**Rubric.**" in cell.source
+    for cell in nb.cells:
+        assert not is_answer(cell) or "### BEGIN SOLUTION" in cell.source or cell.cell_type == "markdown"
+
+
+@each
+def test_the_instructors_version_gets_all_points_where_it_is_run(path):
+    nb = load(path)
+    NotebookClient(nb, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
+    for cell in filter(is_test, nb.cells):
+        (shown,) = [one.data["text/plain"] for one in cell.outputs if one.output_type == "execute_result"]
+        assert float(shown) == cell.metadata.nbgrader.points, name_of(cell)
+
+
+# --- the release -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    made = Course(LABS, tmp_path_factory.mktemp("course"), seconds=20)
+    made.release()
+    return made
+
+
+def secrets(nb):
+    """Lines that students may not see: of solutions, hidden tests, and answers that a teacher grades."""
+    kept, hidden = set(), set()
+    for cell in nb.cells:
+        inside = is_answer(cell) and cell.cell_type == "markdown"
+        for row in cell.source.splitlines():
+            inside = inside or "### BEGIN" in row
+            (hidden if inside else kept).add(row.strip())
+            inside = inside and "### END" not in row
+    seen = "\n".join(kept)
+    return {row for row in hidden if len(row) > 8 and "### " not in row and row not in seen}
+
+
+@each
+def test_the_release_holds_no_answers(course, path):
+    hidden = secrets(load(path))
+    assert len(hidden) > 50
+    files = [file for file in (course.build / "labs").rglob("*") if file.is_file()]
+    ours = [*files, *(Path(harness.ROOT) / "mini_ddpm" / "labs").rglob("*.py")]
+    for file in ours:
+        text = file.read_text(encoding="utf-8")
+        told = "\n".join(cell.source for cell in load(file).cells) + text if file.suffix == ".ipynb" else text
+        assert not [row for row in hidden if row in told or json.dumps(row)[1:-1] in told], file
+
+
+@each
+def test_nothing_in_the_release_lets_answers_be_recovered(course, path):
+    made = load(course.build / "labs" / path.parent.name / path.name)
+    assert {*made.metadata} <= {"kernelspec", "language_info", "lab"}
+    for cell in made.cells:
+        assert not cell.get("outputs")
+        assert not cell.get("attachments")
+        assert not cell.get("execution_count")
+        assert {*cell.metadata} <= {"nbgrader", "deletable", "editable", "seconds"}
+        if known := cell.metadata.get("nbgrader"):
+            fields = {
+                "grade",
+                "grade_id",
+                "locked",
+                "schema_version",
+                "solution",
+                "task",
+                "points",
+                "checksum",
+                "cell_type",
+            }
+            assert {*known} <= fields
+            assert known["checksum"] == compute_checksum(cell)  # of what is seen, so it says nothing of what is not
+    assert {file.suffix for file in (course.build / "labs").rglob("*.*")} <= {".ipynb", ".md"}
+
+
+# --- grading ---------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
+    lab, path = SOURCES[0].stem, SOURCES[0]
+    release = load(course.build / "labs" / lab / path.name)
+    chosen = {
+        one.name: one for one in harness.submissions(lab) if one.name in ("a-sign", "kernel-dies", "broken", "missing")
+    }
+    for one in chosen.values():
+        write(tmp_path, lab, one, release, load(path))
+    said = [*course.grade(tmp_path)]
+    assert len(said) == 4
+    with open(course.grading / f"{lab}.csv", encoding="utf-8") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows["a-sign"]["jump"] == "3.0"
+    assert rows["kernel-dies"]["between"] == "0.0"
+    assert rows["kernel-dies"]["walk"] == "5.0"
+    assert rows["broken"]["note"].startswith("refused: ")
+    assert rows["a-sign"]["by hand"] == "2"
+    page = (course.grading / "feedback" / "a-sign" / lab / f"{lab}.html").read_text(encoding="utf-8")
+    assert re.search(r"line 2 +wrong", page)
+    assert "look at: the sign of sigma_s**2" in page
+    assert "BEGIN HIDDEN" not in page
+    assert "by_counting" not in page
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"{", "is no notebook"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b'{"nbformat": 4}', "is no notebook"),
+    ],
+)
+def test_what_is_no_notebook_is_refused_in_one_line(tmp_path, data, words):
+    (tmp_path / "lab.ipynb").write_bytes(data)
+    with pytest.raises(ValueError, match=words) as refused:
+        read(tmp_path / "lab.ipynb")
+    assert "\n" not in str(refused.value)
+
+
+@each
+def test_every_lab_has_thirty_submissions_and_three_other_ways(path):
+    found = harness.submissions(path.stem)
+    assert sum(one.name.startswith("other-way") for one in found) >= 3
+    assert nbformat.validate(load(path)) is None
