@@ -91,6 +91,7 @@ class Course:
             done = self.api.generate_assignment(lab)
             if not done["success"]:
                 raise RuntimeError(f"{lab}: {_last(done)}")
+        shutil.copy(self.labs / "STUDENTS.md", self.build / "labs" / "README.md")
 
     def grade(self, folder: Path, feedback: bool = True) -> Iterator[str]:
         """Grade what is in a folder, a folder in it for each student; yields a line for each notebook.
@@ -132,12 +133,18 @@ class Course:
             return f"{seen.score:g} of {seen.max_score:g}" + (", and some to grade by hand" if _waiting(seen) else "")
 
     def export(self, feedback: bool = True) -> None:
-        """Write feedback, and a table of points for each lab, anew; as after grading by hand."""
+        """Write feedback, and a table of points for each lab, anew; as after grading by hand.
+
+        Raises:
+            RuntimeError: a page of feedback can't be made.
+        """
         for lab in self.names:
-            if feedback and any((self.grading / "autograded").glob(f"*/{lab}")):
-                self.api.generate_feedback(lab)
             with open(self.grading / f"{lab}.csv", "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(self.table(lab))
+            if feedback and any((self.grading / "autograded").glob(f"*/{lab}")):
+                done = self.api.generate_feedback(lab)
+                if not done["success"]:
+                    raise RuntimeError(f"{lab}: {_last(done)}")
 
     def table(self, lab: str) -> list[list]:
         """Points of a lab: a row for each student, a column for each task; nothing where a teacher has yet to grade."""
