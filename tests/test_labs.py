@@ -286,6 +286,8 @@ def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
     }
     for one in chosen.values():
         write(tmp_path, lab, one, release, load(path))
+    (tmp_path / "a-sign" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "a-sign" / ".ipynb_checkpoints" / f"{lab}-checkpoint.ipynb").touch()
     said = [*course.grade(tmp_path)]
     assert len(said) == 4
     with open(course.grading / f"{lab}.csv", encoding="utf-8") as file:
@@ -294,6 +296,7 @@ def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
     assert rows["kernel-dies"]["between"] == "0.0"
     assert rows["kernel-dies"]["walk"] == "5.0"
     assert rows["broken"]["note"].startswith("refused: ")
+    assert "and there is none" in rows["missing"]["note"]
     assert rows["a-sign"]["by hand"] == "2"
     page = (course.grading / "feedback" / "a-sign" / lab / f"{lab}.html").read_text(encoding="utf-8")
     assert re.search(r"line 2 +wrong", page)

@@ -19,6 +19,7 @@ from mini_ddpm.labs.grading import stop_teachers
 
 STUB = "# YOUR ANSWER HERE"
 REFUSED = "refused.txt"
+LARGEST = 50_000_000  # bytes of a notebook
 warnings.filterwarnings("ignore", "Object of type <Submitted", Warning)  # of SQLAlchemy to nbgrader
 
 
@@ -101,14 +102,14 @@ class Course:
             feedback: write pages for students, too.
         """
         self.release()
-        for student in sorted(path for path in folder.iterdir() if path.is_dir()):
-            who = re.sub(r"[^\w.@-]", "_", student.name)
-            found = {lab: sorted(student.rglob(f"{lab[:3]}*.ipynb")) for lab in self.names}
-            if not any(found.values()):
-                yield f"{who}: refused: no notebook whose name begins with {', or '.join(lab[:3] for lab in found)}"
-            for lab, paths in found.items():
-                if paths:
-                    yield f"{who}: {lab}: {self._one(who, lab, paths)}"
+        students = {_name(path): path for path in sorted(folder.iterdir()) if path.is_dir()}
+        found = {(who, lab): _files(path, lab) for who, path in students.items() for lab in self.names}
+        handed_in = [lab for lab in self.names if any(found[who, lab] for who in students)]
+        if not handed_in:
+            yield f"nothing to grade: no STUDENT/NN_name.ipynb in {folder}"
+        for who in students:
+            for lab in handed_in:
+                yield f"{who}: {lab}: {self._one(who, lab, found[who, lab])}"
         stop_teachers()
         self.export(feedback)
 
@@ -118,8 +119,9 @@ class Course:
         shutil.rmtree(shelf, ignore_errors=True)
         shelf.mkdir(parents=True)
         try:
-            if len(paths) > 1:
-                raise ValueError(f"there are several: {', '.join(path.name for path in paths)}")
+            if len(paths) != 1:
+                names = ", ".join(path.name for path in paths) or "none"
+                raise ValueError(f"there should be one notebook whose name begins with {lab[:3]}, and there is {names}")
             nbformat.write(read(paths[0]), shelf / f"{lab}.ipynb")
             done = self.api.autograde(lab, who)
             if not done["success"]:
@@ -165,12 +167,27 @@ class Course:
         return rows
 
 
+def _name(folder: Path) -> str:
+    """A student's name that nbgrader takes."""
+    return re.sub(r"[^\w.@-]", "_", folder.name)
+
+
+def _files(folder: Path, lab: str) -> list[Path]:
+    """Notebooks of a lab, but for copies that Jupyter and macOS make."""
+    found = folder.rglob(f"{lab[:3]}*.ipynb")
+    return sorted(
+        path for path in found if not re.search(r"/(\.|__MACOSX)", path.relative_to(folder.parent).as_posix())
+    )
+
+
 def read(path: Path) -> nbformat.NotebookNode:
     """A notebook of any version.
 
     Raises:
         ValueError: it is none.
     """
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path.name} has more than {LARGEST // 10**6} MB")
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

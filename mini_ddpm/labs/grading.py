@@ -113,7 +113,7 @@ class RunAndMark(NbGraderPreprocessor):
         sources = [cell.source for cell in cells]
         connection = student and student.connection
         look = f"from mini_ddpm.labs import answers\nanswers.use(answers.Submission({sources!r}, {connection!r}))"
-        teacher = teacher_of(lab)
+        teacher = teacher_of(lab, self.memory)
         teacher.size = 0
         try:
             _run_well(teacher, v4.new_code_cell(look), "a look at the submission")
@@ -134,11 +134,11 @@ class RunAndMark(NbGraderPreprocessor):
 _teachers: dict[Path, Kernel] = {}  # one for each lab, for all submissions
 
 
-def teacher_of(lab: Path) -> Kernel:
+def teacher_of(lab: Path, memory: float) -> Kernel:
     """A kernel in which the cells of a lab have run that are given to students and not theirs to change."""
     if lab in _teachers:
         return _teachers[lab]
-    teacher = Kernel(lab.parent)
+    teacher = Kernel(lab.parent, memory=memory)
     for cell in nbformat.read(lab, as_version=4).cells:
         if cell.cell_type == "code" and is_locked(cell) and not is_grade(cell):
             _run_well(teacher, cell, f"{name_of(cell)} in {lab}")

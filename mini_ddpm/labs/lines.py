@@ -166,11 +166,11 @@ class _Walk:
         """A line, and what is said of it."""
         try:
             before, line = self._compared(*self._read(row))
-        except Exception as error:  # whatever the checker can't work with
+            if isinstance(line.error, Unchecked):
+                raise line.error
+            goal = self.task.furthest(line.written, before.reached)
+        except Exception as error:  # whatever the checker, or a form, can't work with
             return Said(row, "unread", 0, f"left out: {error}")
-        if isinstance(line.error, Unchecked):
-            return Said(row, "unread", 0, f"left out: {line.error}")
-        goal = self.task.furthest(line.written, before.reached)
         now = before._replace(line=line.expr, reached=before.reached if goal is None else goal + 1)
         if line.error is not None:
             self.at = now._replace(true=False, slips=before.slips and _slip(line.error))

@@ -1,7 +1,7 @@
 """What students hand in that is no answer: by accident, by bad luck, or to get points that they have not earned."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from submissions import Page, Submission, is_test
 
@@ -35,13 +35,14 @@ class Always(float):
 """
 
 
-def hostile(cell: str, task: str, names: Mapping[str, str]) -> list[Submission]:
+def hostile(lab: str, cell: str, task: str, names: Sequence[str]) -> list[Submission]:
     """Submissions to any lab.
 
     Args:
+        lab: its name.
         cell: an answer in code, whose loss costs the points of one task only.
         task: that task.
-        names: the names that this answer defines, and what a forger would give for them.
+        names: the names that this answer defines.
     """
     lost = {task: 0}
 
@@ -102,6 +103,8 @@ def hostile(cell: str, task: str, names: Mapping[str, str]) -> list[Submission]:
         Submission("empty", "refused: ", raw=lambda data: b""),
         Submission("missing", "refused: ", raw=lambda data: None),
         Submission("a-picture", "refused: ", raw=lambda data: b"\x89PNG\r\n", file="lab.png"),
+        Submission("named-by-a-browser", file=f"{lab}(1).ipynb"),
+        Submission("a-checkpoint-only", "refused: ", file=f".ipynb_checkpoints/{lab}-checkpoint.ipynb"),
     ]
 
 

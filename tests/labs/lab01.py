@@ -275,6 +275,7 @@ MISTAKES = [
     ),
     mistake("answer-for-a-fact", {"jump": 0}, jump_answer="= sigma_t**2   # known [jump]"),
     mistake("answer-by-name", {"jump": 0}, jump_answer="= variance_of_jump"),
+    mistake("explodes", {"jump": 0}, jump_answer="= (sigma_s + sigma_t + y + z)**3000\n= (sigma_s + 1)**9999"),
     mistake("at-most", {"jump": 0}, jump_answer="<= sigma_t**2"),
     mistake(
         "other-start",
@@ -405,5 +406,5 @@ SUBMISSIONS = [
     Submission("instructor"),
     *(Submission(f"other-way-{name}", {}, edit) for name, edit in OTHER_WAYS.items()),
     *MISTAKES,
-    *hostile("between-answer", "between", {"variance_of_x_t_given_x_s": "15", "correlation": "1 / 4"}),
+    *hostile("01_mathematics", "between-answer", "between", ["variance_of_x_t_given_x_s", "correlation"]),
 ]

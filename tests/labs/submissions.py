@@ -91,7 +91,9 @@ def write(folder: Path, lab: str, one: Submission, release: NotebookNode, source
     place.mkdir(parents=True)
     data = one.raw(json.dumps(page.nb).encode())
     if data is not None:
-        (place / (one.file or f"{lab}.ipynb")).write_bytes(data)
+        file = place / (one.file or f"{lab}.ipynb")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
 
 
 def expected(one: Submission, source: NotebookNode) -> dict[str, float] | str:
