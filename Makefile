@@ -98,6 +98,6 @@ bench-gpu: .bench-venv/installed  ## the CIFAR-10 network on a GPU, against the 
 	.bench-venv/bin/python -m pip install -q --no-deps -r tests/bench/peers-alone.txt
 	touch $@
 
-clean:  ## remove environments and caches, but no runs
-	rm -rf .venv .bench-venv .pytest_cache .ruff_cache .mypy_cache .coverage build dist mini_ddpm.egg-info
+clean:  ## remove environments and caches, but no runs and no grades
+	rm -rf .venv .bench-venv .pytest_cache .ruff_cache .mypy_cache .coverage build/lib build/bdist.* build/labs dist mini_ddpm.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -252,7 +252,7 @@ def test_the_release_holds_no_answers(course, path):
 @each
 def test_nothing_in_the_release_lets_answers_be_recovered(course, path):
     made = load(course.build / "labs" / path.parent.name / path.name)
-    assert {*made.metadata} <= {"kernelspec", "language_info", "lab"}
+    assert {*made.metadata} <= {"kernelspec", "language_info"}
     for cell in made.cells:
         assert not cell.get("outputs")
         assert not cell.get("attachments")

@@ -111,7 +111,7 @@ def ask(code: str, seconds: float = 10, **given: Any) -> Any:
     """
     said = json.loads(_places[0].reply(code, json.dumps(wire.packed(given)), seconds))
     if "error" in said:
-        raise NoAnswer(said["error"])
+        raise NoAnswer("there is no answer yet" if "ellipsis" in said["error"] else said["error"])
     if said["value"] is None:
         raise NoAnswer(f"{code} gives nothing")
     return wire.unpacked(said["value"])

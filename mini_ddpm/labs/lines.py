@@ -126,7 +126,7 @@ class Lines:
             walk.first(row) if k == 0 and not cells.RELATION.match(row) else walk.go(row) for k, row in enumerate(rows)
         ]
         missed = [goal for k, goal in enumerate(self.goals) if k not in walk.earned]
-        return Marked(said, missed, self._unfinished(walk.base.line) if missed else "")
+        return Marked(said, missed, self._unfinished(walk.base.line) if missed and len(said) > 1 else "")
 
     def furthest(self, line: Expr, reached: int) -> int | None:
         """The last goal after those that are reached whose form a line has."""
@@ -170,7 +170,7 @@ class _Walk:
                 raise line.error
             goal = self.task.furthest(line.written, before.reached)
         except Exception as error:  # whatever the checker, or a form, can't work with
-            return Said(row, "unread", 0, f"left out: {error}")
+            return Said(row, "unread", 0, f"left out: {error or type(error).__name__}")
         now = before._replace(line=line.expr, reached=before.reached if goal is None else goal + 1)
         if line.error is not None:
             self.at = now._replace(true=False, slips=before.slips and _slip(line.error))

@@ -134,8 +134,7 @@ def _spoil_metadata(page: Page) -> None:
 
 
 def _another_version(page: Page) -> None:
-    """As of another year: a cell that is no more, one that is not yet, and another number."""
-    page.nb.metadata["lab"] = {"version": 0}
+    """As of another year: a cell that is not there yet, and one that is no more."""
     page.nb.cells.remove(page.tests()[-1])
     page.tests()[0].metadata.nbgrader.grade_id = "a-task-of-last-year"
 
