@@ -80,12 +80,14 @@ class RunAndMark(NbGraderPreprocessor):
         self.until = time.monotonic() + self.all_seconds
         student: Kernel | None = None
         with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            for test in (cell for cell in code if is_grade(cell)):
-                if student is None or not student.answers():
-                    student = self._run(theirs, Path(folder), student)
-                self._mark(test, theirs, student, place(self.config, resources, "source_directory"))
-            if student is not None:
-                student.stop()
+            try:
+                for test in (cell for cell in code if is_grade(cell)):
+                    if student is None or not student.answers():
+                        student = self._run(theirs, Path(folder), student)
+                    self._mark(test, theirs, student, place(self.config, resources, "source_directory"))
+            finally:
+                if student is not None:
+                    student.stop()
         return nb, resources
 
     def _run(self, cells: list[NotebookNode], folder: Path, old: Kernel | None) -> Kernel | None:
