@@ -366,3 +366,13 @@ def test_a_fact_of_a_derivation_is_used_by_name():
 def test_a_cell_reads_mathematics_and_runs_nothing(line):
     with pytest.raises(ValueError, match=r"can't be read|what is that|too large a number"):
         derive(Theory(), f"y\n= {line}", known({"y": y, "z": z, "factorial": factorial}))
+
+
+def test_a_comment_alone_is_no_line():
+    found = derive(forward_process(), "alpha[t]\n# a remark\n= 1 - beta[t]   # why\n  # more of it", known({}))
+    assert [(verdict.mark, verdict.because) for verdict in found.verdicts()] == [("proved", "why more of it")]
+
+
+def test_a_refusal_has_the_line_that_would_be_true():
+    found = derive(forward_process(), "alpha[t]\n= 1 + beta[t]", known({}))
+    assert found.lines[1].error.args[0].repaired == 1 - beta[t]
