@@ -119,23 +119,23 @@ def draw_bounds(steps: Sequence[int], gaps: Mapping[str, Sequence[float]], curve
     )
 
 
-def draw_targets(log_snr: Tensor, sizes: Mapping[str, Tensor], costs: Mapping[str, Tensor]) -> None:
-    """Over log SNR, for each kind of target: how large it is, and what an error of 1 in it is in the image."""
+def draw_targets(log_snr: Tensor, sizes: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> None:
+    """Over log SNR, for each kind of target: how large it is, and the image's error of a network that answers 0."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.8))
-    for axes, curves in zip(panels, (sizes, costs), strict=True):
+    for axes, curves in zip(panels, (sizes, fresh), strict=True):
         for name, curve in curves.items():
             colour, line = LOOKS[name]
             axes.plot(log_snr, curve, line, color=colour, linewidth=2, label=name)
         axes.set(xlabel="log SNR: noise left, image right")
         axes.legend()
     panels[0].set(ylim=(0, 1.2), ylabel="root mean square", title="Size of the target: noise and EDM stay at 1")
-    panels[1].set(yscale="log", ylabel="error of the image", title="An error of 1 in the answer: EDM's is lowest")
+    panels[1].set(yscale="log", ylabel="error of the image", title="A network that answers 0: EDM's errs least")
     show(
         figure,
         "Left: over log SNR the sizes of noise and EDM's target stay at 1, the image's at 0.48; the velocity's rises "
-        "from 0.48 on the noisy side to 1. Right, on a logarithmic axis: an error of 1 in the image stays 1, in the "
-        "noise it falls from 90 to 0.01; velocity and EDM are flat on the noisy side, at 1 and 0.48, and fall "
-        "with the noise's on the clean side, EDM always lowest.",
+        "from 0.48 on the noisy side to 1. Right, on a logarithmic axis: the error of the image falls from 90 to 0.01 "
+        "for the noise and stays at 0.48 for the image; velocity and EDM follow the image's line on the noisy side and "
+        "the noise's on the clean side, EDM a little below the velocity between.",
     )
 
 
