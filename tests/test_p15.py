@@ -2,7 +2,10 @@
 
 import json
 import math
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,6 +66,11 @@ def test_the_order_of_each_step(step, order):
     ends = [flows.walk(step, best_noise, u, flows.edm_ratios(int(n))) for n in steps]
     errors = torch.stack([(end - flows.exact_end(u, 80.0)).square().mean().sqrt() for end in ends])
     assert flows.slope(steps, errors) == pytest.approx(-order, abs=0.1)
+
+
+def test_a_slope_is_that_of_the_last_points():
+    calls = torch.tensor([4, 8, 16, 32, 64])
+    assert flows.slope(calls, torch.tensor([100.0, 1 / 8, 1 / 16, 1 / 32, 1 / 64])) == pytest.approx(-1, abs=1e-6)
 
 
 def test_ddim_is_euler_on_any_steps():
@@ -134,9 +142,19 @@ def test_the_program_to_debug_has_the_variance_it_is_said_to_have():
     assert variance(mended) == pytest.approx(1, abs=0.02)
 
 
+def test_the_interval_of_guidance_is_measured_by_its_command(tmp_path):
+    """Every part draws other digits than the label alone does, and than every other part."""
+    script = Path(__file__).parent / "bench" / "interval.py"
+    command = [sys.executable, script, "--n", "10", "--steps", "6", "--scales", "6", "--out", tmp_path / "rows.json"]
+    subprocess.run([*command, "--seeds", "0"], cwd=tmp_path, check=True, capture_output=True)
+    rows = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["part"] for row in rows] == ["nowhere", "everywhere", "noisy end", "middle", "clean end"]
+    assert len({row["fd_judge"] for row in rows}) == 5
+
+
 def test_the_stored_intervals_have_three_seeds_of_every_part_and_scale():
     rows = p15.interval_rows()
     assert {part for part, _ in rows} == {"nowhere", "everywhere", "noisy end", "middle", "clean end"}
     assert all(table.shape == (3, 3) for table in rows.values())
-    stored = json.loads(shipped("bench/interval.json").read_text())
+    stored = json.loads(shipped("bench/interval.json").read_text(encoding="utf-8"))
     assert (stored["n"], stored["steps"]) == (400, 10)

@@ -152,7 +152,7 @@ def draw_digits(rows: Mapping[str, Tensor], alt: str) -> None:
 
 def interval_rows() -> dict[tuple[str, float], Tensor]:
     """Stored measurements by part of the chain and scale: (seeds, 3) of FD-judge, accuracy and diversity."""
-    rows = json.loads(shipped("bench/interval.json").read_text())["rows"]
+    rows = json.loads(shipped("bench/interval.json").read_text(encoding="utf-8"))["rows"]
     found: dict[tuple[str, float], list[list[float]]] = {}
     for row in rows:
         figures = [row[key] for key in ("fd_judge", "accuracy", "diversity")]
