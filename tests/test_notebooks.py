@@ -188,6 +188,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "12_guidance": ("mu + Sigma * g, Sigma)", "mu - Sigma * g, Sigma)"),
     "13_cifar10": ("mean = (first + second) / 2", "mean = first + second"),
     "14_results": ("x_t = a_t.sqrt() * x_0 + (1 - a_t).sqrt() * eps", "x_t = a_t * x_0 + (1 - a_t) * eps"),
+    "15_one_family": ("F_t = -network", "F_t = network"),
     "11_likelihood": ("edges = (levels[1:] + levels[:-1]) / 2", "edges = levels[1:]"),
 }
 
