@@ -106,7 +106,8 @@ def test_strokes_have_the_width_that_they_were_drawn_with(width):
 
 def test_clocks_that_hardly_move_within_a_pair_are_grey(nothing_is_left_open):
     angles = {1: [0.0, 0.0], 2: [1.0, 0.1]}
-    p06.draw_clocks({t: torch.tensor([np.sin(a), np.cos(a)]).flatten() for t, a in angles.items()})
+    hands = {t: torch.tensor(a) for t, a in angles.items()}
+    p06.draw_clocks({t: torch.cat([a.sin(), a.cos()]) for t, a in hands.items()})
     ((figure, _),) = nothing_is_left_open
     assert [line.get_color() for line in figure.axes[0].lines] == [p06.NOISY, p06.OTHER]
 
