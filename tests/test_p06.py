@@ -8,6 +8,7 @@ from torch import nn
 
 from mini_ddpm.course import p06, seeds
 from mini_ddpm.course.architecture import trace
+from mini_ddpm.data import load, to_model
 from mini_ddpm.runs import open_run
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
@@ -49,7 +50,7 @@ def test_the_same_numbers_pass_and_others_stop(capsys):
 @pytest.mark.parametrize("channels", [16, 8, 1])
 def test_what_can_be_read_off_a_middle_is_what_it_holds(channels):
     torch.manual_seed(0)
-    x_t, t = torch.randn(40, 1, 28, 28), torch.full((40,), 500)
+    x_t, t = 3 * torch.randn(40, 1, 28, 28), torch.full((40,), 500)
     assert seeds.readable(Middle(channels), x_t, t, t) == pytest.approx(channels / 16, abs=0.02)
 
 
@@ -61,10 +62,24 @@ def test_a_network_is_trained_from_every_seed_and_tested_on_other_digits():
     assert runs.losses[:, 0] == pytest.approx([1, 1], abs=0.05)  # it answers 0 at first
     assert runs.losses[0, 0] != runs.losses[1, 0]
     assert runs.readable == pytest.approx([1, 1])
-    again = seeds.learn(lambda: Middle(16), steps=2, n=8, seeds=(0, 1))
-    np.testing.assert_array_equal(again.losses, runs.losses)
     assert seeds.spread(np.array([0.1, 0.2, 0.6])) == "0.300 (0.100 to 0.600)"
     assert seeds.spread(np.array([11, 13]), 0) == "12 (11 to 13)"
+
+
+def test_a_seed_decides_weights_and_noise_and_the_test_is_on_held_out_digits(monkeypatch):
+    made, tested = [], []
+    losses = seeds.loss_per_t
+    monkeypatch.setattr(seeds, "loss_per_t", lambda *given: tested.append(given[3]) or losses(*given))
+
+    def make():
+        made.append(float(torch.rand(())))
+        return Middle(16)
+
+    first, again = (seeds.learn(make, steps=2, n=8, seeds=(0, 1)) for _ in range(2))
+    assert made[:2] == made[2:]
+    assert made[0] != made[1]
+    np.testing.assert_array_equal(first.losses, again.losses)
+    assert torch.equal(tested[0], to_model(load("mnist-5k", "test").images[:8]))
 
 
 def test_noise_is_mixed_in_at_one_time():
