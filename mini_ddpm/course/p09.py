@@ -9,15 +9,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from mini_ddpm.course import patients
 from mini_ddpm.course.clinic import FAULTS, Fault
-from mini_ddpm.course.figures import IMAGE, OTHER, show
+from mini_ddpm.course.figures import IMAGE, OTHER, RESULT, show
+from mini_ddpm.data import load
 from mini_ddpm.files import read_tensors, shipped
 from mini_ddpm.runs.pictures import pixel_grid
 from mini_ddpm.unet import UNet
 
+REAL = "real digits"
 STORED, NETWORKS = "bench/clinic.json", "bench/clinic.safetensors"  # made by tests/bench/clinic.py
 
 
@@ -33,8 +36,38 @@ class Case(NamedTuple):
         return FAULTS[self.patient]
 
 
-CASES: dict[int, Case] = {}
-WARD_SEEN = ""
+HEALTHY_CURVES = "both curves of the loss lie on the healthy stripes"
+CASES = {  # in the order of admission
+    1: Case(
+        "too long a memory",
+        "Below ten healthy digits stand ten squares of noise. The loss in training falls within the healthy stripe, "
+        "but the loss at each t, from 1 to 1000, is near 1, far above the healthy one.",
+    ),
+    2: Case("place for time", f"Below ten healthy digits stand scribbles on black; {HEALTHY_CURVES}."),
+    3: Case(
+        "shown on the wrong scale", f"Below ten healthy digits stand the same ten digits on grey; {HEALTHY_CURVES}."
+    ),
+    4: Case(
+        "away from the label",
+        f"Below the digits 0 to 9 stand ten clear digits, none of which is the one above it; {HEALTHY_CURVES}.",
+    ),
+    5: Case(
+        "noise in the last step",
+        f"Below ten healthy digits stand the same ten digits with faint grain on the black; {HEALTHY_CURVES}.",
+    ),
+    6: Case("rand for randn", f"Below ten healthy digits stand thick white blots on grey; {HEALTHY_CURVES}."),
+    7: Case(
+        "data in [0, 1]",
+        "Below ten healthy digits stand digits on grey. The loss in training falls to half the healthy one, and the loss "
+        "at each t lies below the healthy stripe everywhere.",
+    ),
+    8: Case("another schedule", f"Below ten healthy digits stand torn and bent strokes with grain; {HEALTHY_CURVES}."),
+}
+WARD_SEEN = (
+    "Two panels of dots, a row a patient. The eight cases lie far from the grey stripe in at least one panel; the five "
+    "carriers below the line lie on it or touch it in both. Real digits lie beyond its good end."
+)
+CARRIERS = ("v read as eps", "clamp without effect", "t off by one", "rand at the start", "schedule in float32")
 
 
 # --- what was measured ------------------------------------------------------------------------------------
@@ -58,12 +91,23 @@ def band(patient: str, figure: str) -> tuple[float, float]:
 
 
 def told(patient: str) -> str:
-    """Accuracy and distance to real digits over the seeds, with the healthy ones beside them."""
-    lines = []
+    """Accuracy and distance to real digits over the seeds, and the healthy ones' of the same seeds beside them."""
+    lines = [f"{'':9} {'broken':22} healthy, the same seeds"]
     for figure, name in (("accuracy", "accuracy"), ("fd_judge", "FD-judge")):
-        numbers = "  ".join(f"{row[figure]:6.3g}" for row in rows(patient))
-        low, high = band("healthy", figure)
-        lines.append(f"{name}  {numbers}   healthy {low:.3g} to {high:.3g}")
+        here, healthy = (" ".join(f"{row[figure]:6.3g}" for row in rows(whose)) for whose in (patient, "healthy"))
+        lines.append(f"{name:9} {here:22} {healthy}")
+    return "\n".join(lines)
+
+
+def summary() -> str:
+    """How the healthy network was trained, and its figures over the seeds, beside those of real digits."""
+    weights = sum(weight.numel() for weight in network("healthy").parameters())
+    lines = [f"{weights:,} weights, {stored()['steps']:,} steps of 32 digits; {stored()['n']} digits a seed"]
+    lines.append(f"{'':12}  accuracy                FD-judge")
+    for name, patient, prefix in (("healthy", "healthy", ""), ("raw weights", "healthy", "raw_"), ("real", REAL, "")):
+        found = rows(patient)
+        numbers = ("  ".join(f"{row[prefix + figure]:6.3f}" for row in found) for figure in ("accuracy", "fd_judge"))
+        lines.append(f"{name:12}  {'  '.join(numbers)}")
     return "\n".join(lines)
 
 
@@ -72,7 +116,7 @@ def told(patient: str) -> str:
 
 @cache
 def network(patient: str) -> UNet:
-    """The network a patient draws with, of seed 0."""
+    """The network a patient draws with, of one seed."""
     name = patient if patient in FAULTS and FAULTS[patient].trains else "healthy"
     tensors, _ = read_tensors(shipped(NETWORKS))
     found = UNet(patients.SHAPE).eval().requires_grad_(False)
@@ -102,12 +146,15 @@ def admit(number: int) -> None:
     left.set(yscale="log", xlabel="step of training", ylabel="loss", title="in training, over each 50 steps")
     _beside_healthy(right, np.array(stored()["times"]), case.patient, "loss_at_times", f"case {number}")
     right.set(xscale="log", yscale="log", xlabel="t", ylabel="loss at t", title="on digits held out")
-    right.legend()
+    for axes in (left, right):
+        axes.set_yticks((0.05, 0.1, 0.2, 0.5, 1), ("0.05", "0.1", "0.2", "0.5", "1"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    left.legend()
     show(figure, case.seen)
 
 
 def _digits(axes: Axes, pixels: np.ndarray, names: tuple[str, ...]) -> None:
-    axes.imshow(pixel_grid(pixels, columns=10), cmap="gray", vmin=0, vmax=255, aspect="equal")
+    axes.imshow(pixel_grid(pixels, columns=10), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_yticks([60 * k + 32 for k in range(len(names))], names)
     axes.set_xticks([])
     axes.grid(False)
@@ -122,8 +169,6 @@ def _beside_healthy(axes: Axes, across: np.ndarray, patient: str, figure: str, n
 
 def draw_healthy() -> None:
     """The healthy patient, ten digits, beside as many that were held out."""
-    from mini_ddpm.data import load
-
     held_out = load("mnist-5k", "test")
     real = torch.stack([held_out.images[held_out.labels == digit][0] for digit in range(10)])
     figure, axes = plt.subplots(figsize=(9.5, 2.1))
@@ -133,18 +178,34 @@ def draw_healthy() -> None:
     show(figure, "Two rows of the digits 0 to 9: real ones above, drawn ones below; all of them can be read.")
 
 
-def draw_ward(names: dict[str, str]) -> None:
+def draw_carriers() -> None:
+    """Ten digits of each carrier, from the same noise as the healthy ones."""
+    figure, axes = plt.subplots(figsize=(9.5, 5.8))
+    pixels = torch.cat([ten(name) for name in ("healthy", *CARRIERS)])
+    _digits(axes, pixels.numpy(), ("healthy", *(f"line {k + 1}" for k in range(len(CARRIERS)))))
+    axes.set_title("Five changed lines, and ten digits of each")
+    show(
+        figure,
+        "Six rows of the digits 0 to 9, the healthy ones and five others: all can be read, and row by row they are "
+        "the same digits but for the thickness of a stroke.",
+    )
+
+
+def draw_ward() -> None:
     """Accuracy and distance to real digits of all patients, a dot a seed, and what is healthy as a stripe."""
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.32 * len(names) + 1.2), sharey=True)
-    for axes, figure_name in zip(panels, ("accuracy", "fd_judge"), strict=True):
-        low, high = band("healthy", figure_name)
+    names = [REAL, *(case.patient for case in CASES.values()), *CARRIERS]
+    labels = ["real digits", *(f"{k}: {case.patient}" for k, case in CASES.items()), *CARRIERS]
+    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.3 * len(names) + 1.2), sharey=True)
+    for axes, what in zip(panels, ("accuracy", "fd_judge"), strict=True):
+        low, high = band("healthy", what)
         axes.axvspan(low, high, color=OTHER, alpha=0.5, label="healthy, three seeds")
         for place, patient in enumerate(names):
-            found = [row[figure_name] for row in rows(patient)]
-            axes.plot(found, [place] * len(found), "o", color=IMAGE, markersize=5, alpha=0.8)
-    panels[0].set(xlabel="accuracy", title="read as what was asked for", xlim=(-0.02, 1.02))
-    panels[0].set_yticks(range(len(names)), names.values())
+            found = [row[what] for row in rows(patient)]
+            axes.plot(found, [place] * len(found), "o", color=RESULT if patient == REAL else IMAGE, alpha=0.8)
+        axes.axhline(len(CASES) + 0.5, color=RESULT, linewidth=0.8)
+    panels[0].set(xlabel="accuracy", title="Read as what was asked for", xlim=(-0.03, 1.03))
+    panels[0].set_yticks(range(len(names)), labels)
     panels[0].invert_yaxis()
-    panels[1].set(xscale="log", xlabel="FD-judge", title="distance to real digits")
+    panels[1].set(xscale="log", xlabel="FD-judge", title="Distance to real digits")
     panels[1].legend(loc="lower right")
     show(figure, WARD_SEEN)

@@ -24,6 +24,7 @@ STEPS = 1600  # of training
 T, CHAIN, GUIDANCE = 1000, 20, 3.0
 TIMES = (1, 3, 10, 30, 100, 200, 400, 600, 800, 900, 970, 1000)  # at which the loss is measured
 SHAPE = UNetConfig(28, 1, 16, (1, 2), blocks=1, attention=(), patch_size=2, groups=8, classes=10)
+SHOWN = 2  # the seed whose networks draw on the page: by distance to real digits, the healthy one in the middle
 BIN = 50  # steps of training to a point of the loss curve
 
 

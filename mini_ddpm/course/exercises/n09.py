@@ -102,6 +102,7 @@ OTHERS: tuple[Exercise, ...] = (
         ),
         cases={
             "a step with noise": (lambda x_t: 0.9 * x_t + 0.1 * torch.randn_like(x_t), torch.ones(4)),
+            "a step that stays": (lambda x_t: x_t, torch.ones(4)),
             "a step to the mean": (lambda x_t: 0.9 * x_t, torch.ones(4)),
             "a step with very little noise": (lambda x_t: x_t + 1e-3 * torch.randn_like(x_t), torch.ones(4)),
         },
