@@ -58,7 +58,8 @@ CASES = {  # in the order of admission
     6: Case("rand for randn", f"Below ten healthy digits stand thick white blots on grey; {HEALTHY_CURVES}."),
     7: Case(
         "data in [0, 1]",
-        "Below ten healthy digits stand digits on grey. The loss in training falls to half the healthy one, and the loss "
+        "Below ten healthy digits stand digits on grey. The loss in training falls to half the healthy one, and "
+        "the loss "
         "at each t lies below the healthy stripe everywhere.",
     ),
     8: Case("another schedule", f"Below ten healthy digits stand torn and bent strokes with grain; {HEALTHY_CURVES}."),
