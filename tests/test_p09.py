@@ -78,9 +78,8 @@ def test_a_case_lies_outside_the_healthy_stripe_in_every_seed(name):
 
 def test_the_curves_tell_whether_the_network_is_ill():
     for name in [*ILL, *p09.CARRIERS]:
-        own = [row["loss_at_times"] for row in p09.rows(name)]
-        healthy = [row["loss_at_times"] for row in p09.rows("healthy")]
-        assert (own == healthy) == (not FAULTS[name].trains), name
+        own, healthy = (torch.tensor([row["loss_at_times"] for row in p09.rows(whose)]) for whose in (name, "healthy"))
+        assert torch.allclose(own, healthy, rtol=1e-3) == (not FAULTS[name].trains), name
 
 
 def test_networks_are_small_and_there_for_whoever_needs_one():
