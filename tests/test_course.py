@@ -9,7 +9,7 @@ from oracles import gaussian_denoiser
 
 from mini_ddpm.course import budget
 from mini_ddpm.course.architecture import diagram, trace
-from mini_ddpm.course.clinic import FAULTS, blank
+from mini_ddpm.course.clinic import blank
 from mini_ddpm.course.live import Live
 from mini_ddpm.course.toys import Mixture, PointNet, Points, best_model
 from mini_ddpm.diffusion import Diffusion, predict_v
@@ -192,32 +192,3 @@ def test_live_shows_losses_and_rate(monkeypatch):
     assert live.losses == [1.0, 0.5]
     assert live.images_per_second == pytest.approx(20 / live.seconds)
     assert "step 2 of 4" in shown[0].axes[0].get_title()
-
-
-# --- the clinic -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_measurement_tells_broken_from_healthy(name, seed):
-    fault = FAULTS[name]
-    assert fault.healthy(fault.measure(seed))
-    with fault.planted():
-        assert not fault.healthy(fault.measure(seed))
-    assert fault.healthy(fault.measure(seed)), "the fault is still in the package"
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_found_by_its_own_measurement_only(name):
-    """Each measurement points at one line, so a symptom leads to its cause."""
-    with FAULTS[name].planted():
-        found = [other for other, fault in FAULTS.items() if not fault.healthy(fault.measure(0))]
-    assert found == [name]
-
-
-def test_a_fault_is_one_changed_line():
-    for fault in FAULTS.values():
-        assert len(fault.diff.splitlines()) == 3
-        assert fault.right != fault.wrong
-    with pytest.raises(ValueError, match="must occur once"), FAULTS["t ignored"]._replace(right="h = ").planted():
-        pass
