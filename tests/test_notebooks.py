@@ -180,7 +180,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
     "05_simplified_loss": ("x[t] - beta[t] / root * epsilon", "x[t] - beta[t] * epsilon"),
     "06_unet": ("return x + h", "return h"),
-    "07_training": ("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps"),
+    "07_training": ("lerp_(weight.data, share)", "lerp_(weight.data, 1 - share)"),
     "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
     "08b_on_one_page": ("/ (1 - alpha_bar_t) * beta_t).sqrt()", "/ (1 - alpha_bar_t) * beta_t)"),
     "09_clinic": ("with fault.planted():", "with torch.enable_grad():"),
@@ -192,7 +192,11 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
 }
 
 
-FOUND_BY = {"08b_on_one_page": "from mini_ddpm.guidance import", "09_clinic": "examine("}  # else by the cell itself
+FOUND_BY = {  # else by the cell itself
+    "07_training": "torch.manual_seed(0)\nnetwork = PointNet(1)\naverage",
+    "08b_on_one_page": "from mini_ddpm.guidance import",
+    "09_clinic": "examine(",
+}
 
 
 def planted(path):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.toys import TWO_PEAKS, Mixture, best_model
 from mini_ddpm.diffusion import Diffusion, q_sample
 from mini_ddpm.losses import Model, StratifiedTimes, simple_loss
@@ -142,13 +142,14 @@ def draw_excess(times: Sequence[int], floor: Tensor, excess: Tensor) -> None:
         axes.plot(times, lines.mean(0), "o--", color=MODEL, markersize=4, label=f"network, {len(lines)} seeds")
         axes.set(xscale="log", xlabel="t")
     left.set(ylabel="loss at this t", ylim=(0, None), title="The loss has a floor, and it depends on t")
-    right.set(ylabel="loss minus floor", yscale="log", title="Farthest above it where t is smallest")
+    farthest = times[int(excess.mean(0).argmax())]
+    right.set(ylabel="loss minus floor", yscale="log", title=f"Farthest above the floor at t = {farthest}")
     left.legend(loc="lower left")
     show(
         figure,
         "Left: the floor starts at 1 at t = 1, falls to about a half between 100 and 200 and to 0 at t = 1000; the "
-        "network's curve lies on it but for the smallest t, where it rises above a dotted line at 1. Right: the "
-        "distance falls from above 0.01 at t = 1 to below 0.001 at large t.",
+        f"network's curve lies above it, farthest at t = {farthest}. Right: how far, from {excess.mean(0).max():.2g} "
+        f"there down to {excess.mean(0).min():.1g}.",
     )
 
 
@@ -162,9 +163,17 @@ def draw_roll(clouds: Mapping[str, Tensor], known: Tensor, times: Sequence[int],
         panel.set(title=name, aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xlabel="first coordinate")
     panels[0].set_ylabel("second coordinate")
     _curves(axes, times, curves)
-    axes.set(xscale="log", xlabel="t", ylabel="loss at this t", ylim=(0, None), title="ROLLTITLE")
+    _, by_heart, _, network = curves.values()
+    better = int((network.mean(0) < by_heart).sum())
+    axes.set(xscale="log", xlabel="t", ylabel="loss at this t", ylim=(0, 2.5))
+    axes.set_title(f"New points: the network is better\nat {better} of {len(times)} times")
     axes.legend(fontsize=8)
-    show(figure, "ROLLALT")
+    show(
+        figure,
+        "Three spirals of dots over the grey known points: new points and the network's lie beside them, the perfect "
+        "player's on them. Curves of the loss over t: on new points the network's lies below the perfect player's at "
+        f"{better} of {len(times)} times, those of small t first.",
+    )
 
 
 _LOOKS: list[dict] = [
@@ -189,9 +198,16 @@ def draw_per_t(times: Sequence[int], curves: Mapping[str, Tensor]) -> None:
     figure, axes = plt.subplots(figsize=(8.5, 4.6))
     _curves(axes, times, curves)
     axes.set(xscale="log", yscale="log", ylim=(1e-3, 3), xlabel="t", ylabel="squared error of v at this t")
-    axes.set_title("PERTTITLE")
+    by_heart, network = curves["its player, new digits"], curves["network, new digits"]
+    lost = max((time for time, one, other in zip(times, by_heart, network, strict=True) if one > other), default=0)
+    axes.set_title(f"New digits: knowing the others by heart is worse, up to t = {lost}")
     axes.legend(fontsize=9)
-    show(figure, "PERTALT")
+    show(
+        figure,
+        "On logarithmic axes: the floor of the training digits is next to 0 up to t = 500 and rises to 0.2; its player "
+        f"has by far the largest loss on new digits at small t, and more than the network up to t = {lost}; the "
+        "network's two curves fall together from about 1 and lie close to each other.",
+    )
 
 
 def draw_overfit(losses: Sequence[float], floor: float, images: Tensor, drawn: Tensor) -> None:
@@ -201,7 +217,8 @@ def draw_overfit(losses: Sequence[float], floor: float, images: Tensor, drawn: T
     smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
     left.plot(np.arange(len(smooth)) + window, smooth, color=MODEL, label=f"loss, mean over {window} steps")
     left.axhline(floor, color=RESULT, linewidth=2, label="floor of the eight")
-    left.set(xlabel="step", ylabel="loss", yscale="log", title="It comes down to the floor of eight images")
+    left.set(xlabel="step", ylabel="loss", yscale="log")
+    left.set_title(f"The last loss is {np.mean(losses[-100:]) / floor:.1f} times the floor")
     left.legend()
     right.imshow(image_grid(torch.cat([images, drawn]), columns=8), cmap="gray", vmin=0, vmax=255)
     right.set_title("above: the eight; below: drawn")
@@ -244,7 +261,7 @@ def draw_grid(found: Mapping[tuple[float, int], Sequence[float]]) -> None:
     """The loss above the floor over the learning rate, a curve for each batch size, from (rate, size); a dot a seed."""
     figure, axes = plt.subplots(figsize=(8, 4.2))
     rates, sizes = (sorted({key[k] for key in found}) for k in (0, 1))
-    for size, colour, mark in zip(sizes, (NOISE, RESULT, MODEL), "so^", strict=True):
+    for size, colour, mark in zip(sizes, (NOISE, NOISY, MODEL), "so^", strict=True):
         axes.plot(rates, [np.mean(found[rate, size]) for rate in rates], color=colour, linewidth=1.5)
         for rate in rates:
             label = f"batch {size}" if rate == rates[0] else None
@@ -254,5 +271,7 @@ def draw_grid(found: Mapping[tuple[float, int], Sequence[float]]) -> None:
     axes.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
     axes.minorticks_off()
     axes.legend()
-    axes.set_title("GRID TITLE")
-    show(figure, "GRID ALT")
+    best = {size: min(rates, key=lambda rate: np.mean(found[rate, size])) for size in sizes}
+    words = ", ".join(f"{rate:g} for batch {size}" for size, rate in best.items())
+    axes.set_title(f"The best of these rates: {words}")
+    show(figure, f"Three curves over the learning rate, with dots close to them; lowest at {words}.")

@@ -55,10 +55,6 @@ def _not_shrunk(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, bar: Tensor) 
     return (eps - (x_t - model(x_t, t)) / (1 - bar).sqrt()).square().mean(dim=(1, 2, 3))
 
 
-def _one_number(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, bar: Tensor) -> Tensor:
-    return _noise_loss(model, x_0, t, eps, bar).mean()
-
-
 def _summed(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, bar: Tensor) -> Tensor:
     return _noise_loss(model, x_0, t, eps, bar) * x_0[0].numel()
 
@@ -200,7 +196,6 @@ EXERCISES: tuple[Exercise, ...] = (
                 _not_shrunk,
                 "In x_t the image is shrunk by the root of bar, the network's image as well as the true one.",
             ),
-            (_one_number, "One number for each image, please: the mean is over C, H and W only."),
             (_summed, "L_simple is a mean over C, H and W here, not a sum."),
         ),
         cases={"times 1 to 900": _round([1, 40, 300, 900]), "one image": _round([500])},
