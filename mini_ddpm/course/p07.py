@@ -1,6 +1,6 @@
 """Notebook 07: what it draws, each figure with its alt text; the floors under its losses; its grid of short runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,7 @@ def best_on_peaks(diffusion: Diffusion) -> Model:
     return lambda x_t, t: exact(x_t.double(), t).to(x_t.dtype)
 
 
-def perfect(diffusion: Diffusion, x_0: Tensor, y: Tensor | None = None) -> Model:
+def perfect(diffusion: Diffusion, x_0: Tensor, y: Tensor | None = None) -> Callable[..., Tensor]:
     """The exact minimiser of the training loss on the finite set x_0 (N, C, H, W).
 
     With labels y (N,) it is told the label, and is called as `model(x_t, t, y)`.
@@ -260,7 +260,7 @@ def draw_bells(pairs: Sequence[tuple[float, float, float, float]]) -> None:
 def draw_grid(found: Mapping[tuple[float, int], Sequence[float]]) -> None:
     """The loss above the floor over the learning rate, a curve for each batch size, from (rate, size); a dot a seed."""
     figure, axes = plt.subplots(figsize=(8, 4.2))
-    rates, sizes = (sorted({key[k] for key in found}) for k in (0, 1))
+    rates, sizes = sorted({rate for rate, _ in found}), sorted({size for _, size in found})
     for size, colour, mark in zip(sizes, (NOISE, NOISY, MODEL), "so^", strict=True):
         axes.plot(rates, [np.mean(found[rate, size]) for rate in rates], color=colour, linewidth=1.5)
         for rate in rates:
@@ -269,9 +269,12 @@ def draw_grid(found: Mapping[tuple[float, int], Sequence[float]]) -> None:
             axes.plot([rate] * len(dots), dots, mark, color=colour, markersize=6, alpha=0.7, label=label)
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="loss minus floor, mean over t")
     axes.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
+    ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_ylim(0.8 * min(map(min, found.values())), 1.25 * max(map(max, found.values())))
     axes.minorticks_off()
     axes.legend()
-    best = {size: min(rates, key=lambda rate: np.mean(found[rate, size])) for size in sizes}
+    best = {size: min((np.mean(found[rate, size]), rate) for rate in rates)[1] for size in sizes}
     words = ", ".join(f"{rate:g} for batch {size}" for size, rate in best.items())
     axes.set_title(f"The best of these rates: {words}")
     show(figure, f"Three curves over the learning rate, with dots close to them; lowest at {words}.")

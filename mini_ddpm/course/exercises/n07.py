@@ -156,7 +156,7 @@ EXERCISES: tuple[Exercise, ...] = (
         10,
         "Line 10. `mean.lerp_(weight, share)` goes that share of the way *to the weight*: 0.999 throws away nearly all "
         "of the average at each step, and it is the last weights. It should be 0.001, 1 less the decay. (Line 10 "
-        "also lacks a ramp. That is a choice, and no fault: section 6.)",
+        "also lacks a ramp. That is a choice, and no fault: section 1.)",
         (
             "The loss falls: which lines have a part in that?",
             "What does `a.lerp_(b, 0.999)` leave of `a`?",
