@@ -5,6 +5,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from conftest import Place
 from oracles import gaussian_denoiser
 
 from mini_ddpm.course import budget
@@ -184,11 +185,12 @@ def test_diagram_has_a_bar_for_each_part(parts):
 
 def test_live_shows_losses_and_rate(monkeypatch):
     shown = []
-    monkeypatch.setattr("mini_ddpm.course.live.display", lambda **how: type("Place", (), {"update": shown.append}))
-    live = Live(steps=4, batch_size=10)
+    monkeypatch.setattr("mini_ddpm.course.live.display", lambda **how: Place(shown))
+    live = Live(steps=4, batch_size=10, floor=0.25)
     for step in range(1, 3):
         live.add(TrainStep(step, torch.tensor(1.0 / step), torch.tensor(0.0)))
     live.show(torch.zeros(20, 1, 8, 8))
+    assert shown[0].axes[0].lines[1].get_ydata()[0] == 0.25
     assert live.losses == [1.0, 0.5]
     assert live.images_per_second == pytest.approx(20 / live.seconds)
     assert "step 2 of 4" in shown[0].axes[0].get_title()
