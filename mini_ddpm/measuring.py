@@ -29,6 +29,7 @@ from mini_ddpm.limits import BATCH, N
 )
 @options.raw_option
 @options.compile_option
+@options.precision_option
 @options.device_option
 def evaluate(
     run: str,

@@ -45,6 +45,24 @@ compile_option = click.option(
     "--compile", "fast", is_flag=True, help="Compile the network first: a minute, then faster; for GPUs."
 )
 raw_option = click.option("--raw", is_flag=True, help="Use the weights as training left them, not their average.")
+
+
+def _set_precision(context: click.Context, parameter: click.Parameter, name: str | None) -> None:
+    """float32 for as long as the command runs."""
+    if name == "float32":
+        from mini_ddpm.training import FLOAT32_ONLY
+
+        token = FLOAT32_ONLY.set(True)
+        context.call_on_close(lambda: FLOAT32_ONLY.reset(token))
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32"]),
+    expose_value=False,
+    callback=_set_precision,
+    help="Compute in float32 also where bfloat16 is faster, so that other machines get nearly the same figures.",
+)
 device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
 
 

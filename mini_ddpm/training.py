@@ -9,6 +9,7 @@ Everything that changes during a run is in `TrainState` and torch's global rando
 import copy
 import math
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,8 +173,13 @@ def place(model: parallel.Module, device: torch.device) -> parallel.Module:
     return model.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
+FLOAT32_ONLY = ContextVar("float32 only", default=False)  # set it to compute as any other machine would, slower
+
+
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 natively; elsewhere it would be slower than float32."""
+    """Whether the device multiplies bfloat16 natively, and may; elsewhere it would be slower than float32."""
+    if FLOAT32_ONLY.get():
+        return False
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
