@@ -105,6 +105,14 @@ def steps_table(found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     return Table(head, shown, caption, marked)
 
 
+def moved_network(name: str) -> UNet:
+    """The network of a preset with its weights moved a little: a fresh one outputs zero, and hardly has a gradient."""
+    network = UNet(preset(name).unet)
+    for weight in network.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    return network
+
+
 def show_grid(images: Tensor, columns: int, alt: str) -> None:
     """Images (N, C, H, W) in [-1, 1], row by row."""
     _sheet(image_grid(images, columns), alt)
@@ -129,6 +137,8 @@ def draw_run(record: Mapping[str, Any]) -> None:
     drawn, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     left.loglog(step, loss, linewidth=1, color=MODEL)
     left.set(xlabel="training step", ylabel="loss, mean over 10 steps", title="Most of the fall is early")
+    left.set_yticks([0.1, 0.2, 0.4, 0.6], ["0.1", "0.2", "0.4", "0.6"])
+    left.minorticks_off()
     right.plot(step, images, linewidth=1, color=OTHER)
     right.set(xlabel="training step", ylabel="images per second", ylim=(0, None))
     right.set_title("The rate, on a machine with other work")
@@ -177,6 +187,7 @@ def draw_fd_over_n(found: Mapping[int, Sequence[float]]) -> None:
     axes.plot([*found], [np.mean(values) for values in found.values()], color=IMAGE, label="mean")
     axes.set(xscale="log", yscale="log", xlabel="n, real test images", ylabel=f"FD-{JUDGE}, logarithmic")
     axes.set_xticks([*found], [f"{n:,}" for n in found])
+    axes.set_yticks([2, 5, 10, 20, 40], ["2", "5", "10", "20", "40"])
     axes.minorticks_off()
     axes.set_title("The same kind of images, and a distance that falls with n")
     axes.legend()
@@ -187,17 +198,43 @@ def draw_fd_over_n(found: Mapping[int, Sequence[float]]) -> None:
     )
 
 
-def figures_table(
-    found: Mapping[str, Sequence[Mapping[str, Any]]], extractor: str, caption: str, digits: int = 2
-) -> Table:
+def figures_table(found: Mapping[str, Sequence[Mapping[str, Any]]], extractor: str, caption: str) -> Table:
     """Figures in the features of one extractor; each row has one or several runs, and perhaps not all figures."""
-    keys = (*(f"{what}-{extractor}" for what in ("FD", "KD", "precision", "recall")), "accuracy")
+    digits = {f"{what}-{extractor}": k for what, k in (("FD", 1), ("KD", 1), ("precision", 2), ("recall", 2))}
     rows = []
     for what, runs in found.items():
-        cells = [spread([run[key] for run in runs], digits) if key in runs[0] else None for key in keys]
-        rows.append((what, *cells))
+        cells = [spread([run[key] for run in runs], k) if key in runs[0] else None for key, k in digits.items()]
+        accuracy = spread([run["accuracy"] for run in runs]) if "accuracy" in runs[0] else None
+        rows.append((what, *cells, accuracy))
     marked = [k for k, what in enumerate(found) if what == "the shipped network"]
     return Table(("images", f"FD-{extractor}", "KD", "precision", "recall", "accuracy"), rows, caption, marked)
+
+
+def floors_table(extractor: str) -> Table:
+    """10,000 samples of the shipped network below as many real images, as one extractor sees them."""
+    drawn, rest = stored("cifar10-evaluation"), "" if extractor == JUDGE else f" --extractor {extractor}"
+    floors = stored("cifar10-floors" + ("" if extractor == JUDGE else f"-{extractor}"))
+    own = {key: value for key, value in drawn.items() if extractor == JUDGE or key != "accuracy"}
+    caption = (
+        f"n = {drawn['n']:,}; seed {drawn['seed']}, {drawn['steps']} DDIM steps, guidance {drawn['guidance']}\n"
+        f"{drawn['machine']}; {precision(drawn['machine'])}\n"
+        f"repeat: mini-ddpm floors{rest}\n        mini-ddpm evaluate cifar10 --n {drawn['n']}{rest}"
+    )
+    rows = {what: [figures] for what, figures in floors["rows"].items()} | {"the shipped network": [own]}
+    return figures_table(rows, extractor, caption)
+
+
+def choices_table() -> Table:
+    """2,000 samples each: the average of the weights, and guidance, left out."""
+    names = {"the shipped network": "averaged", "the same run, weights not averaged": "raw"}
+    names["the shipped network, without guidance"] = "unguided"
+    found = {what: [stored(f"cifar10-{name}")] for what, name in names.items()}
+    real = {f"FD-{JUDGE}": found["the shipped network"][0][f"FD-{JUDGE} of test images"]}
+    caption = (
+        "n = 2,000, seed 0\nrepeat: mini-ddpm evaluate cifar10\n"
+        "        mini-ddpm evaluate runs/cifar10-laptop --raw\n        mini-ddpm evaluate cifar10 --guidance 1"
+    )
+    return figures_table({"test images against training images": [real], **found}, JUDGE, caption)
 
 
 def draw_noise(real: Sequence[Sequence[float]], network: Sequence[float], n: int) -> None:
@@ -209,6 +246,8 @@ def draw_noise(real: Sequence[Sequence[float]], network: Sequence[float], n: int
     axes.axhspan(min(network), max(network), color=MODEL, alpha=0.3)
     axes.axhline(float(np.mean(network)), linestyle="--", color=MODEL, label="the shipped network")
     axes.set(xlabel="standard deviation of the noise, in grey levels of 255", ylabel=f"FD-{JUDGE}, logarithmic")
+    axes.set_yticks([50, 100, 200, 500], ["50", "100", "200", "500"])
+    axes.minorticks_off()
     axes.set_title(f"As far away as noise of between 5 and 10 grey levels (n = {n})")
     axes.legend(loc="lower right")
     show(
@@ -216,12 +255,6 @@ def draw_noise(real: Sequence[Sequence[float]], network: Sequence[float], n: int
         "On a logarithmic axis the distance of real images rises from 40 without noise to above 500 with noise of 20 "
         "grey levels; a dashed line for the network crosses the curve between 5 and 10.",
     )
-
-
-def floors_of(name: str, drawn: Mapping[str, Any], extractor: str) -> dict[str, list[Mapping[str, Any]]]:
-    """The rows of stored floors, and below them the network's figures."""
-    own = {k: v for k, v in drawn.items() if extractor == JUDGE or k != "accuracy"}
-    return {what: [figures] for what, figures in stored(name)["rows"].items()} | {"the shipped network": [own]}
 
 
 def in_floors(drawn: Mapping[str, Any], extractor: str) -> tuple[list[float], float]:

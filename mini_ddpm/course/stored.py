@@ -19,6 +19,6 @@ def precision(machine: str) -> str:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Several runs of one thing: their mean, and the least and the largest; of a single run, its number."""
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else mean
+    """Several runs of one thing: their mean, and least and largest where these digits tell them apart."""
+    mean, least, most = (f"{value:.{digits}f}" for value in (statistics.mean(values), min(values), max(values)))
+    return mean if least == most else f"{mean} ({least} to {most})"
