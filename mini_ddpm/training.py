@@ -9,7 +9,6 @@ Everything that changes during a run is in `TrainState` and torch's global rando
 import copy
 import math
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from mini_ddpm.contracts import check_network, classes_of
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
+from mini_ddpm.limits import FLOAT32_ONLY
 from mini_ddpm.losses import Loss, Times, UniformTimes
 
 
@@ -171,9 +171,6 @@ def place(model: parallel.Module, device: torch.device) -> parallel.Module:
     slow = device.type == "cpu" and has_bf16(device)
     layout = torch.contiguous_format if slow else torch.channels_last
     return model.to(device, memory_format=layout)  # type: ignore[call-overload]
-
-
-FLOAT32_ONLY = ContextVar("float32 only", default=False)  # set it to compute as any other machine would, slower
 
 
 def has_bf16(device: torch.device) -> bool:

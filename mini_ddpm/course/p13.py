@@ -42,9 +42,9 @@ class Recipe(NamedTuple):
 def recipe(name: str) -> Recipe:
     """The network of a preset, run once on one image, and the length of its training."""
     config = preset(name)
-    network, side = UNet(config.unet), config.unet.image_size
+    network, size = UNet(config.unet), config.unet.size
     with flop_counter() as counter:
-        network(torch.zeros(1, config.unet.in_channels, side, side), torch.ones(1, dtype=torch.int64))
+        network(torch.zeros(1, config.unet.in_channels, *size), torch.ones(1, dtype=torch.int64))
     seen = config.training.steps * config.training.batch_size
     return Recipe(sum(p.numel() for p in network.parameters()), counter.get_total_flops() / 1e9, seen)
 
@@ -60,7 +60,7 @@ def work_table(recipes: Mapping[str, Recipe], work: Mapping[str, float]) -> Tabl
 
 def draw_work(work: Mapping[str, float]) -> None:
     """The work of each training, in GFLOP, on a logarithmic axis."""
-    axes = plt.subplots(figsize=(8, 2.8))[1]
+    drawn, axes = plt.subplots(figsize=(8, 2.8))
     values = [value / 1e6 for value in work.values()]
     colours = [RESULT if name == "cifar10-ddpm" else OTHER for name in work]
     bars = axes.barh([*work], values, color=colours)
@@ -70,7 +70,7 @@ def draw_work(work: Mapping[str, float]) -> None:
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     show(
-        axes.figure,
+        drawn,
         "Horizontal bars on a logarithmic axis: the two laptop recipes take below 0.3 PFLOP, the 25-minute one 382, "
         "and the recipes of DDPM and Improved DDPM more than 3,000.",
     )
@@ -144,8 +144,8 @@ def draw_run(record: Mapping[str, Any]) -> None:
     right.set_title("The rate, on a machine with other work")
     show(
         drawn,
-        "Left, on logarithmic axes: the loss falls from 0.6 to 0.15 in the first thousand steps and to 0.12 at the "
-        "end of 20,000. Right: about 130 images a second, with dips.",
+        "Left, on logarithmic axes: the loss falls from 0.6 to below 0.2 in the first thousand steps and to 0.12 "
+        "at the end of 20,000. Right: about 130 images a second, with dips.",
     )
 
 
@@ -181,7 +181,7 @@ def fd_over_n(real: measure.RealImages, sizes: Sequence[int]) -> dict[int, list[
 
 def draw_fd_over_n(found: Mapping[int, Sequence[float]]) -> None:
     """The distance of real images to the training set, over how many there are."""
-    axes = plt.subplots(figsize=(7, 3.6))[1]
+    drawn, axes = plt.subplots(figsize=(7, 3.6))
     for n, values in found.items():
         axes.plot([n] * len(values), values, "o", color=IMAGE, markersize=5, alpha=0.6, markeredgewidth=0)
     axes.plot([*found], [np.mean(values) for values in found.values()], color=IMAGE, label="mean")
@@ -192,7 +192,7 @@ def draw_fd_over_n(found: Mapping[int, Sequence[float]]) -> None:
     axes.set_title("The same kind of images, and a distance that falls with n")
     axes.legend()
     show(
-        axes.figure,
+        drawn,
         "Dots for disjoint groups of real test images, on logarithmic axes, lie close to a line that falls from about "
         "20 at n = 200 to 2.6 at n = 2,000.",
     )
@@ -239,7 +239,7 @@ def choices_table() -> Table:
 
 def draw_noise(real: Sequence[Sequence[float]], network: Sequence[float], n: int) -> None:
     """FD of real images with noise, several seeds at each of LEVELS, and of the network's samples."""
-    axes = plt.subplots(figsize=(7.5, 3.8))[1]
+    drawn, axes = plt.subplots(figsize=(7.5, 3.8))
     least, most = ([pick(values) for values in real] for pick in (min, max))
     axes.fill_between(LEVELS, least, most, color=NOISE, alpha=0.25)
     axes.semilogy(LEVELS, [np.mean(values) for values in real], "o-", color=NOISE, label="real images with noise")
@@ -251,7 +251,7 @@ def draw_noise(real: Sequence[Sequence[float]], network: Sequence[float], n: int
     axes.set_title(f"As far away as noise of between 5 and 10 grey levels (n = {n})")
     axes.legend(loc="lower right")
     show(
-        axes.figure,
+        drawn,
         "On a logarithmic axis the distance of real images rises from 40 without noise to above 500 with noise of 20 "
         "grey levels; a dashed line for the network crosses the curve between 5 and 10.",
     )
@@ -267,16 +267,18 @@ def in_floors(drawn: Mapping[str, Any], extractor: str) -> tuple[list[float], fl
 
 def draw_rulers(drawn: Mapping[str, Any]) -> None:
     """Two extractors, each with its own floor for a unit."""
-    axes = plt.subplots(figsize=(7.5, 4))[1]
+    picture, axes = plt.subplots(figsize=(7.5, 4))
     for extractor, colour in ((JUDGE, RESULT), (OTHER_RULER, IMAGE)):
         noisy, network = in_floors(drawn, extractor)
         axes.semilogy(LEVELS[1:], noisy, "o-", color=colour, label=f"{extractor}: test images with noise")
         axes.axhline(network, linestyle="--", color=colour, label=f"{extractor}: the network")
     axes.set(xlabel="standard deviation of the noise, in grey levels of 255", ylabel="distance / that of test images")
+    axes.set_yticks([2, 5, 10, 20, 50, 100, 200, 500], ["2", "5", "10", "20", "50", "100", "200", "500"])
+    axes.minorticks_off()
     axes.set_title(f"Two rulers, each in units of its own floor (n = {drawn['n']:,})")
     axes.legend(fontsize=8)
     show(
-        axes.figure,
+        picture,
         "Two rising curves of noisy images on a logarithmic axis, and a dashed line for the network in the colour of "
         "each: 137 and 35 times the distance of test images, both between noise of 5 and of 10 grey levels.",
     )

@@ -162,7 +162,7 @@ def strided_table() -> Table:
 
 def draw_strided() -> None:
     """FD over the number of steps, a line a sampler; dots for the other seeds at ten steps."""
-    axes = plt.subplots(figsize=(7.5, 4))[1]
+    drawn, axes = plt.subplots(figsize=(7.5, 4))
     for sampler, values in strided().items():
         colour, style = SAMPLERS[sampler]
         axes.loglog([*values], [one[0] for one in values.values()], style, color=colour, label=sampler)
@@ -173,7 +173,7 @@ def draw_strided() -> None:
     axes.minorticks_off()
     axes.legend()
     show(
-        axes.figure,
+        drawn,
         "FD of digits over sampling steps, both logarithmic: the large fixed variance falls from 0.17 to 0.03, the "
         "small and the learned one from about 0.04 to 0.03, and DDIM stays level at 0.04.",
     )
@@ -210,7 +210,7 @@ def agrees(choice: str, ours: Sequence[float]) -> bool:
 
 def draw_changes() -> None:
     """Each choice's change, a dot a seed, and the paper's sign."""
-    axes, found = plt.subplots(figsize=(8, 3.4))[1], changes()
+    (drawn, axes), found = plt.subplots(figsize=(8, 3.4)), changes()
     for k, (choice, ours) in enumerate(found.items()):
         colour = RESULT if agrees(choice, ours) else OTHER
         axes.plot(ours, [k] * len(ours), "o", color=colour, markersize=8)
@@ -222,7 +222,7 @@ def draw_changes() -> None:
     axes.set_title("Black: all three seeds have the paper's sign")
     axes.invert_yaxis()
     show(
-        axes.figure,
+        drawn,
         "Three dots for each of six choices around a line at zero. Only rescaled residuals, all three worse, and all "
         "but rescaling, all three better, are black; the others' dots lie on both sides.",
     )

@@ -13,7 +13,7 @@ import torch
 
 from mini_ddpm import runs
 from mini_ddpm.files import write_tensors
-from mini_ddpm.training import FLOAT32_ONLY
+from mini_ddpm.limits import FLOAT32_ONLY
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ import torch
 from mini_ddpm import data, runs
 from mini_ddpm.classifier import accuracy_per_t
 from mini_ddpm.files import shipped, write_json
+from mini_ddpm.limits import FLOAT32_ONLY
 from mini_ddpm.runs.classifiers import load_classifier
 from mini_ddpm.runs.presets import preset
-from mini_ddpm.training import FLOAT32_ONLY
 
 
 def main() -> None:
