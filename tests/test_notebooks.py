@@ -179,13 +179,8 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "03_kl_between_gaussians": ("closed_form = divergence.last", "closed_form = 2 * divergence.last"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
     "05_simplified_loss": ("x[t] - beta[t] / root * epsilon", "x[t] - beta[t] * epsilon"),
-<<<<<<< HEAD
     "06_unet": ("return self.shortcut(x) + h", "return h"),
-    "07_training": ("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps"),
-=======
-    "06_unet": ("return x + h", "return h"),
     "07_training": ("lerp_(weight.data, share)", "lerp_(weight.data, 1 - share)"),
->>>>>>> part2-07
     "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
     "08b_on_one_page": ("/ (1 - alpha_bar_t) * beta_t).sqrt()", "/ (1 - alpha_bar_t) * beta_t)"),
     "09_clinic": ("with fault.planted():", "if fault:"),
@@ -199,11 +194,8 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
 
 
 FOUND_BY = {  # else by the cell itself
-<<<<<<< HEAD
     "06_unet": "block, theirs",
-=======
     "07_training": "torch.manual_seed(0)\nnetwork = PointNet(1)\naverage",
->>>>>>> part2-07
     "08b_on_one_page": "from mini_ddpm.guidance import",
     "09_clinic": "examine(",
 }

@@ -218,7 +218,7 @@ PRESETS = {
         times="stratified",
         sampling=SampleConfig("ddim", steps=12, eta=0.5, guidance=1.75),
     ),
-    # the shipped model: full MNIST, an hour on a CPU
+    # the shipped model: full MNIST, 35 minutes on a CPU core
     "mnist": replace(
         _LAPTOP,
         data="mnist",
