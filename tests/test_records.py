@@ -116,8 +116,7 @@ def shown():
                 yield page, before.strip(), shlex.split(command)
 
 
-# TODO: these scripts still write to data/bench, and these pages leave out the word `python`
-LATER = {"calls.py", "growth.py", "quality.py", "recipe.py", "operators.py"}
+# TODO: these pages leave out the word `python`
 LATER_PAGES = {"10_improved_ddpm.ipynb", "11_likelihood.ipynb", "12_guidance.ipynb"}
 
 
@@ -125,7 +124,7 @@ LATER_PAGES = {"10_improved_ddpm.ipynb", "11_likelihood.ipynb", "12_guidance.ipy
 def test_a_script_is_shown_as_it_can_be_typed(page, before, words):
     script = ROOT / words[0]
     mention = not before and len(words) == 1  # a file's name is no command
-    if mention or script.name in LATER or page in LATER | LATER_PAGES:
+    if mention or page in LATER_PAGES:
         assert script.exists()
         return
     assert before in {"python", ".bench-venv/bin/python"}, f"{before} {words} in {page}"
@@ -137,7 +136,7 @@ def test_scripts_are_shown():
     assert len([*shown()]) > 15
 
 
-@pytest.mark.parametrize("script", [path for path in SCRIPTS if path.name not in LATER], ids=lambda path: path.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_leaves_what_is_shipped_as_it_is(script):
     default = options_of(script)["--out"]
     assert "runs" in default

@@ -1,11 +1,11 @@
 """Quality against calls of the network: which sampler reaches its full quality first, on the shipped `mnist`.
 
-    .venv/bin/python tests/bench/calls.py                           # some hours on two CPU cores
-    .venv/bin/python tests/bench/calls.py --calls 10 20 --n 500 --seeds 0
+    make bench-calls                                                 # some hours on two CPU cores
+    make bench-calls ARGS="--calls 10 20 --n 500 --seeds 0"
 
 A call is one prediction for a batch; with guidance it runs the network twice, for every sampler alike. Heun's method
 takes two calls a step, but one in its last: of an even number it leaves one. Rows that are already in the file are
-kept, so that an interrupted call goes on. Results go to data/bench/calls.json.
+kept, so that an interrupted call goes on. Results go to runs/bench/calls.json.
 """
 
 import argparse
@@ -125,8 +125,9 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--calls", type=int, nargs="+", default=[5, 8, 10, 15, 20, 30, 50, 100])
-    parser.add_argument("--out", type=Path, default=Path("data/bench/calls.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/calls.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
 
     trained = runs.open_run(asked.run, torch.device("cpu"))
     settings = {

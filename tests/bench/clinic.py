@@ -4,8 +4,8 @@
 
 A patient is the package with one changed line (`course.clinic.FAULTS`). A fault that is at work in training gets
 networks of its own; the others draw with the healthy ones, those of the same seed. Networks are kept in
-runs/clinic/ until the end; those of one seed go to data/bench/clinic.safetensors, in half precision. Results go to
-data/bench/clinic.json.
+runs/clinic/ until the end; those of one seed go to runs/bench/clinic.safetensors, in half precision. Results go to
+runs/bench/clinic.json.
 """
 
 import argparse
@@ -102,9 +102,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=patients.STEPS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--n", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/clinic.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/clinic.json"))
     parser.add_argument("--networks", type=Path, default=Path("runs/clinic"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     asked.networks.mkdir(parents=True, exist_ok=True)
     settings = {

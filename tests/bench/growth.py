@@ -5,7 +5,7 @@
 
 Every point is measured in a process of its own, on `mnist-laptop` with one thing changed: the median of three rounds.
 Memory is that process's peak over its peak before the first step: the network, its optimiser, and what a step needs.
-Results go to data/bench/growth.json and growth.png.
+Results go to runs/bench/growth.json and growth.png.
 """
 
 import argparse
@@ -137,8 +137,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="one step each, two values of each thing")
     parser.add_argument("--point", nargs=4, help=argparse.SUPPRESS)  # kind, what, value, steps or images
-    parser.add_argument("--out", type=Path, default=Path("data/bench/growth.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/growth.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     if asked.point:
         kind, what, value, size = asked.point
         with parallel.job():

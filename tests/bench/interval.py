@@ -4,7 +4,7 @@
     python tests/bench/interval.py --n 100 --seeds 0
 
 For each seed all ways start from the same noise. Rows that are already in the file are kept, so that an interrupted
-call goes on. Results go to runs/interval.json.
+call goes on. Results go to runs/bench/interval.json.
 """
 
 import argparse
@@ -59,8 +59,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--scales", type=float, nargs="+", default=[1.5, 3.0, 6.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=Path("runs/interval.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/interval.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
 
     trained = runs.open_run("mnist", torch.device("cpu"))
     settings = {
