@@ -1,9 +1,7 @@
-"""Notebook 08: what it draws, the symbols of its derivations, Heun's step, and bands over seeds."""
+"""Notebook 08: what it draws, the symbols of its derivations, and Heun's step."""
 
-import json
-import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,18 +9,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Image
-from matplotlib.axes import Axes
 from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course import bands
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, show
 from mini_ddpm.course.toys import TWO_PEAKS, best_model
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, predict_x_0
-from mini_ddpm.files import shipped
 from mini_ddpm.losses import Model
 from mini_ddpm.runs.pictures import image_grid, save_animation
-from mini_ddpm.sampling import Step, StepFunction, ddim_step, sample, times
+from mini_ddpm.sampling import DPMSolver, Step, StepFunction, ddim_step, sample, times
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.symbolic.notation import alpha_bar, forward_process, s, t, x
 
@@ -32,19 +29,8 @@ room = forward.where(sigma**2 <= 1 - alpha_bar[s])  # no more fresh noise than t
 kept = alpha_bar[t] / alpha_bar[s]  # k: what the jump from s to t keeps
 beta_pair = (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - kept)  # notebook 04, section 6
 
-Bands = dict[str, dict[int, list[float]]]  # sampler -> calls -> a value for each seed
-COLOURS = {
-    "ancestral, beta": (NOISE, "o-"),
-    "ancestral": (NOISY, "s-"),
-    "ddim, eta 0.5": (MODEL, "^-"),
-    "ddim": (RESULT, "x-"),
-    "heun": (IMAGE, "D--"),
-    "dpm-solver": ("#E69F00", "v--"),
-    "dpm-solver, guided in the middle": ("#56B4E9", "P:"),
-}
-NAMES = {"ancestral, beta": r"ancestral, $\beta$", "ancestral": r"ancestral, $\tilde\beta$"}
-NAMES |= {"ddim": r"DDIM, $\eta = 0$", "ddim, eta 0.5": r"DDIM, $\eta = 0.5$", "heun": "Heun"}
-NAMES |= {"dpm-solver": "DPM-Solver++(2M)", "dpm-solver, guided in the middle": "the same, guided in the middle"}
+TIMES = (10, 100, 300, 500, 700, 900, 990)
+HEUN, AHEAD = bands.LOOKS["heun"][1], bands.LOOKS["dpm-solver"][1]
 
 
 # --- steps ------------------------------------------------------------------------------------------------
@@ -96,27 +82,46 @@ def ddim_differs(schedule: NoiseSchedule, mean: Expr) -> float:
 # --- the two peaks, where the best guess is known -----------------------------------------------------------
 
 
-def on_peaks(step: StepFunction, schedule: NoiseSchedule, steps: int, n: int, seed: int = 0) -> list[Step]:
+def on_peaks(step: StepFunction, schedule: NoiseSchedule, chain: list[int], n: int, seed: int = 0) -> list[Step]:
     """A walk of n points with the exact guess: every step. Its noise at the start depends on the seed alone."""
-    process = Diffusion(schedule, predict_x_0, clip=None, steps=steps)
+    process = Diffusion(schedule, predict_x_0, clip=None, timesteps=chain)
     torch.manual_seed(seed)
     x_T = torch.randn(n, 1, 1, 1, dtype=torch.float64)
     start = Step(schedule.T, x_T, x_T)
     return [start, *sample(step, process, best_model(process, TWO_PEAKS), x_T)]
 
 
-def off_the_path(steps: Mapping[str, StepFunction], calls: int, schedule: NoiseSchedule, n: int = 2000) -> list[str]:
-    """How far from the end of DDIM's path with 1000 steps others end, from the same noise: mean distances, as lines."""
-    lines = []
-    ends = [on_peaks(ddim_step, schedule, 1000, n, seed)[-1].x_t for seed in range(3)]
-    for name, step in steps.items():
-        count = (calls + 1) // 2 if step is heun_step else calls
-        gaps = []
-        for seed, end in enumerate(ends):
-            fresh = type(step)() if not hasattr(step, "__name__") else step  # a solver remembers its chain
-            gaps.append(float((on_peaks(fresh, schedule, count, n, seed)[-1].x_t - end).abs().mean()))
-        lines.append(f"{name:18} {sum(gaps) / 3:.4f}  ({min(gaps):.4f} to {max(gaps):.4f})")
-    return lines
+def even(n: int, T: int) -> list[int]:
+    """n steps of equal length: the times from T to 0."""
+    return [round(T * i / n) for i in range(n, -1, -1)]
+
+
+def dense(n: int, T: int) -> list[int]:
+    """n steps that are shorter near the image: the times from T to 0. Source: DDIM, Appendix D.2."""
+    return [max(i, round(T * (i / n) ** 2)) for i in range(n, -1, -1)]
+
+
+SOLVERS: dict[str, Callable[[], StepFunction]] = {"DDIM": lambda: ddim_step, "Heun": lambda: heun_step, "2M": DPMSolver}
+
+
+def off_the_path(schedule: NoiseSchedule, counts: tuple[int, ...] = (10, 20, 40), n: int = 2000) -> str:
+    """How far from the end of the path, of DDIM with 1000 steps, others end from the same noise; for three seeds.
+
+    A table of mean distances, and half their range over the seeds.
+    """
+    T = schedule.T
+    ends = [on_peaks(ddim_step, schedule, even(T, T), n, seed)[-1].x_t for seed in range(3)]
+    lines = ["times    calls" + "".join(f"{name:>18}" for name in SOLVERS)]
+    for times_of in (even, dense):
+        for calls in counts:
+            line = f"{times_of.__name__:8} {calls:5}"
+            for name, new in SOLVERS.items():
+                chain = times_of((calls + 1) // 2 if name == "Heun" else calls, T)
+                walks = [on_peaks(new(), schedule, chain, n, seed) for seed in range(3)]
+                gaps = [float((walk[-1].x_t - end).abs().mean()) for walk, end in zip(walks, ends, strict=True)]
+                line += f"  {sum(gaps) / 3:.4f} \u00b1 {(max(gaps) - min(gaps)) / 2:.4f}"
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def draw_two_ways(ways: Mapping[str, list[Step]], shown: int = 12) -> None:
@@ -142,11 +147,11 @@ def draw_two_ways(ways: Mapping[str, list[Step]], shown: int = 12) -> None:
 
 def draw_read_ahead(schedule: NoiseSchedule, steps: int = 6, seed: int = 3) -> None:
     """The guess of the image along one exact path, and what three steps put in its place."""
-    fine = on_peaks(ddim_step, schedule, 1000, 1, seed)
+    fine = on_peaks(ddim_step, schedule, even(1000, 1000), 1, seed)
     guess = np.array([float(state.x_0) for state in fine[1:]])  # made at t = 1000, ..., 1
     at = np.arange(1000, 0, -1)
-    chain = Diffusion(schedule, steps=steps).timesteps
-    half = np.log(schedule.alpha_bar / (1 - schedule.alpha_bar)).numpy() / 2  # lambda
+    chain = even(steps, 1000)
+    half = schedule.alpha_bar.logit().numpy() / 2  # lambda
     figure, axes = plt.subplots(figsize=(8, 4))
     axes.plot(at, guess, color=IMAGE, linewidth=2.5, label="the guess, asked at every time")
     for i, (now, then) in enumerate(pairwise(chain)):
@@ -156,8 +161,8 @@ def draw_read_ahead(schedule: NoiseSchedule, steps: int = 6, seed: int = 3) -> N
         ratio = (half[then] - half[now]) / (2 * (half[now] - half[chain[i - 1]])) if i and then else 0.0
         for level, (colour, style), name in (
             (here, (RESULT, "-"), "DDIM: the guess at the start"),
-            ((here + there) / 2, (NOISY, "--"), "Heun: the mean of both ends"),
-            (here + ratio * (here - last), ("#E69F00", "-."), "2M: read ahead, from the last two"),
+            ((here + there) / 2, (HEUN, "--"), "Heun: the mean of both ends"),
+            (here + ratio * (here - last), (AHEAD, "-."), "2M: read ahead, from the last two"),
         ):
             axes.plot([now, then], [level] * 2, style, color=colour, linewidth=1.8, label=None if i else name)
     axes.set(xlabel="t, from noise to data", ylabel=r"$x_0$, as guessed", xlim=(1000, 0))
@@ -166,27 +171,55 @@ def draw_read_ahead(schedule: NoiseSchedule, steps: int = 6, seed: int = 3) -> N
     show(
         figure,
         "A curve of the guessed image over time, which starts near 0 and bends towards one peak. Three staircases lie "
-        "along it: DDIM's lags behind the curve where it bends, the other two lie closer to the middle of each stride.",
+        "along it: DDIM's below the curve; Heun's, which it crosses in the middle of each stride; and that which "
+        "reads ahead, on DDIM's in the first and the last stride, and nearer to the curve between them.",
     )
 
 
 # --- digits -----------------------------------------------------------------------------------------------
 
 
-def draw_sheet(rows: Mapping[str, Tensor], title: str, alt: str, columns: int = 10) -> None:
-    """Images (n, C, H, W) in rows, each with its name at its left; n is a multiple of `columns`."""
+def draw_sheet(rows: Mapping[str, Tensor], title: str, alt: str, columns: int = 10, heads: Sequence[str] = ()) -> None:
+    """Images (n, C, H, W) in rows, each with its name at its left; n is a multiple of `columns`.
+
+    Args:
+        heads: names of equal parts of the columns, above them.
+    """
     pictures = [image_grid(images.clamp(-1, 1), columns, zoom=2, gap=1) for images in rows.values()]
-    high = sum(picture.height for picture in pictures)
-    figure, axes = plt.subplots(figsize=(8, 8 * high / pictures[0].width * 0.82 + 0.5))
+    high, wide = sum(picture.height for picture in pictures), pictures[0].width
+    figure, axes = plt.subplots(figsize=(8, 8 * high / wide * 0.82 + 0.5 + 0.2 * bool(heads)))
     axes.imshow(np.concatenate([np.asarray(one) for one in pictures]), cmap="gray", vmin=0, vmax=255)
     tops = np.cumsum([0, *(one.height for one in pictures)])
     axes.set_yticks((tops[1:] + tops[:-1]) / 2 - 0.5, list(rows))
-    axes.set(xticks=[], title=title)
+    axes.set_xticks([wide * (k + 0.5) / len(heads) for k in range(len(heads))], heads)
+    for k in range(1, len(heads)):
+        axes.axvline(wide * k / len(heads), color=IMAGE, linewidth=3)
+    axes.xaxis.tick_top()
+    axes.set_title(title)
     axes.tick_params(length=0)
     axes.grid(False)
     for side in axes.spines.values():
         side.set_visible(False)
     show(figure, alt)
+
+
+def draw_errors(wrong: Mapping[int, Sequence[tuple[float, float, float, float]]]) -> None:
+    """Errors of velocity, image, noise and score at some times, for several seeds: means and ranges."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.2))
+    table = np.array([*wrong.values()])  # (times, seeds, 4)
+    looks = (("velocity", MODEL, "o-"), ("image", IMAGE, "s--"), ("noise", NOISE, "^-."), ("score", RESULT, "x:"))
+    for column, (name, colour, style) in enumerate(looks):
+        values = table[:, :, column]
+        axes.plot([*wrong], values.mean(1), style, color=colour, label=name, linewidth=1.8)
+        axes.fill_between([*wrong], values.min(1), values.max(1), color=colour, alpha=0.25, linewidth=0)
+    axes.set(yscale="log", xlabel="t", ylabel="root mean square error")
+    axes.set_title("The image's error grows with t, the noise's and the score's fall")
+    axes.legend()
+    show(
+        figure,
+        "Over t, on a logarithmic axis: the image's error rises from 0.01 to 0.46, the noise's falls from 0.44 "
+        "to 0.007; the velocity's lies on the upper one of the two, and the score's falls from 18 to the noise's.",
+    )
 
 
 def draw_walk(walk: Sequence[Step], rows: int = 8) -> list[int]:
@@ -226,59 +259,11 @@ def animation(walk: Sequence[Step]) -> Image:
 
 
 def real_sets(held_out: ImageSet, n: int) -> list[Tensor]:
-    """Disjoint sets of n real digits, as many of each class in every one: (n, 1, 28, 28) in [-1, 1]."""
-    order, sets = held_out.labels.argsort(stable=True), len(held_out) // n
+    """Disjoint sets of n real digits, drawn at random, as many of each class in every one: (n, 1, 28, 28) in [-1, 1].
+
+    Neighbours in the file are often by the same writer: sets of neighbours vary less inside, and more among each other.
+    """
+    shuffled = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))
+    order = shuffled[held_out.labels[shuffled].argsort(stable=True)]
+    sets = len(held_out) // n
     return [to_model(held_out.images[order[k::sets]][:n]) for k in range(sets)]
-
-
-# --- bands ------------------------------------------------------------------------------------------------
-
-
-def measured(name: str) -> list[dict]:
-    """The rows of a file in data/bench; data/bench/README.md has its command."""
-    return json.loads(shipped(f"bench/{name}.json").read_text(encoding="utf-8"))["rows"]
-
-
-def bands(rows: Iterable[dict], figure: str = "fd_judge") -> Bands:
-    """A figure, by sampler and number of calls, for all seeds."""
-    found: Bands = {}
-    for row in rows:
-        found.setdefault(row["sampler"], {}).setdefault(row["calls"], []).append(row[figure])
-    return {name: dict(sorted(found[name].items())) for name in COLOURS if name in found}
-
-
-def told(values: Sequence[float]) -> str:
-    """Mean, least and most."""
-    return f"{sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-
-def verdict(found: Bands, calls: int, one: str, other: str) -> str:
-    """Whether two samplers' bands part at so many calls."""
-    a, b = found[one][calls], found[other][calls]
-    less = one if max(a) < min(b) else other if max(b) < min(a) else ""
-    return f"{calls} calls, {one} {told(a)}, {other} {told(b)}: " + (f"{less} is lower" if less else "bands overlap")
-
-
-def draw_bands(found: Bands, title: str, alt: str, real: Sequence[float] = (), label: str = "FD-judge") -> None:
-    """Mean and range over seeds against the number of network calls; the range of real sets is a grey band."""
-    figure, axes = plt.subplots(figsize=(8.4, 4.6))
-    if real:
-        axes.axhspan(min(real), max(real), color=OTHER, alpha=0.3, label=f"{len(real)} sets of real digits")
-    for name, points in found.items():
-        _band(axes, name, points)
-    counts = sorted({calls for points in found.values() for calls in points})
-    axes.set(xscale="log", yscale="log", xlabel="calls of the network", ylabel=label, title=title)
-    axes.set_xticks(counts, counts)
-    ticks = [tick for tick in (0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if math.prod(np.array(axes.get_ylim()) - tick) < 0]
-    axes.set_yticks(ticks, ticks)
-    axes.minorticks_off()
-    axes.legend(fontsize=9)
-    show(figure, alt)
-
-
-def _band(axes: Axes, name: str, points: Mapping[int, Sequence[float]]) -> None:
-    colour, style = COLOURS[name]
-    means = [sum(values) / len(values) for values in points.values()]
-    axes.plot([*points], means, style, color=colour, label=NAMES[name], linewidth=1.8, markersize=5)
-    low, high = map(min, points.values()), map(max, points.values())
-    axes.fill_between([*points], [*low], [*high], color=colour, alpha=0.22, linewidth=0)

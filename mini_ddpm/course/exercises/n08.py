@@ -116,7 +116,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "$i = n, \\dots, 0$ (their Appendix D.2). Write `dense(n, T)`, a list of $n + 1$ whole numbers that falls from "
         "`T` to 0. For many steps the smallest would be rounded to the same number: let $t_i$ be at least $i$. "
         "`q.check(dense)`.",
-        steps.quadratic,
+        p08.dense,
         "`[max(i, round(T * (i / n) ** 2)) for i in range(n, -1, -1)]`. Where the square is below $i$, the times are "
         "neighbours; above, they are further apart than 1, so none comes twice.",
         (
@@ -128,8 +128,8 @@ EXERCISES: tuple[Exercise, ...] = (
                 lambda n, T: [round(T * (i / n) ** 2) for i in range(n, -1, -1)],
                 "With 50 steps a time comes twice: 0, or 1. From t to the same t there is no step.",
             ),
-            (lambda n, T: steps.quadratic(n, T)[::-1], "A sampler walks from T down to 0. Yours rises."),
-            (lambda n, T: steps.quadratic(n, T)[:-1], "The last time is 0: n + 1 numbers for n steps."),
+            (lambda n, T: p08.dense(n, T)[::-1], "A sampler walks from T down to 0. Yours rises."),
+            (lambda n, T: p08.dense(n, T)[:-1], "The last time is 0: n + 1 numbers for n steps."),
             (
                 lambda n, T: [max(i, round(T * i / n)) for i in range(n, -1, -1)],
                 "Those are evenly spaced. Where is the square?",
