@@ -119,7 +119,7 @@ def draw(found: Bands, title: str, real: Sequence[float] = (), line: float | Non
     ticks = [tick for tick in (0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low <= tick <= high]
     axes.set_yticks(ticks, map(str, ticks))
     axes.minorticks_off()
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="upper right")
     known = f" The range of real digits is {min(real):.2f} to {max(real):.2f}." if real else ""
     show(figure, alt(found) + known)
 
