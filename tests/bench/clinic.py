@@ -1,6 +1,6 @@
 """The patients of notebook 09, each over three seeds: accuracy, distance to real digits, loss at each t.
 
-.venv/bin/python tests/bench/clinic.py    # a quarter of an hour on one core; it goes on where it was interrupted
+    python tests/bench/clinic.py    # a quarter of an hour on one core; it goes on where it was interrupted
 
 A patient is the package with one changed line (`course.clinic.FAULTS`). A fault that is at work in training gets
 networks of its own; the others draw with the healthy ones, those of the same seed. Networks are kept in
