@@ -41,7 +41,7 @@ CASES = {  # in the order of admission
     1: Case(
         "too long a memory",
         "Below ten healthy digits stand ten squares of noise. The loss in training falls within the healthy stripe, "
-        "but the loss at each t, from 1 to 1000, is near 1, far above the healthy one.",
+        "but the loss at each t, from 1 to 1000, is between 0.8 and 1.01, far above the healthy one from t = 30 on.",
     ),
     2: Case("place for time", f"Below ten healthy digits stand scribbles on black; {HEALTHY_CURVES}."),
     3: Case(
@@ -49,7 +49,7 @@ CASES = {  # in the order of admission
     ),
     4: Case(
         "away from the label",
-        f"Below the digits 0 to 9 stand ten clear digits, none of which is the one above it; {HEALTHY_CURVES}.",
+        f"Below the digits 0 to 9 stand ten shapes much like digits, none like the one above it; {HEALTHY_CURVES}.",
     ),
     5: Case(
         "noise in the last step",
