@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mini_ddpm import measure
-from mini_ddpm.course import p09, patients
+from mini_ddpm.course import p09, p09_controls, patients
 from mini_ddpm.course.clinic import FAULTS
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.files import read_tensors, shipped
@@ -90,6 +90,49 @@ def test_networks_are_small_and_there_for_whoever_needs_one():
     assert read_tensors(path)[1]["steps"] == p09.stored()["steps"] == patients.STEPS
 
 
+def test_controls_were_measured_over_the_same_seeds():
+    for name in p09_controls.CONTROLS:
+        assert [row["seed"] for row in p09_controls.rows(name)] == SEEDS, name
+
+
+def _pairs(name):
+    """(accuracy, distance) of a control or patient less that of the healthy one of the same seed."""
+    found = p09_controls.rows(name) or p09.rows(name)
+    return [
+        (row["accuracy"] - healthy["accuracy"], row["fd_judge"] - healthy["fd_judge"])
+        for row, healthy in zip(found, p09.rows("healthy"), strict=True)
+    ]
+
+
+def test_the_page_says_what_the_controls_gave():
+    assert all(row["accuracy"] < 0.15 for row in p09_controls.rows("v read as eps, no clamp"))
+    assert sum(row["accuracy"] < 0.5 for row in p09_controls.rows("rand at the start, DDIM")) == 2
+    assert all(row["accuracy"] > 0.9 for row in p09_controls.rows("healthy, DDIM"))
+    assert all(row["accuracy"] == 0.1 for row in p09_controls.rows("randn + 0.5"))
+    assert all(accuracy > 0 for accuracy, _ in _pairs("rand - 0.5"))
+    assert all(abs(accuracy) < 0.0051 and abs(far) < 0.02 for accuracy, far in _pairs("last noise of 1000 steps"))
+    for name in p09.CARRIERS:
+        assert all(accuracy > -0.0201 and far < 0.07 for accuracy, far in _pairs(name)), name
+
+
+def test_a_control_changes_its_lines_and_leaves_the_package_as_it_was():
+    network, one = p09.network("healthy"), torch.tensor([3])
+    healthy, _, changed, last = (
+        p09_controls.CONTROLS[name].draw(network, one, 0).int()
+        for name in ("healthy, DDIM", "randn + 0.5", "rand at the start, DDIM", "last noise of 1000 steps")
+    )
+    assert not torch.equal(healthy, changed)
+    assert 0 < (last - patients.draw(network, one, 0)).abs().max() <= 4
+    assert torch.equal(p09_controls.CONTROLS["healthy, DDIM"].draw(network, one, 0).int(), healthy)
+
+
+def test_the_noise_of_the_full_chain_is_that_of_its_control():
+    full = patients.for_training()
+    assert float((full.p_log_variance(1, 0) / 2).exp()) == pytest.approx(0.0047, abs=5e-5)
+    line = p09_controls.CONTROLS["last noise of 1000 steps"].lines[0]
+    assert "0.0047" in line.wrong
+
+
 # --- drawing, training and judging ------------------------------------------------------------------------
 
 
@@ -108,6 +151,9 @@ def test_told_has_the_patient_beside_the_healthy_one():
     accuracy = [f"{row['accuracy']:.3g}" for row in [*p09.rows(ILL[0]), *p09.rows("healthy")]]
     assert lines[1].split()[1:] == accuracy
     assert len(p09.summary().splitlines()) == 5
+    assert p09.read_right("away from the label") == "1, 0, 0"
+    both = p09_controls.told("healthy", "rand - 0.5").splitlines()
+    assert [line.split()[0] for line in both] == ["accuracy", "healthy", "rand"]
 
 
 def test_a_second_average_is_that_of_a_network_trained_with_the_fault(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from mini_ddpm.losses import simple_loss
 from mini_ddpm.measure.digits import Reference, judge_features
 from mini_ddpm.measure.distances import frechet_distance
 from mini_ddpm.measure.likelihood import loss_per_t
-from mini_ddpm.sampling import ancestral_step, sample
+from mini_ddpm.sampling import StepFunction, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.training import TrainConfig, TrainState, autocast, place, train
 from mini_ddpm.unet import UNet, UNetConfig
@@ -67,14 +67,14 @@ def start(n: int) -> Tensor:
 
 
 @torch.no_grad()
-def draw(network: UNet, labels: Tensor, seed: int) -> Tensor:
+def draw(network: UNet, labels: Tensor, seed: int, step: StepFunction = ancestral_step) -> Tensor:
     """Digits as one sees them: (n,) labels -> pixels (n, 1, 28, 28) uint8."""
     torch.manual_seed(seed)
     drawn = []
     for y in labels.split(100):
         model = classifier_free(network, y, GUIDANCE)
         with autocast(CPU):
-            *_, last = sample(ancestral_step, for_sampling(), model, start(len(y)))
+            *_, last = sample(step, for_sampling(), model, start(len(y)))
         drawn.append(last.x_t)
     return data.to_pixels(torch.cat(drawn))
 

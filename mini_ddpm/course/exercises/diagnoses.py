@@ -30,22 +30,25 @@ DIAGNOSES: tuple[Exercise, ...] = (
                 "Then the loss in training could not fall. It falls as the healthy one does.",
             ),
             (
-                "the sampler tells the network wrong times.",
+                "the average of the weights forgets too fast: it is hardly more than the last weights.",
+                "Then the right-hand curve would be that of the last weights. By the left-hand curve these are good.",
+            ),
+            ("the average of the weights forgets too slowly.", ""),
+            (
+                "the average is sound, but the sampler that draws with it tells it wrong times.",
                 "The loss at each t needs no sampler, and it is bad, too. Look for something that comes before.",
             ),
-            ("the average of the weights, which draws and is measured on the right, remembers too much.", ""),
             (
                 "it knows its 4,000 digits by heart, and fails on others.",
                 "That would raise the loss on other digits by a little, and it would draw digits. On the right stands "
                 "the loss of a network which answers nearly 0.",
             ),
         ),
-        "The two losses contradict each other, so they are of two networks. Training measures the weights of the "
-        "moment; "
-        "the right-hand curve and the digits come from their average.",
+        "The two losses contradict each other, so they are of two sets of weights. Those of the moment are good; their "
+        "average still holds the first, random ones.",
         (
             "Left and right show a loss. Why does one say that all is well, and the other that nothing was learned?",
-            "Which weights are measured on the left, and which on the right?",
+            "The weights of the moment are good. Which average of good weights and bad ones could be so bad?",
         ),
     ),
     _case(
@@ -53,6 +56,11 @@ DIAGNOSES: tuple[Exercise, ...] = (
         (
             TOO_SHORT,
             ("while it draws, the network is told a time that it is not at.", ""),
+            (
+                "the sampler believes in another noise schedule than training did.",
+                "Near T every schedule is nothing but noise, so the first steps, which decide the large shapes, would "
+                "be sound, and most digits could still be read. In the seed shown, 20 of 200 can: that is chance.",
+            ),
             (
                 "in training, only small t were drawn.",
                 "Then the loss at large t would be high. It is healthy at every t.",
@@ -67,7 +75,7 @@ DIAGNOSES: tuple[Exercise, ...] = (
         "steps on, where large shapes are decided.",
         (
             "Is the network itself ill? What do the curves say?",
-            "If the network is sound, it may still be asked the wrong question.",
+            "How much is left of the digits above? Has the walk gone wrong at its end, or from its first step?",
         ),
     ),
     _case(
@@ -85,6 +93,10 @@ DIAGNOSES: tuple[Exercise, ...] = (
                 "the guess of the image is not clamped.",
                 "What lies outside the range is shown as full black or full white, not as grey.",
             ),
+            (
+                "the noise of every step is not centred on 0.",
+                "Then each step would start from a place that the network does not expect, and strokes would move.",
+            ),
             ("the digits are drawn well, and shown on the wrong scale.", ""),
         ),
         "The curves are healthy, and the strokes are those of the healthy row. Nothing but the grey differs, so it "
@@ -99,23 +111,24 @@ DIAGNOSES: tuple[Exercise, ...] = (
         (
             (
                 "labels and images were mixed up in training.",
-                "Then a label would tell the network nothing, and one digit in ten would be right by chance. "
-                "Count them; "
-                "and look at the losses.",
+                "Then a label would tell the network nothing, and of 200 digits about 20 would be right by chance.",
             ),
             (
                 "the sampler does not pass the label on.",
-                "Then one digit in ten would be right by chance. Count them.",
+                "Then of 200 digits about 20 would be right by chance. The title counts them.",
             ),
             ("guidance leads away from the label.", ""),
-            TOO_SHORT,
+            (
+                "the sampler passes on another label: the next one, say.",
+                "Then the digits would be as good as the healthy ones, and the lower row would read 1, 2, 3 and so on.",
+            ),
         ),
-        "The digits look like digits, so the steps are sound. But none is what was asked for, and chance would "
-        "get one in "
-        "ten right: somebody knows the label, and avoids it.",
+        "The digits look like digits, so the steps are sound. Of 200, chance would get about 20 right. Three seeds "
+        "have 1, 0 and 0: somebody knows the label, and avoids it.",
         (
-            "The columns ask for 0 to 9. How many does the lower row get right?",
-            "How many would be right by chance? Fewer than that is knowledge, too.",
+            "The columns ask for 0 to 9. Ten digits prove little: by chance none of ten is right in a third of such "
+            "rows. How many are right of 200?",
+            "How many of 200 would be right by chance? Fewer than that is knowledge, too.",
         ),
     ),
     _case(
@@ -135,6 +148,10 @@ DIAGNOSES: tuple[Exercise, ...] = (
             (
                 "the digits are shown on the wrong scale.",
                 "A scale treats equal pixels alike. In the black background neighbours differ.",
+            ),
+            (
+                "the noise of every step is not centred on 0.",
+                "Then all pixels would go the same way. Grain goes both ways.",
             ),
         ),
         "The curves are healthy and so are the strokes. Grain that no later step takes away can only have come "
@@ -158,8 +175,12 @@ DIAGNOSES: tuple[Exercise, ...] = (
                 "A scale changes greys, not shapes. Where the row above has a stroke, is there one here?",
             ),
             (
-                "it draws with weights that remember too much.",
-                "The right-hand curve is that of the weights which draw. It is healthy.",
+                "the last step adds noise, as in case 5.",
+                "That leaves the strokes as they are, with grain. Here no stroke is left.",
+            ),
+            (
+                "guidance leads away from the label, as in case 4.",
+                "Then the lower row would hold other digits. These are none.",
             ),
         ),
         "The network is healthy, so it is the walk. At every step something pushes all pixels the same way, to white, "
@@ -201,19 +222,24 @@ DIAGNOSES: tuple[Exercise, ...] = (
                 "the last step adds noise, as in case 5.",
                 "That leaves the strokes as they are. Here they are torn and bent.",
             ),
-            TOO_SHORT,
+            (
+                "the network is told the place in the chain for the time, as in case 2.",
+                "Then it would be told 20 for 1,000, and the first steps would already fail. In the seed shown, 122 of "
+                "200 digits can be read, and most large shapes are those of the row above; case 2 has 20 of 200.",
+            ),
             (
                 "in training, the noise had the wrong size.",
                 "Then the losses would differ from the healthy ones.",
             ),
             ("the sampler believes in another noise schedule than training did.", ""),
+            TOO_SHORT,
         ),
-        "Healthy curves once more, so the network is sound. But shapes are torn, and grain is left everywhere: "
-        "at each t "
-        "the sampler expects another amount of noise than the network was taught.",
+        "Healthy curves once more, and most large shapes are those of the row above, so the first steps are sound. "
+        "Later ones are not, and grain is left: sampler and network disagree about how much noise there is, little "
+        "near T, where all is noise, and much between.",
         (
-            "Strokes and grain are both wrong, and the network is sound. What do sampler and network have to agree on?",
-            "What says how much noise there is at t?",
+            "Compare large shapes with the row above, and with case 2. Has this walk gone wrong from its first step?",
+            "What says how much noise there is at t? Where do two such lists agree, whatever they are?",
         ),
     ),
 )

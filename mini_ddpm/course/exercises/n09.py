@@ -81,10 +81,10 @@ PROGRAM = """```
 
 OTHERS: tuple[Exercise, ...] = (
     Implement(
-        "A sampler has lost its noise: not in the last step, where there must be none, but in all of them. None of the "
-        "measurements above would see it. Write one that does: `draws_noise(step, x_t)` returns `1.0` if the "
-        "step draws "
-        "fresh noise, and `0.0` if it does not. `step(x_t)` takes the step and returns $x_s$. `q.check(draws_noise)`.",
+        "An *ancestral* sampler has lost its noise: not in the last step, where there must be none, but in all of "
+        "them. (DDIM draws none, and is sound: notebook 08.) Write a measurement that is meant for this: "
+        "`draws_noise(step, x_t)` returns `1.0` if the step draws fresh noise, and `0.0` if it does not. `step(x_t)` "
+        "takes the step and returns $x_s$. `q.check(draws_noise)`.",
         _draws_noise,
         "Take the step twice *from the same* $x_t$: `float(not torch.equal(step(x_t), step(x_t)))`. Two tries "
         "that agree "
