@@ -9,10 +9,8 @@ from torch import Tensor
 
 from mini_ddpm.course.toys import Mixture
 from mini_ddpm.diffusion import (
-    Diffusion,
     Variance,
     learned_range,
-    like,
     posterior_variance,
     q_posterior,
     q_sample,
@@ -66,7 +64,8 @@ def compared_terms(
     "one number" is the best variance that is the same for all pixels of these images: beta-tilde plus the mean square
     of the distance of the means.
     """
-    whole, found = replace(run.diffusion, steps=None), {}
+    whole = replace(run.diffusion, steps=None)
+    found: dict[str, Tensor] = {}
     for k, time in enumerate(times):
         t = torch.full((len(x_0),), time)
         now, before = whole.schedule.at(time), whole.schedule.at(time - 1)

@@ -69,10 +69,11 @@ def main() -> None:
     rows, labels = kept_rows(asked.out, settings), torch.arange(asked.n) % 10
     done = {(row["schedule"], row["skipped"], row["seed"]) for row in rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    if not rows:
+    if not any(row["schedule"] == "real digits" for row in rows):
         for k, images, shown in real_sets(asked.n, asked.real):
             found = judged(images, shown, reference)
             rows.append({"schedule": "real digits", "skipped": 0, "seed": k, **found})
+        write_json(asked.out, {**settings, "rows": rows})
     for seed in asked.seeds:
         for skipped in asked.skip:
             for name in SCHEDULES:

@@ -1,11 +1,11 @@
 """FD-judge against the number of sampling steps, for four choices of variance, with the shipped `mnist-improved`.
 
-    .venv/bin/python tests/bench/strided.py               # an hour on a CPU core, most of it for the full chain
-    .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 25 50 100 250       # another hour
-    .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 --seed 1 --out data/bench/strided-seed1.json
+    python tests/bench/strided.py                         # an hour on a CPU core, most of it for the full chain
+    python tests/bench/strided.py --n 1000 --steps 10 25 50 100 250                 # another hour
+    python tests/bench/strided.py --n 1000 --steps 10 --seed 1 --out runs/strided-seed1.json
 
 Digits are drawn with labels and without guidance. Rows that are already in the file are kept, so that an
-interrupted call goes on. Results go to data/bench/strided.json, which notebook 10 shows.
+interrupted call goes on. Results go to runs/strided.json; notebook 10 shows those in data/bench/.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 25, 50, 100, 250, 4000])
-    parser.add_argument("--out", type=Path, default=Path("data/bench/strided.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/strided.json"))
     asked = parser.parse_args()
 
     trained = runs.open_run(asked.run, runs.pick_device(None))
@@ -44,6 +44,7 @@ def main() -> None:
         "seed": asked.seed,
         "machine": runs.machine(trained.device),
     }
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["steps"], row["n"]) for row in rows}
     for steps in asked.steps:

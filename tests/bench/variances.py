@@ -32,7 +32,7 @@ from mini_ddpm.training import autocast
 BATCH = 200
 
 
-CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 CHOICES = {
     **{f"{f:g}": (constant(f), ancestral_step) for f in CONSTANTS},
     "learned": (learned_range, ancestral_step),
@@ -77,11 +77,17 @@ def judged(images: Tensor, labels: Tensor, reference: measure.Reference) -> dict
 
 
 def real_sets(n: int, sets: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Sets of n test digits that share none: their number, the images and the labels."""
-    test = load("mnist", "test") if sets else None
-    for k in range(sets):
-        part = slice(k * n, (k + 1) * n)
-        yield k, to_model(test.images[part]), test.labels[part]
+    """Sets of n test digits that share none, each digit as often as it is drawn: number, images, labels.
+
+    They are shuffled: the writers of the first half of MNIST's test set are not those of the second.
+    """
+    if sets:
+        test = load("mnist", "test")
+        order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+        for k in range(sets):
+            ours = slice(k * n // 10, (k + 1) * n // 10)
+            part = torch.cat([order[test.labels[order] == digit][ours] for digit in range(10)])
+            yield k, to_model(test.images[part]), test.labels[part]
 
 
 def main() -> None:
@@ -101,9 +107,10 @@ def main() -> None:
     rows, labels = kept_rows(asked.out, settings), torch.arange(asked.n) % 10
     done = {(row["choice"], row["steps"], row["seed"]) for row in rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    if not rows:
+    if not any(row["choice"] == "real digits" for row in rows):
         for k, images, shown in real_sets(asked.n, asked.real):
             rows.append({"choice": "real digits", "steps": 0, "seed": k, **judged(images, shown, reference)})
+        write_json(asked.out, {**settings, "rows": rows})
     for steps in asked.steps:
         for seed in asked.seeds:
             for choice in asked.choices:

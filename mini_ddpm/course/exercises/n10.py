@@ -127,8 +127,9 @@ EXERCISES: tuple[Exercise, ...] = (
         r"Write the cosine schedule, `cosine(T, s)`: the float64 numbers $\beta_1, \dots, \beta_T$, clipped at 0.999. "
         r"Which $\beta_t$ has the curve $f$ for its products $\bar\alpha_t$? `q.check(cosine)`.",
         cosine_betas,
-        r"$\alpha_t = \bar\alpha_t/\bar\alpha_{t-1} = f(t)/f(t-1)$: $f(0)$ cancels. `k = torch.arange(T + 1).double()`; "
-        "`f = torch.cos((k / T + s) / (1 + s) * math.pi / 2) ** 2`; return `(1 - f[1:] / f[:-1]).clamp(max=0.999)`.",
+        r"$\alpha_t = \bar\alpha_t/\bar\alpha_{t-1} = f(t)/f(t-1)$: $f(0)$ cancels. "
+        "`k = torch.arange(T + 1).double()`; `f = torch.cos((k / T + s) / (1 + s) * math.pi / 2) ** 2`; return "
+        "`(1 - f[1:] / f[:-1]).clamp(max=0.999)`.",
         (
             r"Notebook 01: $\bar\alpha_t = \alpha_t\,\bar\alpha_{t-1}$ and $\beta_t = 1 - \alpha_t$.",
             "You need f at T + 1 places, 0 to T, and the ratios of neighbours.",
