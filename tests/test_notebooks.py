@@ -184,7 +184,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
     "08b_on_one_page": ("/ (1 - alpha_bar_t) * beta_t).sqrt()", "/ (1 - alpha_bar_t) * beta_t)"),
     "09_clinic": ("with fault.planted():", "if fault:"),
-    "10_improved_ddpm": ("weight = sqrt(alpha_bar[t - 1])", "weight = sqrt(alpha_bar[t])"),
+    "10_improved_ddpm": ("plain = replace(shipped.diffusion, clip=None)", "plain = shipped.diffusion"),
     "12_guidance": ("mu + Sigma * g, Sigma)", "mu - Sigma * g, Sigma)"),
     "13_cifar10": ("mean = (first + second) / 2", "mean = first + second"),
     "14_results": ("x_t = a_t.sqrt() * x_0 + (1 - a_t).sqrt() * eps", "x_t = a_t * x_0 + (1 - a_t) * eps"),
