@@ -202,6 +202,16 @@ def test_the_page_of_measurements_says_what_its_files_say():
         assert f"| {row['network']} | {row['what']} | {row['shares']['convolutions']:.1%} |" in page
         left = row["shares"]["convolutions"] + row["shares"]["attention and linear layers"]
         assert 1 / left < {"cifar10": 1.25, "small": 1.55, "mnist-laptop": 1.75}[row["network"]]  # as the page says
+    rows = json.loads(text_of(ROOT / "data/bench/steps.json"))["rows"]
+    rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
+    for network in ("small", "cifar10"):
+        for what in ("train_step", "sample_step"):
+            ours, *others = [rate for key, rate in rates.items() if key[:2] == (network, what)]
+            assert " | ".join(f"{ours / other:.2f}" for other in others) in page, (network, what)
+
+
+def test_the_default_sampler_is_the_one_that_the_page_of_measurements_finds_best():
+    page = text_of(ROOT / "data/bench/README.md")
     calls: dict[tuple, list[float]] = {}
     for row in json.loads(text_of(ROOT / "data/bench/calls.json"))["rows"]:
         calls.setdefault((row["sampler"], row["calls"]), []).append(row["fd_judge"])
@@ -209,15 +219,10 @@ def test_the_page_of_measurements_says_what_its_files_say():
     assert f"{min(real):.3f} and {max(real):.3f}." in page
     for found in calls.values():
         assert f"| {statistics.mean(found):.3f} ({min(found):.3f} to {max(found):.3f}) |" in page
-    # what the default of `mnist` rests on
     assert statistics.mean(calls["dpm-solver", 15]) - statistics.mean(calls["dpm-solver", 50]) < 0.005
     assert statistics.mean(calls["dpm-solver", 15]) - statistics.mean(calls["ddim", 30]) < 0.001
-    rows = json.loads(text_of(ROOT / "data/bench/steps.json"))["rows"]
-    rates = {(row["network"], row["what"], row["who"]): row["images_per_s"] for row in rows}
-    for network in ("small", "cifar10"):
-        for what in ("train_step", "sample_step"):
-            ours, *others = [rate for key, rate in rates.items() if key[:2] == (network, what)]
-            assert " | ".join(f"{ours / other:.2f}" for other in others) in page, (network, what)
+    chosen = runs.preset("mnist").sampling
+    assert (chosen.sampler, chosen.steps) == ("dpm-solver", 15)
 
 
 def commands_in(text):

@@ -45,6 +45,15 @@ def test_the_card_of_mnist_improved_says_what_its_files_say():
     assert f"{short['accuracy']:.1%}, {short['fd_judge']:.3f} and {short['diversity']:.2f}." in text
 
 
+def test_the_card_of_mnist_says_what_its_file_says():
+    text, found = card("mnist"), stored("mnist")
+    assert found["machine"].split(", ")[2] == "float32"
+    assert f"({found['n']:,} digits, {found['steps']} steps of DPM-Solver++, guidance {found['guidance']}," in text
+    assert f"judge accuracy {found['accuracy']:.1%}, FD-judge {found['fd_judge']:.4f}" in text
+    assert f"`fd_ratio` {found['fd_ratio']:.2f}, diversity {found['diversity']:.2f}, median" in text
+    assert f"digits {found['nearest_train']:.2f}, against {found['nearest_heldout']:.2f} for" in text
+
+
 def test_the_card_of_cifar10_says_what_its_files_say():
     text, drawn, bits = card("cifar10"), stored("cifar10-evaluation"), stored("cifar10-bits")
     for extractor, digits in (("cifar10-judge", 0), ("efficientnet-lite0", 0)):
