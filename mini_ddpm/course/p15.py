@@ -166,20 +166,20 @@ def interval_rows() -> dict[tuple[str, float], Tensor]:
     return {key: torch.tensor(value) for key, value in found.items()}
 
 
+PARTS = {  # that are guided, each with its look
+    "everywhere": (RESULT, "o-"),
+    "all but the clean end": (RESULT, "o--"),
+    "middle": (MODEL, "s-"),
+    "all but the noisy end": (MODEL, "s--"),
+    "noisy end": (NOISE, "v-"),
+    "clean end": (OTHER, "^-"),
+}
 WINDOWS = ("noisy end", "600 to 800", "400 to 600", "200 to 400", "clean end")  # a fifth of the steps each
 
 
 def draw_interval(rows: Mapping[tuple[str, float], Tensor]) -> None:
     """FD-judge: left, against the scale for each part that is guided; right, where a fifth of the steps is guided."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
-    looks = {
-        "everywhere": (RESULT, "o-"),
-        "all but the clean end": (RESULT, "o--"),
-        "middle": (MODEL, "s-"),
-        "all but the noisy end": (MODEL, "s--"),
-        "noisy end": (NOISE, "v-"),
-        "clean end": (OTHER, "^-"),
-    }
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
 
     def drawn(
         axes: Axes, across: Sequence[float], keys: Sequence[tuple[str, float]], look: str, color: str, label: str
@@ -190,22 +190,26 @@ def draw_interval(rows: Mapping[tuple[str, float], Tensor]) -> None:
         axes.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
 
     scales = sorted({scale for _, scale in rows})
-    for part, (colour, look) in looks.items():
+    for part, (colour, look) in PARTS.items():
         keys = [("nowhere" if scale == 1 else part, scale) for scale in scales]
         drawn(left, scales, keys, look, color=colour, label=part)
-    for scale, colour, look in ((1.5, NOISY, "o:"), (3.0, NOISY, "o--"), (6.0, NOISY, "o-")):
+    for scale, colour, look in ((1.5, MODEL, "o:"), (3.0, NOISY, "o--"), (6.0, RESULT, "o-")):
         keys = [(part, scale) for part in WINDOWS]
         drawn(right, range(5), keys, look, color=colour, label=f"two steps, w = {scale:g}")
     for axes in (left, right):
         axes.axhline(rows["real digits", 1.0][:, 0].mean(), color=IMAGE, label="real digits")
         axes.axhline(rows["nowhere", 1.0][:, 0].mean(), color=OTHER, linestyle=":", label="no guidance")
         axes.legend(fontsize=8)
-    left.set(xlabel="scale of guidance $w$", ylabel="FD-judge, lower is better", xticks=scales)
+    left.set(xlabel="scale of guidance $w$", ylabel="FD-judge, lower is better", xticks=scales, ylim=(0.04, 0.29))
     right.set_xticks(range(5), ["1000, 900", "800, 700", "600, 500", "400, 300", "200, 100"])
-    right.set(xlabel="the two guided times $t$")
-    left.set_title("LEFT")
-    right.set_title("RIGHT")
+    right.set(xlabel="the two guided times $t$", ylabel="FD-judge, lower is better", ylim=(0.04, 0.2))
+    left.set_title("From w = 3 on the noisy end harms the middle")
+    right.set_title("Two guided steps: at w = 3 and 6 best inside")
     show(
         figure,
-        "ALT",
+        "Left: over the scale, the two lines for guidance everywhere, with and without the clean end, fall to 0.07 at "
+        "1.5 and then rise steeply, above 0.2. The two for the middle rise less, to between 0.15 and 0.18; that of the "
+        "noisy end stays near 0.1, that of the clean end a little below no guidance. Right: over the place of two "
+        "guided steps the lines for scales 3 and 6 are lowest inside, at 0.07 to 0.08, and higher at both ends; the "
+        "line for 1.5 is low at the noisy side and rises to the clean one.",
     )
