@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from sympy import symbols
 from torch import Tensor
 
 from mini_ddpm.course import flows
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.files import shipped
 from mini_ddpm.runs import image_grid
 from mini_ddpm.symbolic.notation import forward_process
@@ -26,6 +28,7 @@ LOOKS = {
     "velocity": (MODEL, "-"),
     "min-SNR": (OTHER, "--"),
     "EDM": (NOISY, "--"),
+    "flow matching": (RESULT, "--"),
     "the bound": (RESULT, ":"),
 }
 
@@ -43,15 +46,21 @@ def draw_family() -> None:
     )
     figure, three = plt.subplots(1, 3, figsize=(10, 3.6))
     for axes, (time, state, limits, across, up, name) in zip(three, panels, strict=True):
-        axes.plot(time, state, color=NOISY, linewidth=1)
+        for k, share in enumerate(shares):
+            axes.plot(time, state[:, k], color=NOISE if share < TWO_PEAKS.weights[0] else NOISY, linewidth=1)
         axes.plot(time, state[:, 2], color=RESULT, linewidth=2.5)
         axes.set(xlim=limits, xlabel=across, ylabel=up, title=name)
-    three[1].set_ylim(-6, 6)
+        data = axes.inset_axes((1.0, 0.0, 0.12, 1.0), sharey=axes)
+        places = torch.linspace(-2.2, 1.6, 200, dtype=torch.float64)
+        data.fill_betweenx(places, 0, TWO_PEAKS.density(places[:, None]), color=IMAGE, alpha=0.5, linewidth=0)
+        data.axis("off")
+    three[1].set_ylim(-5, 5)
     show(
         figure,
-        "Three panels with the same nine curves from noise, left, to two bundles around -1.2 and 0.7, right. In the "
-        "first they run level down to 50 degrees and then bend; in the second they come in from far outside like a "
-        "fan; in the third they bend towards the middle and out again. One thick curve ends near -1 in all three.",
+        "Three panels with the same nine curves from noise, left, to data, right, where the density of the data is "
+        "drawn with its two peaks: three curves end in the lower one, six in the upper one. In the first panel they "
+        "run level down to 50 degrees and then bend; in the second they come in from far outside like a fan; in the "
+        "third they bend towards the middle and out again. One thick curve ends near -1 in all three.",
     )
 
 
@@ -77,26 +86,23 @@ def draw_weights(
 ) -> None:
     """Left: weights of the squared error of the image. Right: where each loss has what is left to the best player."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
-    for name, weight in weights.items():
-        colour, line = LOOKS[name]
-        left.semilogy(log_snr, weight, line, color=colour, linewidth=2, label=name)
-    for name, share in shares.items():
-        colour, line = LOOKS[name]
-        right.plot(log_snr, share, line, color=colour, linewidth=2, label=f"{name}: middle {middles[name]:.1f}")
-    left.set(xlabel="log SNR: noise left, image right", ylabel="weight of the image's squared error")
-    left.set_title("Weights part at the ends")
-    right.set(
-        xlabel="log SNR", ylabel="share of the loss, per unit", title="Where the least loss lies, on the two peaks"
-    )
-    for axes in (left, right):
+    for axes, curves in ((left, weights), (right, shares)):
+        for name, curve in curves.items():
+            colour, line = LOOKS[name]
+            told = f"{name}: middle {middles[name]:.1f}" if curves is shares and name in middles else name
+            axes.plot(log_snr, curve, line, color=colour, linewidth=4 if name == "velocity" else 2, label=told)
         axes.legend(fontsize=8, loc="upper left")
-    right.set_ylim(0, 0.4)
+    left.set(xlabel="log SNR: noise left, image right", ylabel="weight of the image's squared error", yscale="log")
+    left.set_title("Weights alone")
+    right.set(xlabel="log SNR: noise left, image right", ylabel="share of the loss, per unit", ylim=(0, 0.4))
+    right.set_title("Weights and draws: two losses are one")
     show(
         figure,
         "Left, on a logarithmic axis: the image's weight is a flat line at 1, that of the noise a rising one. Velocity "
-        "and EDM are flat on the left and rise with the noise on the right; min-SNR rises with the noise up to 5 and "
-        "is flat from there. Right: five humps, the image's furthest to the noisy side, the noise's furthest to the "
-        "clean side. The dotted curve of the bound rises to the right edge and does not come down.",
+        "and EDM coincide, flat on the left and rising with the noise on the right; flow matching lies above them "
+        "between; min-SNR rises with the noise up to 5 and is flat from there. Right: humps, the image's furthest to "
+        "the noisy side, the noise's furthest to the clean side. Flow matching's lies exactly on the velocity's. The "
+        "dotted curve of the bound rises to the right edge and does not come down.",
     )
 
 
@@ -160,29 +166,50 @@ def interval_rows() -> dict[tuple[str, float], Tensor]:
     return {key: torch.tensor(value) for key, value in found.items()}
 
 
+PARTS = {  # that are guided, each with its look
+    "everywhere": (RESULT, "o-"),
+    "all but the clean end": (RESULT, "o--"),
+    "middle": (MODEL, "s-"),
+    "all but the noisy end": (MODEL, "s--"),
+    "noisy end": (NOISE, "v-"),
+    "clean end": (OTHER, "^-"),
+}
+WINDOWS = ("noisy end", "600 to 800", "400 to 600", "200 to 400", "clean end")  # a fifth of the steps each
+
+
 def draw_interval(rows: Mapping[tuple[str, float], Tensor]) -> None:
-    """FD-judge and accuracy against the scale, for each part of the chain that is guided: mean and range of seeds."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4))
-    looks = {
-        "everywhere": (RESULT, "o-"),
-        "noisy end": (NOISE, "v--"),
-        "middle": (MODEL, "s-"),
-        "clean end": (OTHER, "^:"),
-    }
+    """FD-judge: left, against the scale for each part that is guided; right, where a fifth of the steps is guided."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+
+    def drawn(
+        axes: Axes, across: Sequence[float], keys: Sequence[tuple[str, float]], look: str, color: str, label: str
+    ) -> None:
+        table = torch.stack([rows[key][:, 0] for key in keys])  # (points, seeds)
+        axes.plot(across, table.mean(dim=1), look, color=color, label=label)
+        low, high = table.min(dim=1).values, table.max(dim=1).values
+        axes.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
+
     scales = sorted({scale for _, scale in rows})
-    for axes, k, label in zip(panels, (0, 1), ("FD-judge, lower is better", "read as the right digit"), strict=True):
-        for part, (colour, line) in looks.items():
-            table = torch.stack([rows["nowhere" if one == 1 else part, one][:, k] for one in scales])  # (scales, seeds)
-            axes.plot(scales, table.mean(dim=1), line, color=colour, label=part)
-            axes.fill_between(scales, table.min(dim=1).values, table.max(dim=1).values, color=colour, alpha=0.15)
-        axes.set(xlabel="scale of guidance $w$", ylabel=label)
-        axes.set_xticks(scales)
-    panels[0].set_title("Distance from real digits")
-    panels[1].set_title("Do they show what was asked for?")
-    panels[0].legend()
+    for part, (colour, look) in PARTS.items():
+        keys = [("nowhere" if scale == 1 else part, scale) for scale in scales]
+        drawn(left, scales, keys, look, color=colour, label=part)
+    for scale, colour, look in ((1.5, MODEL, "o:"), (3.0, NOISY, "o--"), (6.0, RESULT, "o-")):
+        keys = [(part, scale) for part in WINDOWS]
+        drawn(right, range(5), keys, look, color=colour, label=f"two steps, w = {scale:g}")
+    for axes in (left, right):
+        axes.axhline(rows["real digits", 1.0][:, 0].mean(), color=IMAGE, label="real digits")
+        axes.axhline(rows["nowhere", 1.0][:, 0].mean(), color=OTHER, linestyle=":", label="no guidance")
+        axes.legend(fontsize=8)
+    left.set(xlabel="scale of guidance $w$", ylabel="FD-judge, lower is better", xticks=scales, ylim=(0.04, 0.29))
+    right.set_xticks(range(5), ["1000, 900", "800, 700", "600, 500", "400, 300", "200, 100"])
+    right.set(xlabel="the two guided times $t$", ylabel="FD-judge, lower is better", ylim=(0.04, 0.2))
+    left.set_title("From w = 3 on the noisy end harms the middle")
+    right.set_title("Two guided steps: at w = 3 and 6 best inside")
     show(
         figure,
-        "Left: the distance falls up to scale 1.5 and then rises, steeply where the whole walk is guided, less in the "
-        "middle, least at the noisy end; the clean end's line is nearly level. Right: the share of right digits goes "
-        "from 0.93 to 0.99 and above for all but the clean end, which stays below 0.95.",
+        "Left: over the scale, the two lines for guidance everywhere, with and without the clean end, fall to 0.07 at "
+        "1.5 and then rise steeply, above 0.2. The two for the middle rise less, to between 0.15 and 0.18; that of the "
+        "noisy end stays near 0.1, that of the clean end a little below no guidance. Right: over the place of two "
+        "guided steps the lines for scales 3 and 6 are lowest inside, at 0.07 to 0.08, and higher at both ends; the "
+        "line for 1.5 is low at the noisy side and rises to the clean one.",
     )

@@ -99,10 +99,10 @@ def _at(*numbers: float) -> tuple[Tensor, ...]:
 PROGRAM = """```
 1  z, tau = torch.randn(n, 1, 1, 1), torch.linspace(1, 0, 101)
 2  for now, then in pairwise(tau):
-3      a = (1 - now) / (now**2 + (1 - now) ** 2).sqrt()  # root of alpha_bar
-4      b = now / (now**2 + (1 - now) ** 2).sqrt()        # root of 1 - alpha_bar
-5      x_t = z / (a + b)
-6      w = (b - a) * x_t + (a + b) * velocity(x_t, a**2)
+3      bar = 1 - now                         # alpha_bar
+4      a, b = bar.sqrt(), (1 - bar).sqrt()
+5      x_t = (a + b) * z
+6      w = (b - a) * x_t + (a + b) * velocity(x_t, bar)
 7      z = z + (then - now) * w
 ```"""
 
@@ -205,20 +205,22 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Debug(
         "Flow matching, with the exact velocity of the two peaks in the network's place: `velocity(x_t, alpha_bar)`. "
-        "Two peaks come out, but too wide ones: the variance of 20,000 points is 1.25, where 1 would be right. "
+        "Two peaks come out, but the variance of 20,000 points is 0.90, where 1 would be right. "
         f"Which line is wrong? `q.check(number)`.\n\n{PROGRAM}",
-        5,
-        r"Line 5. $z = x_t/(\sqrt{\bar\alpha_t} + \sqrt{1-\bar\alpha_t})$, so $x_t$ is `(a + b) * z`. The sum of the "
-        r"roots is up to $\sqrt 2$: the player is shown points of half the size.",
+        3,
+        r"Line 3. $\tau = \sqrt{1-\bar\alpha}/(\sqrt{\bar\alpha} + \sqrt{1-\bar\alpha})$ is a share of the roots, not "
+        r"of the squares. It means $r = \tau/(1-\tau)$, so $\bar\alpha = 1/(1+r^2)$ is `(1 - now)**2 / (now**2 + "
+        r"(1 - now)**2)`. The two agree at $\tau = 0$, $\frac12$ and $1$; in between the player is asked at a wrong "
+        "time.",
         (
-            "Compare each line with section 5. What are `a` and `b` at `now = 1`, `0.5` and `0`?",
-            "At both ends `a + b` is 1, and nothing is wrong there. What does the player see at `now = 0.5`?",
+            "Compare each line with the table at the top: clock and place. A wrong clock raises no error.",
+            "What is the share of the noise, b / (a + b), at `now = 0.2`?",
         ),
         (
             (1, "Line 1 is sound: at tau = 1 all is noise, and the share of the noise falls to 0."),
             (2, "Line 2 is sound: neighbours, from noise to data."),
-            (3, "Line 3 is sound: a and b have the ratio (1 - now) to now, and squares that add up to 1."),
-            (4, "Line 4 is sound: a and b have the ratio (1 - now) to now, and squares that add up to 1."),
+            (4, "Line 4 is sound: the two roots of alpha_bar and of 1 - alpha_bar, if that number is right."),
+            (5, "Line 5 is sound: z is x_t divided by the sum of the roots."),
             (6, "Line 6 is sound: it is the checked line of section 5."),
             (7, "Line 7 is sound: tau falls, so then - now is negative, and the walk leaves the noise."),
         ),
