@@ -185,7 +185,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "08b_on_one_page": ("/ (1 - alpha_bar_t) * beta_t).sqrt()", "/ (1 - alpha_bar_t) * beta_t)"),
     "09_clinic": ("with fault.planted():", "if fault:"),
     "10_improved_ddpm": ("plain = replace(shipped.diffusion, clip=None)", "plain = shipped.diffusion"),
-    "12_guidance": ("mu + Sigma * g, Sigma)", "mu - Sigma * g, Sigma)"),
+    "12_guidance": ("eps - scale * (1 - bar).sqrt() * slope", "eps + scale * (1 - bar).sqrt() * slope"),
     "13_cifar10": ("mean = (first + second) / 2", "mean = first + second"),
     "14_results": ("x_t = a_t.sqrt() * x_0 + (1 - a_t).sqrt() * eps", "x_t = a_t * x_0 + (1 - a_t) * eps"),
     "15_one_family": ("F_t = -network", "F_t = network"),
