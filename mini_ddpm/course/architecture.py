@@ -16,12 +16,12 @@ from mini_ddpm.unet import Attention, ResidualBlock, Stage, UNet, Upsample
 
 UNITS = (Stage, ResidualBlock, Attention, Upsample, nn.Conv2d)
 COLOURS = {
-    "Conv2d": "#898989",
+    "Conv2d": "#595959",
     "Stage": "#006BA4",
     "Stage, attention": "#FF800E",
     "ResidualBlock": "#5F9ED1",
     "Attention": "#C85200",
-    "Downsample": "#ABABAB",
+    "Downsample": "#CFCFCF",
     "Upsample": "#A2C8EC",
 }
 WORDS = {
