@@ -1,13 +1,16 @@
 """Notebook 06: what it compares, counts and measures, held to cases whose answers are known."""
 
+from itertools import combinations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from torch import nn
 
 from mini_ddpm.course import p06, seeds
-from mini_ddpm.course.architecture import trace
+from mini_ddpm.course.architecture import COLOURS, trace
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.data import load, to_model
 from mini_ddpm.runs import open_run
@@ -189,3 +192,8 @@ def test_the_shipped_network_has_the_parts_that_the_page_names():
         if part.skip_from
     }
     assert joined == {"up_1": "down_2", "up_2": "shrink", "up_3": "down_1", "up_4": "conv_in"}
+
+
+def test_parts_of_the_diagrams_have_colours_that_can_be_told_apart():
+    for one, other in combinations(COLOURS.values(), 2):
+        assert np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other))) > 0.25

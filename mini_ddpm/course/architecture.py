@@ -21,7 +21,7 @@ COLOURS = {
     "Stage, attention": "#FF800E",
     "ResidualBlock": "#5F9ED1",
     "Attention": "#C85200",
-    "Downsample": "#CFCFCF",
+    "Downsample": "#ABABAB",
     "Upsample": "#A2C8EC",
 }
 WORDS = {

@@ -173,8 +173,8 @@ def draw_runs(runs: Mapping[str, Runs]) -> None:
     show(
         figure,
         "Left: with all skips and with the last one alone the loss falls below 0.1; with none, and with none and a "
-        "wide middle, it stays above and is still falling. Right: the same order; without skips the error is higher by "
-        "much the same amount at every t.",
+        "wide middle, it stays above and is still falling. Right: the same order; without skips the error is higher "
+        "by much the same amount at every t; with the input added it is the least from 500 on and the most below 300.",
     )
 
 
