@@ -1,7 +1,7 @@
 """Notebook 06: what it draws, each figure with its alt text; how it looks into a network."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -38,13 +38,13 @@ def same(name: str, ours: Tensor, package: Tensor) -> None:
     print(f"{name}: same shape {tuple(ours.shape)}, same numbers")
 
 
-def guesses(network: Network, a: Tensor, x_t: Tensor, t: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def guesses(network: Callable[..., Tensor], a: Tensor, x_t: Tensor, t: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The image and the noise in x_t (B, 1, H, W), as a network guesses them that answers with the velocity."""
     v = network(x_t, t, y)
     return a.sqrt() * x_t - (1 - a).sqrt() * v, (1 - a).sqrt() * x_t + a.sqrt() * v
 
 
-def draw_guesses(network: Network, schedule: NoiseSchedule, image: Tensor, y: Tensor, times: Sequence[int]) -> None:
+def draw_guesses(network: nn.Module, schedule: NoiseSchedule, image: Tensor, y: Tensor, times: Sequence[int]) -> None:
     """One digit (1, 1, 28, 28), uint8, at several times: x_t, and what the network sees in it beside what is in it."""
     figure, panels = plt.subplots(len(times), 5, figsize=(10, 2.1 * len(times)))
     x_0, eps = to_model(image), torch.randn(image.shape)
@@ -197,7 +197,7 @@ def side(field: Tensor) -> int:
     return int(rows.max() - rows.min()) + 1
 
 
-def influence(network: Network, schedule: NoiseSchedule, t: int, n: int = 100, of: str = "image") -> Tensor:
+def influence(network: nn.Module, schedule: NoiseSchedule, t: int, n: int = 100, of: str = "image") -> Tensor:
     """How much each pixel of x_t counts for the middle pixel of the guessed image, or noise: (28, 28), the sum is 1.
 
     The squared slope; of n digits each counts alike. The network guesses the velocity.
