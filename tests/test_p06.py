@@ -1,13 +1,17 @@
 """Notebook 06: what it compares, counts and measures, held to cases whose answers are known."""
 
+from itertools import combinations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from torch import nn
 
 from mini_ddpm.course import p06, seeds
-from mini_ddpm.course.architecture import trace
+from mini_ddpm.course.architecture import COLOURS, trace
+from mini_ddpm.course.exercises import exercise
 from mini_ddpm.data import load, to_model
 from mini_ddpm.runs import open_run
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
@@ -62,8 +66,20 @@ def test_a_network_is_trained_from_every_seed_and_tested_on_other_digits():
     assert runs.losses[:, 0] == pytest.approx([1, 1], abs=0.05)  # it answers 0 at first
     assert runs.losses[0, 0] != runs.losses[1, 0]
     assert runs.readable == pytest.approx([1, 1])
+    assert runs.at_first == pytest.approx([1, 1])
     assert seeds.spread(np.array([0.1, 0.2, 0.6])) == "0.300 (0.100 to 0.600)"
     assert seeds.spread(np.array([11, 13]), 0) == "12 (11 to 13)"
+
+
+def test_what_is_readable_at_first_is_read_before_training():
+    class Grows(Middle):
+        def forward(self, x_t, t, y):
+            self.middle_2(self.scale * nn.functional.pixel_unshuffle(x_t, 4))  # nothing, until the scale moves
+            return self.scale * x_t
+
+    runs = seeds.learn(lambda: Grows(16), steps=2, n=8, seeds=(0,))
+    assert runs.at_first[0] < 0.5
+    assert runs.readable == pytest.approx([1])
 
 
 def test_a_seed_decides_weights_and_noise_and_the_test_is_on_held_out_digits(monkeypatch):
@@ -110,6 +126,43 @@ def test_influence_of_a_network_that_looks_at_one_neighbour():
     assert share[14, 14].item() == pytest.approx(a, rel=1e-5)
     assert share[14, 13].item() == pytest.approx(1 - a, rel=1e-5)
     assert share.sum().item() == pytest.approx(1)
+    noise = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3, of="noise")
+    assert noise[14, 14].item() == pytest.approx(1 - a, rel=1e-5)
+    assert noise[14, 13].item() == pytest.approx(a, rel=1e-5)
+
+
+def test_a_network_that_knows_the_velocity_guesses_the_image_and_the_noise(nothing_is_left_open, capsys):
+    image = load("mnist-5k", "test").images[:1]
+    torch.manual_seed(0)
+    x_0, eps = to_model(image), torch.randn(image.shape)
+
+    def knows(x_t, t, y):
+        a = SCHEDULE.at(t).float()
+        return a.sqrt() * eps - (1 - a).sqrt() * x_0
+
+    torch.manual_seed(0)
+    p06.draw_guesses(knows, SCHEDULE, image, torch.tensor([7]), (300, 800))
+    assert capsys.readouterr().out.count("squared error of the noise 0.00, of the image 0.00") == 2
+    ((figure, _),) = nothing_is_left_open
+    for row in (figure.axes[:5], figure.axes[5:]):
+        _, noise, true_noise, guess, true_image = (axes.images[0].get_array() for axes in row)
+        np.testing.assert_allclose(noise, true_noise, atol=1e-4)
+        np.testing.assert_allclose(guess, true_image, atol=1e-4)
+        np.testing.assert_allclose(true_image, x_0[0, 0])
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_a_near_miss_of_similar_is_known_in_any_precision(precision):
+    one = exercise("06.1")
+
+    def near(d, k):
+        return (10_000.0 ** (-torch.arange(k, dtype=precision) / k) * d).cos().mean()
+
+    assert "from 0 to 1 in k - 1 steps" in one.check(near).words
+
+
+def test_a_whole_number_is_told_in_full():
+    assert exercise("06.6").check(65_984).words == "Exactly: 65,984."
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
@@ -139,3 +192,8 @@ def test_the_shipped_network_has_the_parts_that_the_page_names():
         if part.skip_from
     }
     assert joined == {"up_1": "down_2", "up_2": "shrink", "up_3": "down_1", "up_4": "conv_in"}
+
+
+def test_parts_of_the_diagrams_have_colours_that_can_be_told_apart():
+    for one, other in combinations(COLOURS.values(), 2):
+        assert np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other))) > 0.25

@@ -16,7 +16,7 @@ from mini_ddpm.unet import Attention, ResidualBlock, Stage, UNet, Upsample
 
 UNITS = (Stage, ResidualBlock, Attention, Upsample, nn.Conv2d)
 COLOURS = {
-    "Conv2d": "#898989",
+    "Conv2d": "#595959",
     "Stage": "#006BA4",
     "Stage, attention": "#FF800E",
     "ResidualBlock": "#5F9ED1",

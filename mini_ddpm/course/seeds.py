@@ -34,12 +34,14 @@ class Runs:
         losses: of training, (seeds, steps).
         at_times: on digits that it was not trained on, (seeds, len(TIMES)).
         readable: the share of the numbers of x_500 that `readable` finds in the middle, one for each seed.
+        at_first: the same, before any training.
         weights: how many a network has.
     """
 
     losses: np.ndarray
     at_times: np.ndarray
     readable: np.ndarray
+    at_first: np.ndarray
     weights: int
 
     @property
@@ -62,19 +64,23 @@ def learn(make: Callable[[], nn.Module], steps: int, n: int, seeds: Sequence[int
     digits, held_out = load("mnist-5k", "train"), load("mnist-5k", "test")
     x_0, y = to_model(held_out.images[:n]), held_out.labels[:n]
     config = TrainConfig(steps, batch_size=32, learning_rate=2e-3, warmup_steps=20)
-    losses, at_times, found = [], [], []
+
+    def in_the_middle(network: nn.Module) -> float:
+        return readable(network, noisy(held_out.images[:n], PROCESS.schedule, 500), torch.full((n,), 500), y)
+
+    losses, at_times, found, at_first = [], [], [], []
     for seed in seeds:
         torch.manual_seed(seed)
         state = TrainState(place(make(), torch.device("cpu")), config)
+        at_first.append(in_the_middle(state.model))
         torch.manual_seed(seed)
         losses.append([float(step.loss) for step in train(PROCESS, state, digits, simple_loss, config)])
         network = state.model.eval()
         torch.manual_seed(0)
         at_times.append(loss_per_t(simple_loss, PROCESS, partial(network, y=y), x_0, TIMES).numpy())
-        x_t = noisy(held_out.images[:n], PROCESS.schedule, 500)
-        found.append(readable(network, x_t, torch.full((n,), 500), y))
+        found.append(in_the_middle(network))
     weights = sum(weight.numel() for weight in network.parameters())
-    return Runs(np.array(losses), np.stack(at_times), np.array(found), weights)
+    return Runs(np.array(losses), np.stack(at_times), np.array(found), np.array(at_first), weights)
 
 
 def readable(network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor) -> float:

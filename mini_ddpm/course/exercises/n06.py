@@ -89,6 +89,17 @@ def _one_head(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
     return _collected(q, k, v, 1, math.sqrt(q.shape[-1]))
 
 
+def _strided(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
+    q, k, v = (one.unflatten(-1, (-1, n)).permute(0, 3, 1, 2) for one in (q, k, v))
+    weights = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), dim=-1)
+    return (weights @ v).permute(0, 2, 3, 1).flatten(2)
+
+
+def _strided_in(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
+    out = _strided(q, k, v, n)
+    return out.unflatten(-1, (-1, n)).transpose(-1, -2).flatten(2)
+
+
 def _not_put_back(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
     q, k, v = (_split(one, n) for one in (q, k, v))
     weights = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), dim=-1)
@@ -100,7 +111,7 @@ PROGRAM = """```
  2  self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
  3  self.embed = nn.Linear(e, c_out)
  4  self.norm_2 = nn.GroupNorm(c_out, c_out)
- 5  self.conv_2 = nn.Conv2d(c_out, c_out, 3, padding=1)
+ 5  self.conv_2 = zeroed(nn.Conv2d(c_out, c_out, 3, padding=1))
     ...
  6  h = self.conv_1(F.silu(self.norm_1(x)))
  7  h = h + self.embed(emb)[:, :, None, None]
@@ -108,6 +119,7 @@ PROGRAM = """```
  9  return self.shortcut(x) + h
 ```"""
 
+STRIDED = "Your heads take every n-th channel. Neighbouring ones were asked for: with 8 channels and 2 heads, 0-3, 4-7."
 _GENERATOR = torch.Generator().manual_seed(0)
 
 
@@ -136,10 +148,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 _sines,
                 "At d = 0 the two vectors are the same, and this gives 0. Which function of the angle is 1 there?",
             ),
-            (
-                _never_the_slowest,
-                "The frequencies end at 1/10000 exactly: with k clocks the exponent goes from 0 to 1 in k - 1 steps.",
-            ),
+            (_never_the_slowest, "The slowest turns 1/10000 as fast: the exponent goes from 0 to 1 in k - 1 steps."),
             (_mean_angle, "That is the cosine of a mean angle. Take the mean of the cosines."),
         ),
         cases={"32 numbers, the same time": (0, 16), "32 numbers, 500 apart": (500, 16), "8 numbers": (3, 4)},
@@ -150,8 +159,7 @@ EXERCISES: tuple[Exercise, ...] = (
         4,
         "Line 4. As many groups as channels: each channel is a group of its own. Line 7 adds the same number to all "
         "pixels of a channel, and the norm in line 8 subtracts the mean of that channel: the time is gone. With "
-        "several "
-        "channels a group, only what they have in common is lost. The package refuses such a network.",
+        "several channels a group, only what they have in common is lost. The package refuses such a network.",
         (
             "Where does the time enter, and what is done to it next?",
             "GroupNorm subtracts a mean. If a constant was added to everything that the mean is taken over, what is "
@@ -161,7 +169,7 @@ EXERCISES: tuple[Exercise, ...] = (
             (1, "Line 1 is sound: 8 groups, and the time has not been added yet."),
             (2, "Line 2 is sound: 3x3, and the padding keeps the size."),
             (3, "Line 3 is sound: one number for each channel, from the vector of the time."),
-            (5, "Line 5 is sound: the second convolution keeps the number of channels."),
+            (5, "Line 5 is sound: the second convolution keeps the number of channels, and starts at zero."),
             (6, "Line 6 is sound: norm, SiLU, convolution."),
             (7, "Line 7 is sound: it does add the time. What happens to it next?"),
             (8, "Line 8 has the right order: norm, SiLU, convolution. But look at which norm it is."),
@@ -170,36 +178,29 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Implement(
         "ADM (Section 3) splits the channels among several *heads*: each has its own share of the channels of $q$, $k$ "
-        "and $v$, its own table of weights, and collects for its own share. Write "
-        "`heads(q, k, v, n)`: three tensors (B, pixels, C), `n` heads of C/n neighbouring channels, and out comes "
-        "(B, pixels, C): `q.check(heads)`.",
+        "and $v$, its own table of weights, and collects for its own share. Write `heads(q, k, v, n)`: three tensors "
+        "(B, pixels, C), `n` heads of C/n neighbouring channels, and out comes (B, pixels, C): `q.check(heads)`.",
         _heads,
         "`split = lambda z: z.unflatten(-1, (n, -1)).transpose(1, 2)` gives (B, n, pixels, C/n), and the two matrix "
         "products work on the last two axes: `w = softmax(split(q) @ split(k).transpose(-1, -2) / (C / n) ** 0.5, "
-        "-1)`, "
-        "then `(w @ split(v)).transpose(1, 2).flatten(2)`. The scalar products have C/n summands now, so that is what "
-        "stands below the root.",
+        "-1)`, then `(w @ split(v)).transpose(1, 2).flatten(2)`. The scalar products have C/n summands now, so that is "
+        "what stands below the root.",
         (
             "A head is one axis more, in front of the pixels: (B, n, pixels, C/n). Matrix products leave it alone.",
             "How many summands has the scalar product of a head? Its root stands below.",
             "At the end the axis of heads has to go back beside its channels before the two become one axis.",
         ),
         (
-            (
-                _scaled_by_all,
-                "The scalar product of one head has C/n summands. Below stands the root of C/n, not of C.",
-            ),
+            (_scaled_by_all, "A head's scalar product has C/n summands. Below stands the root of C/n, not of C."),
             (_not_scaled, "The scalar products are not divided: below them stands the root of C/n."),
-            (
-                _over_askers,
-                "The weights of the pixel that asks must add up to 1: softmax over the last axis, the keys.",
-            ),
+            (_over_askers, "The weights of the pixel that asks must add up to 1: softmax over the last axis."),
             (_one_head, "That is one head over all channels. Each of the n must have a table of weights of its own."),
+            (_strided, STRIDED),
+            (_strided_in, STRIDED),
             (
                 _not_put_back,
                 "The heads are joined in the wrong order: (B, n, pixels, C/n) must become (B, pixels, n, C/n) before "
-                "the "
-                "last two axes are made one.",
+                "the last two axes are made one.",
             ),
         ),
         cases={
@@ -213,8 +214,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "2x2 pixels becomes 4 channels, (B, C, H, W) to (B, 4 C, H/2, W/2). The four stand side by side, in reading "
         "order, and those of the first channel come first: `q.check(fold)`.",
         _fold,
-        "`x.reshape(B, C, H // 2, 2, W // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(B, 4 * C, H // 2, W // 2)`. The "
-        "row of a pixel is twice the row of its block, plus 0 or 1: `reshape` takes this apart, `permute` moves both "
+        "`x.reshape(B, C, H // 2, 2, W // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(B, 4 * C, H // 2, W // 2)`. The row "
+        "of a pixel is twice the row of its block, plus 0 or 1: `reshape` takes this apart, `permute` moves both "
         "remainders behind the channel, and `reshape` makes one axis of the three.",
         (
             "The row of a pixel is 2 i + a, with i the row of its block. `reshape` to (..., H/2, 2, ...) takes it "
@@ -249,10 +250,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "`q.check(number)`.",
         37,
         "37. `conv_in` sees 3. The block has two convolutions on pixels of side 1: 7. `shrink` still works on pixels "
-        "of "
-        "side 1, and steps over them in twos: 9. The next block works on pixels of side 2: two convolutions, 4 each: "
-        "17. "
-        "`shrink`: 21. The last block, on side 4, adds 16: 37. It sees the whole image.",
+        "of side 1, and steps over them in twos: 9. The next block works on pixels of side 2: two convolutions, 4 "
+        "each: 17. `shrink`: 21. The last block, on side 4, adds 16: 37. It sees the whole image.",
         (
             "Each 3x3 convolution adds one of *its* pixels on either side. How many convolutions has a block?",
             "`shrink` is a convolution, too. It works on the pixels of the level that it leaves.",
@@ -268,13 +267,11 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Predict(
         "How many weights has the block `down_2` of the shipped network, from 32 to 64 channels, with a vector `emb` "
-        "of "
-        "128? Count all that is learned, norms and biases too: `q.check(number)`.",
+        "of 128? Count all that is learned, norms and biases too: `q.check(number)`.",
         65_984,
         "65,984. `conv_1` has nine weights for each pair of an input and an output channel, and a bias for each "
-        "output: "
-        "9 x 32 x 64 + 64 = 18,496. `conv_2`: 9 x 64 x 64 + 64 = 36,928. `embed`: 128 x 64 + 64 = 8,256. `shortcut`: "
-        "32 x 64 + 64 = 2,112. The norms have a scale and a shift for each channel: 64 and 128.",
+        "output: 9 x 32 x 64 + 64 = 18,496. `conv_2`: 9 x 64 x 64 + 64 = 36,928. `embed`: 128 x 64 + 64 = 8,256. "
+        "`shortcut`: 32 x 64 + 64 = 2,112. The norms have a scale and a shift for each channel: 64 and 128.",
         (
             "Six layers: `norm_1`, `conv_1`, `embed`, `norm_2`, `conv_2`, `shortcut`.",
             "A 3x3 convolution: nine weights for each pair of an input and an output channel, and a bias for each "
