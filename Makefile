@@ -75,7 +75,7 @@ bench-steps: .bench-venv/installed  ## a step against the peers', 15 minutes; AR
 bench-operators: $(STAMP)  ## where the time of a step goes, three minutes
 	$(BIN)/python tests/bench/operators.py $(ARGS)
 
-bench-growth: $(STAMP)  ## how cost grows with the batch, the width, the image, T, processes and n: ten minutes
+bench-growth: $(STAMP)  ## how cost grows with the batch, the width, the image, T, processes and n: a quarter of an hour
 	$(BIN)/python tests/bench/growth.py $(ARGS)
 
 bench-calls: $(STAMP)  ## quality against network calls, by sampler: hours; it goes on where it was interrupted

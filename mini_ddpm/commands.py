@@ -194,16 +194,18 @@ def list_presets() -> None:
 @click.option("--data", "data_name", default="mnist", help="mnist (15 minutes on two cores) or cifar10 (94).")
 @click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training images; 12 for mnist, else 11.")
 @click.option("--seed", type=options.SEED, default=0, help="Of the weights, the order and the changes to the images.")
-@options.file_option("--out", options.TENSORS, help="A .safetensors file; in a clone, by default, the shipped one.")
+@options.file_option("--out", options.TENSORS, help="A .safetensors file; runs/judge or runs/cifar10-judge by default.")
 @options.device_option
 def train_judge(data_name: str, epochs: int | None, seed: int, out: Path | None, device: str | None) -> None:
-    """Remake the judge of digits or of CIFAR-10 from the full data set."""
+    """Train a judge of digits or of CIFAR-10 anew, from the full data set. The shipped one stays as it is."""
     from mini_ddpm import runs
+    from mini_ddpm.files import check_target
     from mini_ddpm.runs import classifiers, presets
 
     presets.check_choice("judge's data set", data_name, ("mnist", "cifar10"))
     options.refuse_idle((data_name != "mnist" or device == "cpu", "the CPU trains the judge of digits", "--device"))
-    out = out or classifiers.shipped_judge(data_name)
+    out = out or Path("runs") / f"{'judge' if data_name == 'mnist' else 'cifar10-judge'}.safetensors"
+    check_target(out, options.TENSORS)
     if data_name == "mnist":
         found = classifiers.make_digits_judge(epochs or 12, seed, out)
     else:

@@ -95,7 +95,7 @@ def classifier_guided(diffusion: Diffusion, model: Model, classifier: LogClassif
     Args:
         y: (B,) int64 labels.
 
-    Source: ADM, Eq. 14 and Algorithm 2.
+    Source: ADM, Eq. 14 and Algorithm 2; the scale is in its published code.
     """
     _check(y, scale)
 

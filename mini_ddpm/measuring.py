@@ -29,6 +29,7 @@ from mini_ddpm.limits import BATCH, N
 )
 @options.raw_option
 @options.compile_option
+@options.precision_option
 @options.device_option
 def evaluate(
     run: str,
@@ -40,6 +41,7 @@ def evaluate(
     names: tuple[str, ...],
     raw: bool,
     fast: bool,
+    precision: str | None,
     device: str | None,
     **changes: str | float | None,
 ) -> None:
@@ -48,11 +50,15 @@ def evaluate(
     from mini_ddpm.files import write_json
     from mini_ddpm.runs import asked
 
-    trained = asked.configured(run, device, raw, changes)
-    if fast:
-        trained, how = runs.compiled(trained, min(n, BATCH))
-        click.echo(how)
-    figures = runs.evaluate(trained, n, seed, names) if bits is None else runs.bits_per_dim(trained, bits, seed, terms)
+    with options.computing(precision):
+        trained = asked.configured(run, device, raw, changes)
+        if fast:
+            trained, how = runs.compiled(trained, min(n, BATCH))
+            click.echo(how)
+        if bits is None:
+            figures = runs.evaluate(trained, n, seed, names)
+        else:
+            figures = runs.bits_per_dim(trained, bits, seed, terms)
     figures |= {"weights": "raw"} if raw else {}
     try:
         if out is not None and parallel.rank() == 0:

@@ -1,12 +1,15 @@
 """Options that commands share. Help is shown from here, so nothing here waits for torch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+
+from mini_ddpm.limits import FLOAT32_ONLY
 
 
 class Number(click.FloatRange):
@@ -45,6 +48,23 @@ compile_option = click.option(
     "--compile", "fast", is_flag=True, help="Compile the network first: a minute, then faster; for GPUs."
 )
 raw_option = click.option("--raw", is_flag=True, help="Use the weights as training left them, not their average.")
+
+
+@contextmanager
+def computing(precision: str | None) -> Iterator[None]:
+    """Within it, networks compute in float32 if that is the precision."""
+    token = FLOAT32_ONLY.set(precision == "float32")
+    try:
+        yield
+    finally:
+        FLOAT32_ONLY.reset(token)
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32"]),
+    help="Compute in float32 also where bfloat16 is faster, so that other machines get nearly the same figures.",
+)
 device_option = click.option("--device", help="cuda, mps or cpu; the best there is by default.")
 
 

@@ -23,6 +23,7 @@ from mini_ddpm.contracts import check_network, classes_of
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
+from mini_ddpm.limits import FLOAT32_ONLY
 from mini_ddpm.losses import Loss, Times, UniformTimes
 
 
@@ -173,7 +174,9 @@ def place(model: parallel.Module, device: torch.device) -> parallel.Module:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 natively; elsewhere it would be slower than float32."""
+    """Whether the device multiplies bfloat16 natively, and may; elsewhere it would be slower than float32."""
+    if FLOAT32_ONLY.get():
+        return False
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

@@ -10,10 +10,10 @@ import torch
 from conftest import one_line
 from PIL import Image
 
-from mini_ddpm import data, measuring, parallel, runs
+from mini_ddpm import data, measuring, parallel, runs, training
 from mini_ddpm.classifier import ClassifierStep
 from mini_ddpm.data import some_cifar10
-from mini_ddpm.files import CheckpointError, read_tensors, write_tensors
+from mini_ddpm.files import CheckpointError, read_tensors, shipped, write_tensors
 from mini_ddpm.measure import extractors
 from mini_ddpm.runs.presets import SampleConfig, preset
 from mini_ddpm.runs.trained import read_config
@@ -362,6 +362,31 @@ def test_train_judge_of_digits(run, tmp_path, monkeypatch):
     assert status == 0
     card = read_tensors(tmp_path / "j.safetensors")[1]
     assert f"wrote j.safetensors: test accuracy {card['accuracy']:.2%}" in out
+
+
+@pytest.mark.parametrize(("what", "name"), [("mnist", "judge"), ("cifar10", "cifar10-judge")])
+def test_a_judge_trained_anew_replaces_no_shipped_one(run, tmp_path, monkeypatch, what, name):
+    some = data.load("mnist-5k", "test") if what == "mnist" else some_cifar10()
+    monkeypatch.setattr(data, "load", lambda *args: some)
+    before = shipped(f"weights/{name}.safetensors").stat().st_mtime_ns
+    status, out, _ = run("train-judge", "--data", what, "--epochs", 2, "--device", "cpu")
+    assert status == 0
+    assert f"{name}.safetensors: test accuracy" in out
+    assert (tmp_path / "runs" / f"{name}.safetensors").exists()
+    assert shipped(f"weights/{name}.safetensors").stat().st_mtime_ns == before
+
+
+def test_evaluating_in_float32_says_so_and_holds_for_that_command_alone(run, trained, monkeypatch):
+    monkeypatch.setattr("mini_ddpm.training.torch.cpu._is_avx512_bf16_supported", lambda: True)
+    used = []
+    spy = lambda device: used.append(training.has_bf16(device)) or training.autocast(device)  # noqa: E731
+    monkeypatch.setattr("mini_ddpm.runs.drawing.autocast", spy)
+    for options, precision in (((), "bfloat16"), (("--precision", "float32"), "float32"), ((), "bfloat16")):
+        status, out, _ = run("evaluate", trained, "--n", 5, "--device", "cpu", *options)
+        assert status == 0
+        assert f", {precision}, torch" in out
+        assert {*used} == {precision == "bfloat16"}
+        used.clear()
 
 
 def test_a_classifier_that_diverges_is_said_to(run, monkeypatch):

@@ -87,7 +87,7 @@ def test_a_number_that_does_not_exist_is_named(number):
 @pytest.mark.parametrize("module", MODULES)
 def test_each_page_has_several_kinds_and_tells_no_answer(module):
     mine = [one for one in ALL if one.number.startswith(module[1:] + ".")]
-    assert 4 <= len(mine) <= 6
+    assert 4 <= len(mine) <= (13 if module == "n09" else 6)  # the clinic has a diagnosis for every case
     assert len({one.kind for one in mine}) >= 3
     page = notebooks.read(next(path for path in notebooks.ALL if path.stem.startswith(module[1:])))
     code = "\n".join(cell.source for cell in page.cells if cell.cell_type == "code")

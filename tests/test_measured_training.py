@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import one_line
+from conftest import Place, one_line
 from PIL import Image
 from test_survival import everything, same
 
@@ -214,7 +214,7 @@ def test_the_command_says_what_it_measures_and_the_curve_shows_it(run, tmp_path,
 
 def test_a_notebook_shows_the_held_out_loss_beside_the_loss(monkeypatch):
     shown = []
-    monkeypatch.setattr("mini_ddpm.course.live.display", lambda **how: type("Place", (), {"update": shown.append}))
+    monkeypatch.setattr("mini_ddpm.course.live.display", lambda **how: Place(shown))
     now = [0.0]
     monkeypatch.setattr("mini_ddpm.course.live.time", type("Clock", (), {"perf_counter": staticmethod(lambda: now[0])}))
     live = Live(steps=4, batch_size=10)

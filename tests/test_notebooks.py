@@ -179,20 +179,26 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "03_kl_between_gaussians": ("closed_form = divergence.last", "closed_form = 2 * divergence.last"),
     "04_posterior": ("beta_tilde = (1 - alpha_bar[t - 1])", "beta_tilde = (1 - alpha_bar[t])"),
     "05_simplified_loss": ("x[t] - beta[t] / root * epsilon", "x[t] - beta[t] * epsilon"),
-    "06_unet": ("return x + h", "return h"),
-    "07_training": ("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps"),
+    "06_unet": ("return self.shortcut(x) + h", "return h"),
+    "07_training": ("lerp_(weight.data, share)", "lerp_(weight.data, 1 - share)"),
     "08_sampling": ("sigma = ((1 - a_s) / (1 - a_t) * beta).sqrt()", "sigma = (1 - a_s) / (1 - a_t) * beta"),
     "08b_on_one_page": ("/ (1 - alpha_bar_t) * beta_t).sqrt()", "/ (1 - alpha_bar_t) * beta_t)"),
-    "09_clinic": ("with fault.planted():", "with torch.enable_grad():"),
-    "10_improved_ddpm": ("weight = sqrt(alpha_bar[t - 1])", "weight = sqrt(alpha_bar[t])"),
-    "12_guidance": ("mu + Sigma * g, Sigma)", "mu - Sigma * g, Sigma)"),
+    "09_clinic": ("with fault.planted():", "if fault:"),
+    "10_improved_ddpm": ("plain = replace(shipped.diffusion, clip=None)", "plain = shipped.diffusion"),
+    "12_guidance": ("eps - scale * (1 - bar).sqrt() * slope", "eps + scale * (1 - bar).sqrt() * slope"),
     "13_cifar10": ("mean = (first + second) / 2", "mean = first + second"),
     "14_results": ("x_t = a_t.sqrt() * x_0 + (1 - a_t).sqrt() * eps", "x_t = a_t * x_0 + (1 - a_t) * eps"),
+    "15_one_family": ("F_t = -network", "F_t = network"),
     "11_likelihood": ("edges = (levels[1:] + levels[:-1]) / 2", "edges = levels[1:]"),
 }
 
 
-FOUND_BY = {"08b_on_one_page": "from mini_ddpm.guidance import", "09_clinic": "examine("}  # else by the cell itself
+FOUND_BY = {  # else by the cell itself
+    "06_unet": "block, theirs",
+    "07_training": "torch.manual_seed(0)\nnetwork = PointNet(1)\naverage",
+    "08b_on_one_page": "from mini_ddpm.guidance import",
+    "09_clinic": "examine(",
+}
 
 
 def planted(path):

@@ -210,6 +210,21 @@ def test_the_page_of_measurements_says_what_its_files_say():
             assert " | ".join(f"{ours / other:.2f}" for other in others) in page, (network, what)
 
 
+def test_the_default_sampler_is_the_one_that_the_page_of_measurements_finds_best():
+    page = text_of(ROOT / "data/bench/README.md")
+    calls: dict[tuple, list[float]] = {}
+    for row in json.loads(text_of(ROOT / "data/bench/calls.json"))["rows"]:
+        calls.setdefault((row["sampler"], row["calls"]), []).append(row["fd_judge"])
+    real = calls.pop(("real digits", 0))
+    assert f"{min(real):.3f} and {max(real):.3f}." in page
+    for found in calls.values():
+        assert f"| {statistics.mean(found):.3f} ({min(found):.3f} to {max(found):.3f}) |" in page
+    assert statistics.mean(calls["dpm-solver", 15]) - statistics.mean(calls["dpm-solver", 50]) < 0.005
+    assert statistics.mean(calls["dpm-solver", 15]) - statistics.mean(calls["ddim", 30]) < 0.001
+    chosen = runs.preset("mnist").sampling
+    assert (chosen.sampler, chosen.steps) == ("dpm-solver", 15)
+
+
 def commands_in(text):
     """Commands of this package that Markdown tells its readers to type: in `...`, or a line of a block.
 

@@ -468,13 +468,3 @@ def test_bits_per_dim_show_one_bar(monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert "bits/dim: 100%" in shown
     assert "120/120" in shown  # six images, twenty steps
-
-
-@pytest.mark.parametrize(("what", "name"), [("mnist", "judge"), ("cifar10", "cifar10-judge")])
-def test_only_in_a_clone_is_the_shipped_judge_replaced(run, monkeypatch, tmp_path, what, name):
-    place = "digits.JUDGE_FILE" if what == "mnist" else "extractors.CIFAR_JUDGE_FILE"
-    installed = tmp_path / "site-packages" / "mini_ddpm_data" / "weights" / f"{name}.safetensors"
-    monkeypatch.setattr(f"mini_ddpm.measure.{place}", installed)
-    status, _, err = run("train-judge", "--data", what)
-    assert status == 1
-    assert f"only in a clone is {name}.safetensors replaced, and this package is installed" in one_line(err)

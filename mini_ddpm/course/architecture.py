@@ -1,6 +1,6 @@
 """What a network is made of, read off the running module: shapes, weights, work and skip connections."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -16,13 +16,22 @@ from mini_ddpm.unet import Attention, ResidualBlock, Stage, UNet, Upsample
 
 UNITS = (Stage, ResidualBlock, Attention, Upsample, nn.Conv2d)
 COLOURS = {
-    "Conv2d": "#898989",
+    "Conv2d": "#595959",
     "Stage": "#006BA4",
     "Stage, attention": "#FF800E",
     "ResidualBlock": "#5F9ED1",
     "Attention": "#C85200",
     "Downsample": "#ABABAB",
     "Upsample": "#A2C8EC",
+}
+WORDS = {
+    "Conv2d": "convolution",
+    "Stage": "block",
+    "Stage, attention": "block and attention",
+    "ResidualBlock": "block in the middle",
+    "Attention": "attention",
+    "Downsample": "shrink",
+    "Upsample": "grow",
 }
 
 
@@ -101,14 +110,18 @@ def _ends_with(x: Tensor, part: Tensor) -> bool:
     return x.shape[1] > C and x.shape[2:] == part.shape[2:] and torch.equal(x[:, -C:], part)
 
 
-def diagram(parts: list[Unit], title: str) -> Figure:
-    """One bar a part, from left to right as they run: its height is the side of the image, its number the channels."""
+def diagram(parts: list[Unit], title: str, names: Sequence[str] = ()) -> Figure:
+    """One bar a part, from left to right as they run: its height is the side of the image, its number the channels.
+
+    `names`, one for each part, stand above the numbers.
+    """
     figure, axes = plt.subplots(figsize=(10, 4.2))
     place = {part.name: i for i, part in enumerate(parts)}
     for i, part in enumerate(parts):
         C, side, _ = part.shape
         axes.bar(i, side, width=0.8, color=COLOURS[part.kind])
-        axes.text(i, -0.02, str(C), ha="center", va="top", fontsize=8, transform=axes.get_xaxis_transform())
+        label = f"{names[i]}\n{C}" if names else str(C)
+        axes.text(i, -0.02, label, ha="center", va="top", fontsize=8, transform=axes.get_xaxis_transform())
         if part.skip_from is not None:
             j = place[part.skip_from]
             start, end = (j, parts[j].shape[1]), (i, side)
@@ -117,11 +130,13 @@ def diagram(parts: list[Unit], title: str) -> Figure:
             )
             axes.add_patch(arrow)
     kinds = {part.kind for part in parts}
-    handles = [Patch(color=colour, label=kind) for kind, colour in COLOURS.items() if kind in kinds]
+    handles = [Patch(color=colour, label=WORDS[kind]) for kind, colour in COLOURS.items() if kind in kinds]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     sides = sorted({part.shape[1] for part in parts})
     axes.set(xticks=[], yticks=sides, ylabel="side of the feature map", title=title)
     axes.set_ylim(0, 1.65 * sides[-1])
-    axes.set_xlabel("channels of each part's output; parts in the order in which they run", labelpad=16)
+    axes.set_xlabel(
+        "channels of each part's output; parts in the order in which they run", labelpad=28 if names else 16
+    )
     axes.grid(axis="x", visible=False)
     return figure

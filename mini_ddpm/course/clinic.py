@@ -1,26 +1,23 @@
-"""Ten ways to break the package by one line, and for each a measurement that finds it.
+"""Ways to break a diffusion model by one line, and for each a measurement that finds it.
 
-with FAULTS["clamp without effect"].planted():
+with FAULTS["v read as eps"].planted():
     ...                             # the whole package runs with that one line changed
 """
 
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mini_ddpm import data, diffusion, losses, sampling, schedules, training, unet
-from mini_ddpm.course.toys import PointNet, Points
-from mini_ddpm.diffusion import Diffusion, fixed_small
-from mini_ddpm.measure.likelihood import loss_per_t
-from mini_ddpm.schedules import NoiseSchedule, linear_betas
-from mini_ddpm.training import TrainConfig, TrainState
-
-PROCESS = Diffusion(NoiseSchedule.from_betas(linear_betas(100)), variance=fixed_small)
+from mini_ddpm import data, diffusion, guidance, sampling, schedules, training
+from mini_ddpm.course import patients
+from mini_ddpm.diffusion import Diffusion
+from mini_ddpm.schedules import NoiseSchedule
 
 
 class Fault(NamedTuple):
@@ -39,7 +36,7 @@ class Fault(NamedTuple):
     wrong: str
     measure: Callable[[int], float]
     healthy: Callable[[float], bool]
-    trains: bool
+    trains: bool = False
 
     @property
     def diff(self) -> str:
@@ -79,134 +76,153 @@ def darkest_pixel(seed: int) -> float:
     return float(x_0.min())
 
 
-def variance_of_x_t(seed: int) -> float:
-    """Variance of x_t for data of variance 1, half signal and half noise."""
+def black_on_screen(seed: int) -> float:
+    """The grey level, of 0 to 255, at which a digit's darkest pixel is shown that the model draws as -1."""
     torch.manual_seed(seed)
-    x_0, eps = torch.randn(2, 100, 1, 28, 28)
-    return float(diffusion.q_sample(x_0, eps, torch.tensor(0.5, dtype=torch.float64)).var())
+    return float(data.to_pixels(torch.randn(1, 1, 28, 28).clamp(-1, 1)).min())
+
+
+def schedules_apart(seed: int) -> float:
+    """Largest difference of alpha_bar_t between the process that trains and the one that draws, over all t."""
+    return float((patients.for_training().schedule.alpha_bar - patients.for_sampling().schedule.alpha_bar).abs().max())
+
+
+def error_of_a_perfect_network(seed: int) -> float:
+    """Largest error of x_0 as the sampler reads it out of the very target that the network is trained on."""
+    torch.manual_seed(seed)
+    x_0, eps = torch.randn(2, 1, 1, 28, 28)
+    trains, draws = patients.for_training(), patients.for_sampling()
+    alpha_bar_t = trains.schedule.at(500 + seed)
+    x_t = alpha_bar_t.sqrt() * x_0 + (1 - alpha_bar_t).sqrt() * eps
+    target = trains.parameterization.target(x_0, eps, alpha_bar_t)
+    return float((draws.parameterization.to_x_0(x_t, target, alpha_bar_t) - x_0).abs().max())
 
 
 def chance_in_the_last_step(seed: int) -> float:
-    """Largest difference between two tries of the step from t = 1 to 0."""
+    """Spread of the difference of two tries of the last step, over the root of 2: the noise that is left."""
     torch.manual_seed(seed)
-    x_1 = torch.randn(1, 1, 28, 28)
-    first, second = (sampling.ancestral_step(PROCESS, blank, x_1, 1, 0).x_t for _ in range(2))
-    return float((first - second).abs().max())
+    draws, x_t = patients.for_sampling(), torch.randn(10, 1, 28, 28)
+    first, second = (sampling.ancestral_step(draws, blank, x_t, 50, 0).x_t for _ in range(2))
+    return float((first - second).std() / 2**0.5)
 
 
-def first_time(seed: int) -> float:
-    """The smallest t that the network meets in one step of training with 2,000 examples."""
-    torch.manual_seed(seed)
-    network, seen = PointNet(1), []
-    network.register_forward_pre_hook(lambda module, inputs: seen.append(int(inputs[1].min())))
-    config = TrainConfig(steps=1, batch_size=2000)
-    points: Any = Points(torch.randn(10, 1, 1, 1))
-    for _ in training.train(PROCESS, TrainState(network, config), points, losses.simple_loss, config):
-        pass
-    return min(seen)
-
-
-def time_told_in_sampling(seed: int) -> float:
-    """How far the t that the sampler tells the network is from the t it is at."""
-    told: list[int] = []
+def told(process: Diffusion, t: int, s: int) -> int:
+    """The time that the network is told in the step from t to s."""
+    seen: list[int] = []
 
     def model(x_t: Tensor, t: Tensor) -> Tensor:
-        told.append(int(t))
+        seen.append(int(t))
         return x_t
 
-    sampling.ancestral_step(PROCESS, model, torch.zeros(1, 1, 8, 8), 40 + seed, 30)
-    return told[0] - (40 + seed)
+    sampling.ancestral_step(process, model, torch.zeros(1, 1, 8, 8), t, s)
+    return seen[0]
 
 
-def memory_of_the_average(seed: int) -> float:
-    """Largest difference between the weights and their moving average after 20 steps of training."""
+def time_told_over_time(seed: int) -> float:
+    """The t that the network is told over the t it is at, in the chain of 20 steps."""
+    t = 500 + 50 * seed
+    return told(patients.for_sampling(), t, t - 50) / t
+
+
+def time_told_less_time(seed: int) -> float:
+    """How far the t that the network is told is from the t it is at, in the chain of all 1,000."""
+    t = 400 + seed
+    return told(patients.for_training(), t, t - 1) - t
+
+
+def share_of_the_first_weights(seed: int) -> float:
+    """How much of the average is still the first, random weights at the end of training."""
+    config = patients.recipe(patients.STEPS, seed)
+    return math.prod(config.ema_decay_at(step) for step in range(1, config.steps + 1))
+
+
+def middle_of_the_noise(seed: int) -> float:
+    """Mean over deviation of what a step adds, as it goes from 0 and a network answers 0."""
     torch.manual_seed(seed)
-    config = TrainConfig(steps=20, batch_size=64, learning_rate=1e-2, warmup_steps=1)
-    state = TrainState(PointNet(1), config)
-    points: Any = Points(torch.randn(100, 1, 1, 1))
-    for _ in training.train(PROCESS, state, points, losses.simple_loss, config):
-        pass
-    pairs = zip(state.model.parameters(), state.ema.parameters(), strict=True)
-    return max(float((weight.detach() - average).abs().max()) for weight, average in pairs)
+    x_t = torch.zeros(10, 1, 28, 28)
+    added = sampling.ancestral_step(patients.for_sampling(), blank, x_t, 500, 450).x_t
+    return float(added.mean() / added.std())
+
+
+def spread_of_the_start(seed: int) -> float:
+    """The deviation of the noise that sampling begins with."""
+    torch.manual_seed(seed)
+    return float(patients.start(10).std())
+
+
+class _Echo(nn.Module):
+    """A network that answers 1 where it is told a label, and 0 where it is not."""
+
+    classes = 10
+
+    def forward(self, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        return torch.ones_like(x_t) * (y < self.classes).reshape(-1, 1, 1, 1)
+
+
+def push_to_the_label(seed: int) -> float:
+    """What guidance of scale 3 makes of the answers 1 with a label and 0 without."""
+    model = guidance.classifier_free(_Echo(), torch.tensor([seed]), 3.0)
+    return float(model(torch.zeros(1, 1, 1, 1), torch.tensor([50])))
 
 
 def error_of_the_first_entry(seed: int) -> float:
-    """Relative error of 1 - alpha_bar_1, which is beta_1, in a schedule of 1000 steps (plus the seed)."""
-    betas = schedules.linear_betas(1000 + seed)
+    """Relative error of 1 - alpha_bar_1, which is beta_1, in a schedule of 1,000 steps (plus the seed)."""
+    betas = schedules.cosine_betas(patients.T + seed)
     return abs(float((1 - NoiseSchedule.from_betas(betas).alpha_bar[1]) / betas[0]) - 1)
 
 
 def largest_guess(seed: int) -> float:
-    """The largest pixel of all guesses of x_0 on one walk."""
+    """The largest pixel of all guesses of x_0 on one walk, where a network answers 0."""
     torch.manual_seed(seed)
-    walk = sampling.sample(sampling.ancestral_step, PROCESS, blank, torch.randn(4, 1, 28, 28))
+    x_T = torch.randn(4, 1, 28, 28)
+    walk = sampling.sample(sampling.ancestral_step, patients.for_sampling(), blank, x_T)
     return max(float(state.x_0.abs().max()) for state in walk)
-
-
-def reaction_to_t(seed: int) -> float:
-    """Largest change of a network's answer between t = 1 and t = 90, with random weights."""
-    torch.manual_seed(seed)
-    network = unet.UNet(unet.UNetConfig(8, 1, 8, (1,), blocks=1, attention=(), groups=4))
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    x = torch.randn(1, 1, 8, 8)
-    with torch.no_grad():
-        return float((network(x, torch.tensor([1])) - network(x, torch.tensor([90]))).abs().max())
-
-
-def loss_early_to_late(seed: int) -> float:
-    """Loss at t = 1 over loss at t = T of a network that always answers 0: the weight of t, if there is one."""
-    torch.manual_seed(seed)
-    early, late = loss_per_t(losses.simple_loss, PROCESS, blank, torch.randn(100, 1, 8, 8), [1, PROCESS.schedule.T])
-    return float(early / late)
 
 
 FAULTS = {
     "data in [0, 1]": Fault(
         data.to_model, "/ 127.5 - 1", "/ 255", darkest_pixel, lambda smallest: smallest == -1, trains=True
     ),
-    "variance for deviation": Fault(
-        diffusion.q_sample,
-        "(1 - alpha_bar_t).sqrt()",
-        "(1 - alpha_bar_t)",
-        variance_of_x_t,
-        lambda variance: abs(variance - 1) < 0.05,
-        trains=True,
+    "shown on the wrong scale": Fault(
+        data.to_pixels, "x.clamp(-1, 1)", "((x.clamp(-1, 1) + 1) / 2)", black_on_screen, lambda grey: grey == 0
+    ),
+    "another schedule": Fault(
+        patients.for_sampling, "cosine_betas", "linear_betas", schedules_apart, lambda gap: gap == 0
+    ),
+    "v read as eps": Fault(
+        patients.for_sampling, "predict_v", "predict_eps", error_of_a_perfect_network, lambda error: error < 1e-4
     ),
     "noise in the last step": Fault(
-        sampling.ancestral_step, "if s == 0:", "if s < 0:", chance_in_the_last_step, lambda gap: gap == 0, trains=False
+        sampling.ancestral_step, "if s == 0:", "if s < 0:", chance_in_the_last_step, lambda gap: gap == 0
     ),
-    "t = 1 skipped": Fault(
-        losses.UniformTimes.draw,
-        "randint(1, T + 1,",
-        "randint(2, T + 1,",
-        first_time,
-        lambda smallest: smallest == 1,
-        trains=True,
+    "rand for randn": Fault(
+        sampling.ancestral_step,
+        "torch.randn_like(x_t",
+        "torch.rand_like(x_t",
+        middle_of_the_noise,
+        lambda middle: abs(middle) < 0.1,
     ),
-    "t off by one": Fault(
+    "away from the label": Fault(
+        guidance.classifier_free,
+        "with_label, without = both",
+        "without, with_label = both",
+        push_to_the_label,
+        lambda push: push == 3,
+    ),
+    "place for time": Fault(
         diffusion.Diffusion.predict,
         "model(x_t, t)",
-        "model(x_t, t - 1)",
-        time_told_in_sampling,
-        lambda shift: shift == 0,
-        trains=False,
+        "model(x_t, t * (len(self.timesteps) - 1) // self.schedule.T)",
+        time_told_over_time,
+        lambda ratio: ratio > 0.9,
     ),
-    "no average": Fault(
-        training.train,
-        "1 - config.ema_decay_at(state.step)",
-        "1.0",
-        memory_of_the_average,
-        lambda difference: difference > 0,
+    "too long a memory": Fault(
+        training.TrainConfig.ema_decay_at,
+        "min(self.ema_decay, (1 + step) / (10 + step))",
+        "0.9999",
+        share_of_the_first_weights,
+        lambda share: share < 0.01,
         trains=True,
-    ),
-    "schedule in float32": Fault(
-        schedules.NoiseSchedule.from_betas.__func__,  # type: ignore[attr-defined]
-        "betas.double()",
-        "betas.float()",
-        error_of_the_first_entry,
-        lambda error: error < 1e-9,
-        trains=False,
     ),
     "clamp without effect": Fault(
         diffusion.Diffusion.predict,
@@ -214,22 +230,18 @@ FAULTS = {
         "x_0",
         largest_guess,
         lambda largest: largest <= 1,
-        trains=False,
     ),
-    "t ignored": Fault(
-        unet.UNet.forward,
-        "self.embed(t, y)",
-        "self.embed(0 * t, y)",
-        reaction_to_t,
-        lambda change: change > 0,
-        trains=True,
+    "t off by one": Fault(
+        diffusion.Diffusion.predict, "model(x_t, t)", "model(x_t, t - 1)", time_told_less_time, lambda shift: shift == 0
     ),
-    "wrong weight": Fault(
-        losses.simple_loss,
-        ".square().mean(dim=(1, 2, 3))",
-        ".square().mean(dim=(1, 2, 3)) * diffusion.schedule.snr[t]",
-        loss_early_to_late,
-        lambda ratio: 0.9 < ratio < 1.1,
-        trains=True,
+    "rand at the start": Fault(
+        patients.start, "torch.randn", "torch.rand", spread_of_the_start, lambda spread: abs(spread - 1) < 0.05
+    ),
+    "schedule in float32": Fault(
+        schedules.NoiseSchedule.from_betas.__func__,  # type: ignore[attr-defined]
+        "betas.double()",
+        "betas.float()",
+        error_of_the_first_entry,
+        lambda error: error < 1e-9,
     ),
 }

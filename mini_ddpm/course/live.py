@@ -7,6 +7,7 @@ import numpy as np
 from IPython.display import display
 from torch import Tensor
 
+from mini_ddpm.course.figures import MODEL, NOISY, RESULT
 from mini_ddpm.runs.pictures import image_grid
 from mini_ddpm.training import TrainStep
 
@@ -15,11 +16,11 @@ class Live:
     """One figure, redrawn in place: the loss so far, and images drawn by the network as it is now.
 
     `losses` holds the loss of every step, `held_out` that on held-out images at the steps where it was measured;
-    `images_per_second` is the rate of training, drawing left out.
+    `images_per_second` is the rate of training, drawing left out. `floor` is the least possible loss, if known.
     """
 
-    def __init__(self, steps: int, batch_size: int) -> None:
-        self.steps, self.batch_size = steps, batch_size
+    def __init__(self, steps: int, batch_size: int, floor: float | None = None) -> None:
+        self.steps, self.batch_size, self.floor = steps, batch_size, floor
         self.losses: list[float] = []
         self.held_out: dict[int, float] = {}
         self.seconds = 0.0
@@ -50,15 +51,19 @@ class Live:
         figure, (curve, grid) = plt.subplots(1, 2, figsize=(10, 3.6))
         window = max(1, done // 50)
         smooth = np.convolve(self.losses, np.ones(window) / window, mode="valid")
-        curve.plot(np.arange(len(smooth)) + window, smooth, label="training")
+        curve.plot(np.arange(len(smooth)) + window, smooth, color=MODEL, label="training")
         if self.held_out:
-            curve.plot([*self.held_out], [*self.held_out.values()], "o-", label="held-out images")
+            curve.plot([*self.held_out], [*self.held_out.values()], "o-", color=NOISY, label="held-out images")
+        if self.floor is not None:
+            curve.axhline(self.floor, color=RESULT, linewidth=2, label="floor of the training images")
+        if self.held_out or self.floor is not None:
             curve.legend()
         curve.set(xlabel="training step", ylabel=f"loss, mean over {window} steps", yscale="log")
         curve.set_title(f"step {done} of {self.steps}, {self.images_per_second:.0f} images/s, {left:.0f} s left")
         grid.imshow(image_grid(images, columns), cmap="gray", vmin=0, vmax=255)
         grid.set_title("drawn by the network as it is now")
         grid.axis("off")
-        self._place.update(figure)
+        alt = "Left: the loss over the training steps, on a logarithmic axis. Right: images that the network draws now."
+        self._place.update(figure, metadata={"image/png": {"alt": alt}})
         plt.close(figure)
         self._mark = time.perf_counter()

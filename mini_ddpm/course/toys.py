@@ -57,7 +57,7 @@ class Mixture:
         return log_densities.logsumexp(dim=1).exp()
 
     def mean_x_0(self, x_t: Tensor, alpha_bar_t: Tensor) -> Tensor:
-        """E[x_0 | x_t], the best guess of x_0 in the mean square: (B, C, 1, 1) -> (B, C, 1, 1).
+        """E[x_0 | x_t], the best guess of x_0 in the mean square: (B, C, 1, 1), or images of C numbers, of that shape.
 
         Every Gaussian of the mixture has its own best guess, as in notebook 04; each counts by how likely
         it is to have produced x_t.
@@ -66,7 +66,7 @@ class Mixture:
         share = torch.softmax(self._log_joint(x, a), dim=1)  # (B, K)
         gain = a.sqrt() * self.variance / (a * self.variance + 1 - a)
         x_0 = share @ self.means + gain * (x - a.sqrt() * (share @ self.means))
-        return x_0[:, :, None, None]
+        return x_0.reshape(x_t.shape)
 
     def _log_joint(self, x: Tensor, alpha_bar_t: Tensor) -> Tensor:
         """Log of weight times N(x_t; sqrt(alpha_bar) mean, spread) for each Gaussian, (B, K)."""

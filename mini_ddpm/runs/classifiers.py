@@ -9,22 +9,10 @@ from tqdm.auto import tqdm
 from mini_ddpm import data
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
-from mini_ddpm.measure import colour, digits, extractors
+from mini_ddpm.measure import colour, digits
 from mini_ddpm.measure.judges import CifarJudge, Judge, JudgeStep, train_cifar_judge, train_judge
 from mini_ddpm.runs.presets import RunConfig, images_of
 from mini_ddpm.training import DivergedError
-
-
-def shipped_judge(data_name: str) -> Path:
-    """The file of the judge, of `mnist` or `cifar10`, that comes with the package: in a clone it may be replaced.
-
-    Raises:
-        ValueError: the package is installed, and its files belong to the installer.
-    """
-    path = digits.JUDGE_FILE if data_name == "mnist" else extractors.CIFAR_JUDGE_FILE
-    if not (path.parents[2] / "pyproject.toml").exists():
-        raise ValueError(f"only in a clone is {path.name} replaced, and this package is installed: choose an --out")
-    return path
 
 
 def make_digits_judge(epochs: int, seed: int, path: Path) -> str:

@@ -1,11 +1,11 @@
 """Quality against calls of the network: which sampler reaches its full quality first, on the shipped `mnist`.
 
-    .venv/bin/python tests/bench/calls.py                           # some hours on two CPU cores
-    .venv/bin/python tests/bench/calls.py --calls 10 20 --n 500 --seeds 0
+    python tests/bench/calls.py                           # some hours on two CPU cores
+    python tests/bench/calls.py --n 200 --calls 5 10 20 50 --samplers ancestral "ancestral, beta" ddim "ddim, eta 0.5"
 
 A call is one prediction for a batch; with guidance it runs the network twice, for every sampler alike. Heun's method
 takes two calls a step, but one in its last: of an even number it leaves one. Rows that are already in the file are
-kept, so that an interrupted call goes on. Results go to data/bench/calls.json.
+kept, so that an interrupted call goes on. Results go to runs/bench/calls.json.
 """
 
 import argparse
@@ -21,36 +21,17 @@ from ablation import kept_rows
 from torch import Tensor
 
 from mini_ddpm import measure, runs
+from mini_ddpm.course.p08 import heun_step
 from mini_ddpm.data import load, to_model
-from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like
+from mini_ddpm.diffusion import Variance, fixed_large
 from mini_ddpm.files import digest, write_json
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.losses import Model
 from mini_ddpm.runs import Trained
-from mini_ddpm.sampling import DPMSolver, Step, StepFunction, ancestral_step, ddim_step, sample, times
+from mini_ddpm.sampling import DPMSolver, StepFunction, ancestral_step, ddim_step, sample
 from mini_ddpm.training import autocast
 
 BATCH = 250
-
-
-def towards(diffusion: Diffusion, x_t: Tensor, x_0: Tensor, t: int, s: int) -> Tensor:
-    """DDIM's step for a given x_0: Eq. 12, DDIM, without noise."""
-    alpha_bar_t, alpha_bar_s = diffusion.schedule.at(t), diffusion.schedule.at(s)
-    eps = eps_from_x_0(x_t, x_0, alpha_bar_t)
-    return like(alpha_bar_s.sqrt(), x_t) * x_0 + like((1 - alpha_bar_s).sqrt(), x_t) * eps
-
-
-def heun_step(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
-    """DDIM's step with the mean of the x_0 predicted before and after it; the last step is DDIM's.
-
-    Source: Heun's method for d(x / sigma) = x_0 d(alpha / sigma); EDM (2206.00364), Algorithm 1, in other coordinates.
-    """
-    guess = ddim_step(diffusion, model, x_t, t, s)
-    if s == 0:
-        return guess
-    after = diffusion.predict(model, guess.x_t, times(x_t, s)).x_0
-    x_0 = (guess.x_0 + after) / 2
-    return Step(s, towards(diffusion, x_t, x_0, t, s), x_0)
 
 
 def on_an_interval(trained: Trained, y: Tensor, scale: float) -> Model:
@@ -72,11 +53,12 @@ def everywhere(trained: Trained, y: Tensor, scale: float) -> Model:
 
 
 class Way(NamedTuple):
-    """A way to draw: a step function, new for each chain; the number of steps for so many calls; and guidance."""
+    """A way to draw: a step function, new for each chain; the number of steps for so many calls; guidance; variance."""
 
     step: Callable[[], StepFunction]
     steps: Callable[[int], int]
     guide: Callable[[Trained, Tensor, float], Model] = everywhere
+    variance: Variance | None = None  # None for the run's own
 
 
 SAMPLERS = {
@@ -87,6 +69,7 @@ SAMPLERS = {
     "dpm-solver": Way(DPMSolver, lambda calls: calls),
     "dpm-solver, guided in the middle": Way(DPMSolver, lambda calls: calls, on_an_interval),
 }
+WAYS = SAMPLERS | {"ancestral, beta": Way(lambda: ancestral_step, lambda calls: calls, variance=fixed_large)}
 
 
 def autocasted(model: Model) -> Model:
@@ -101,8 +84,9 @@ def autocasted(model: Model) -> Model:
 
 def drawn(trained: Trained, name: str, calls: int, labels: Tensor, seed: int, scale: float) -> Tensor:
     """Digits (n, 1, 28, 28) with these labels (n,)."""
-    way = SAMPLERS[name]
-    diffusion = replace(trained.diffusion, steps=way.steps(calls))
+    way = WAYS[name]
+    variance = way.variance or trained.diffusion.variance
+    diffusion = replace(trained.diffusion, steps=way.steps(calls), variance=variance)
     images = []
     for k, y in enumerate(labels.split(BATCH)):
         torch.manual_seed(1000 * seed + k)
@@ -125,8 +109,10 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--calls", type=int, nargs="+", default=[5, 8, 10, 15, 20, 30, 50, 100])
-    parser.add_argument("--out", type=Path, default=Path("data/bench/calls.json"))
+    parser.add_argument("--samplers", nargs="+", choices=WAYS, default=[*SAMPLERS])
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/calls.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
 
     trained = runs.open_run(asked.run, torch.device("cpu"))
     settings = {
@@ -145,14 +131,15 @@ def main() -> None:
     )
     heldout = load("mnist-5k", "test")
     if not rows:  # as many real digits, in sets that share none
-        for k, part in enumerate(to_model(heldout.images).split(asked.n)):
-            if len(part) == asked.n:
-                figures = ruler(part, heldout.labels[k * asked.n :][: asked.n])
+        torch.manual_seed(0)
+        for k, chosen in enumerate(torch.randperm(len(heldout)).split(asked.n)):
+            if len(chosen) == asked.n:
+                figures = ruler(to_model(heldout.images[chosen]), heldout.labels[chosen])
                 rows.append({"sampler": "real digits", "calls": 0, "n": asked.n, "seed": k, **kept(figures)})
     labels = torch.arange(asked.n) % 10
     for calls in asked.calls:
         for seed in asked.seeds:
-            for name in SAMPLERS:
+            for name in asked.samplers:
                 if (name, calls, asked.n, seed) in done:
                     continue
                 begin = time.perf_counter()

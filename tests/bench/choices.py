@@ -2,7 +2,7 @@
 
 Patches of 2x2, labels, velocity, widths, batch, learning rates, average, steps and guidance are the preset's, and
 the precision. Not carried over: times spread evenly over a batch; and for smalldiffusion, whose loss and sampler are
-its own, the min-SNR weight and half of DDIM's noise.
+its own, the min-SNR weight, half of DDIM's noise, and 24 channels (32, as its norms ask).
 """
 
 import math
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.runs.presets import preset
-from mini_ddpm.schedules import cosine_betas
 from mini_ddpm.training import autocast
 
 CONFIG = preset("mnist-laptop")
@@ -117,7 +116,7 @@ def with_smalldiffusion(data: ImageSet, minutes: float, device: torch.device) ->
     """smalldiffusion's network, loss and sampler."""
     batches = Folded(data, device)
     network = smalldiffusion.Scaled(smalldiffusion.PredV(smalldiffusion.Unet))
-    width = SHAPE.base_channels
+    width = 32  # its norms have 32 groups, so that 24 channels are not to be had
     model = network(
         14,
         4,
@@ -128,8 +127,7 @@ def with_smalldiffusion(data: ImageSet, minutes: float, device: torch.device) ->
         attn_resolutions=(),
         cond_embed=smalldiffusion.CondEmbedderLabel(4 * width, NO_LABEL, TRAINING.label_dropout),
     ).to(device, memory_format=torch.channels_last)
-    schedule = smalldiffusion.Schedule(1000)
-    schedule.sigmas_from_betas(cosine_betas(1000).float())
+    schedule = smalldiffusion.diffusion.ScheduleCosine(1000)
     average = ema_pytorch.EMA(model, beta=TRAINING.ema_decay, update_every=1, update_after_step=0)
     accelerator, optimise = smalldiffusion.diffusion.Accelerator(), optimisation(model, minutes)
 

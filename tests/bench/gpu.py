@@ -2,11 +2,11 @@
 
     make bench-gpu                                  # needs an NVIDIA GPU with 80 GB; 10 minutes
     make bench-gpu ARGS="--batch 128"               # a smaller GPU
-    make bench-gpu ARGS="--tiny --out runs/gpu.json"    # the same code with a tiny network, on any machine
+    make bench-gpu ARGS="--tiny"    # the same code with a tiny network, on any machine
 
 Every contender has the same network shape, batch, data and dropout, in bfloat16, as in steps.py; they take turns. A
 turn is ten steps. The rate is set against that of a large matrix product, measured in the same run. Compiling and
-sampling are reported apart. Results go to data/bench/gpu.json.
+sampling are reported apart. Results go to runs/bench/gpu.json.
 """
 
 import argparse
@@ -97,8 +97,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tiny", action="store_true", help="a tiny network and batch, to try the code on any machine")
-    parser.add_argument("--out", type=Path, default=Path("data/bench/gpu.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/gpu.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     if steps.DEVICE.type != "cuda" and not asked.tiny:
         parser.error("no CUDA GPU here: --tiny tries the code without one")
     small = UNetConfig(base_channels=32, channel_mults=(1, 1), blocks=1, groups=8, dropout=0.1)

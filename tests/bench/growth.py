@@ -1,11 +1,11 @@
 """How cost grows: seconds a training step and peak memory, images drawn a second, one thing changed at a time.
 
-    make bench-growth                       # ten minutes on two CPU cores
+    make bench-growth                       # a quarter of an hour on two CPU cores
     make bench-growth ARGS="--tiny"         # one step each, to try it
 
-Every point is measured in a process of its own, on `mnist-laptop` with one thing changed. Memory is that process's
-peak over its peak before the first step: the network, its optimiser, and what a step needs. Results go to
-data/bench/growth.json and growth.png.
+Every point is measured in a process of its own, on `mnist-laptop` with one thing changed: the median of three rounds.
+Memory is that process's peak over its peak before the first step: the network, its optimiser, and what a step needs.
+Results go to runs/bench/growth.json and growth.png.
 """
 
 import argparse
@@ -137,8 +137,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="one step each, two values of each thing")
     parser.add_argument("--point", nargs=4, help=argparse.SUPPRESS)  # kind, what, value, steps or images
-    parser.add_argument("--out", type=Path, default=Path("data/bench/growth.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/growth.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     if asked.point:
         kind, what, value, size = asked.point
         with parallel.job():
@@ -146,13 +147,18 @@ def main() -> None:
             if parallel.rank() == 0:
                 print(json.dumps(point))
         return
-    rows = []
-    for kind, things, size in (("training", TRAINING, 30), ("drawing", DRAWING, 250)):
-        for what, values in things.items():
-            for value in values[:2] if asked.tiny else values:
-                row = {"what": what, "value": value, **measured(kind, what, value, 1 if asked.tiny else size)}
-                rows.append(row)
-                print(row, flush=True)
+    found: dict[tuple[str, int], list[dict]] = {}
+    for _ in range(1 if asked.tiny else 3):  # rounds, so that a slow moment of the machine does not hit one point alone
+        for kind, things, size in (("training", TRAINING, 30), ("drawing", DRAWING, 250)):
+            for what, values in things.items():
+                for value in values[:2] if asked.tiny else values:
+                    point = measured(kind, what, value, 1 if asked.tiny else size)
+                    found.setdefault((what, value), []).append(point)
+                    print(what, value, point, flush=True)
+    rows = [
+        {"what": what, "value": value, **{key: statistics.median(point[key] for point in points) for key in points[0]}}
+        for (what, value), points in found.items()
+    ]
     write_json(asked.out, {"preset": "mnist-laptop", "machine": runs.machine(CPU), "rows": rows})
     drawn(rows).savefig(asked.out.with_suffix(".png"), dpi=100)
 

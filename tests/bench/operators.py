@@ -4,7 +4,7 @@
     make bench-operators ARGS="--steps 1"
 
 Shares are of the time that the CPU spends in each operator itself, as torch's profiler counts it. *python and overhead*
-is what the wall clock has beyond that. Results go to data/bench/operators.json.
+is what the wall clock has beyond that. Results go to runs/bench/operators.json.
 """
 
 import argparse
@@ -94,8 +94,9 @@ def main() -> None:
     """Profile every step, and print and store the shares."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/operators.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/operators.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, (unet, batch) in SHAPES.items():
         torch.manual_seed(0)

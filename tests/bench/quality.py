@@ -6,7 +6,7 @@
 Every recipe trains on the 4,000 embedded images, kept in memory, and draws with at most 25 network evaluations
 (`mini_ddpm`: its preset's chain). "recommended" is what the peer's README or example trains with, made for a GPU;
 "narrow" is the same code at 32 channels and batch 64, which suits a laptop better; these recipes are unconditional.
-"our choices" is their code with the choices of `mnist-laptop`, labels too: choices.py. Results go to data/bench/.
+"our choices" is their code with the choices of `mnist-laptop`, labels too: choices.py. Results go to runs/bench/.
 """
 
 import argparse
@@ -216,8 +216,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--n", type=int, default=200, help="images drawn; FD depends on it")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--out", type=Path, default=Path("data/bench/quality.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/quality.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     settings = {"machine": runs.machine(DEVICE), "minutes": asked.minutes, "n": asked.n}
     rows, jury, sheet = kept_rows(asked.out, settings), Jury(), []
     for name in names:

@@ -6,7 +6,7 @@
 Every network takes `--steps` steps of 32 of the 4,000 images, about what five minutes allow on two cores without
 bfloat16, and draws digits in the same two ways. Each choice costs the same time a step. Rows that are already in the
 file are kept, so that an interrupted call goes on. The seeds are not those on which the recipe was chosen.
-Results go to data/bench/recipe.json.
+Results go to runs/bench/recipe.json.
 """
 
 import argparse
@@ -67,8 +67,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
     parser.add_argument("--choices", nargs="+", choices=CHOICES, default=[*CHOICES])
     parser.add_argument("--n", type=int, default=2000)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/recipe.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/recipe.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(CPU)}
     settings["preset"] = json.loads(json.dumps(preset("mnist-laptop").to_json()))

@@ -1,11 +1,11 @@
 """Train a CIFAR-10 preset, and keep what notebook 13 shows of it: loss, rate, and samples as training went on.
 
-    .venv/bin/python tests/bench/record.py cifar10-laptop                        # an hour or two on two CPU cores
-    .venv/bin/python tests/bench/record.py cifar10-25min --minutes 25 --compile  # on an H100-class GPU
+    python tests/bench/record.py cifar10-laptop                        # an hour or two on two CPU cores
+    python tests/bench/record.py cifar10-25min --minutes 25 --compile  # on an H100-class GPU
 
-The run goes to runs/PRESET, and an interrupted call goes on from there. Its averaged weights go to
-data/weights/cifar10.safetensors (in shards if they are large), the record to data/bench/cifar10.json, and the samples
-to data/bench/cifar10-samples.png: a row each time, from the same noise.
+The run goes to runs/PRESET, and an interrupted call goes on from there. To runs/bench, or where --out says, go the
+averaged weights, cifar10.safetensors (in shards if they are large), the record, cifar10.json, and the samples,
+cifar10-samples.png: a row each time, from the same noise. The shipped ones stay as they are.
 """
 
 import argparse
@@ -53,8 +53,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="where weights/ and bench/ are")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="a folder")
     asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
 
     device, folder, config = runs.pick_device(asked.device), Path("runs") / asked.preset, preset(asked.preset)
     config = replace(config, training=replace(config.training, steps=asked.steps or config.training.steps))
@@ -76,10 +77,10 @@ def main() -> None:
     rows = runs.read_metrics(folder)
     pictures = [Image.open(folder / f"row-{k}.png") for k in range(1, len(steps) + 1)]
     sheet = stacked(pictures)
-    write_whole(asked.data / "bench" / "cifar10-samples.png", lambda file: sheet.save(file, "PNG"))
-    weights = runs.export(str(folder), asked.data / "weights" / "cifar10.safetensors")
+    write_whole(asked.out / "cifar10-samples.png", lambda file: sheet.save(file, "PNG"))
+    weights = runs.export(str(folder), asked.out / "cifar10.safetensors")
     record = {
-        "command": " ".join(["tests/bench/record.py", *sys.argv[1:]]),
+        "command": " ".join(["python tests/bench/record.py", *sys.argv[1:]]),
         "preset": asked.preset,
         "steps": total,
         "batch_size": run.config.training.batch_size,
@@ -92,7 +93,7 @@ def main() -> None:
         "rows_of_samples": steps,
         "metrics": [{k: round(v, 5) for k, v in row.items()} for row in rows[:: max(1, len(rows) // 300)]],
     }
-    write_json(asked.data / "bench" / "cifar10.json", record)
+    write_json(asked.out / "cifar10.json", record)
     print(json.dumps({k: v for k, v in record.items() if k != "metrics"}, indent=1))
 
 

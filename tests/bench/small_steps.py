@@ -1,6 +1,8 @@
 """Ten digits on the way back of notebook 00: 1000 small steps, of which six stops are kept.
 
-.venv/bin/python tests/bench/small_steps.py        # a minute on a CPU core
+    python tests/bench/small_steps.py        # a minute on a CPU core
+
+They go to runs/bench/small-steps.safetensors; the page shows the shipped file.
 """
 
 import argparse
@@ -16,8 +18,9 @@ from mini_ddpm.files import write_tensors
 def main() -> None:
     """Walk, and keep the stops in half precision."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("data") / p00.STORED)
+    parser.add_argument("--out", type=Path, default=Path("runs") / p00.STORED)
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
 
     trained = runs.open_run("mnist", torch.device("cpu"))
     torch.manual_seed(0)

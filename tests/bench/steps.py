@@ -5,11 +5,10 @@
 
 Every contender works at the same network shape, on the same images, with dropout 0.1, gradient clipping,
 AdamW and a moving average. They take turns within each round, so that a slow moment of the machine
-hits all of them; ratios are taken round by round. Results go to data/bench/.
+hits all of them; ratios are taken round by round. Results go to runs/bench/steps.json.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from mini_ddpm import parallel
 from mini_ddpm.course.architecture import flop_counter
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
+from mini_ddpm.files import write_json
 from mini_ddpm.losses import simple_loss
 from mini_ddpm.runs import machine
 from mini_ddpm.sampling import ancestral_step
@@ -299,13 +299,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(SHAPES), help="small, cifar10; both by default")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/steps.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/steps.json"))
     arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     bf16 = has_bf16(DEVICE)  # as this package trains there, and so all of them
     where = machine(DEVICE)
     print(where, flush=True)
     rows = [row for name in arguments.networks for row in compare(name, bf16, arguments.rounds)]
-    arguments.out.write_text(json.dumps({"machine": where, "rows": rows}, indent=1) + "\n")
+    write_json(arguments.out, {"machine": where, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """FD-judge against the number of sampling steps, for four choices of variance, with the shipped `mnist-improved`.
 
-    .venv/bin/python tests/bench/strided.py               # an hour on a CPU core, most of it for the full chain
-    .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 25 50 100 250       # another hour
-    .venv/bin/python tests/bench/strided.py --n 1000 --steps 10 --seed 1 --out data/bench/strided-seed1.json
+    python tests/bench/strided.py               # an hour on a CPU core, most of it for the full chain
+    python tests/bench/strided.py --n 1000 --steps 10 25 50 100 250       # another hour
+    python tests/bench/strided.py --n 1000 --steps 10 --seed 1 --out runs/bench/strided-seed1.json
 
 Digits are drawn with labels and without guidance. Rows that are already in the file are kept, so that an
-interrupted call goes on. Results go to data/bench/strided.json, which notebook 10 shows.
+interrupted call goes on. Results go to runs/bench/strided.json; notebook 10 shows data/bench/strided.json.
 """
 
 import argparse
@@ -34,8 +34,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 25, 50, 100, 250, 4000])
-    parser.add_argument("--out", type=Path, default=Path("data/bench/strided.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/strided.json"))
     asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
 
     trained = runs.open_run(asked.run, runs.pick_device(None))
     settings = {

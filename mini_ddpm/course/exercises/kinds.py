@@ -211,7 +211,11 @@ class Predict(Exercise):
 
     def praise(self, answer: float | Sequence[float]) -> str:
         """The exact number."""
-        return f"Exactly: {', '.join(f'{number:.4g}' for number in np.atleast_1d(self.answer))}."
+        return f"Exactly: {', '.join(map(_told_number, np.atleast_1d(self.answer)))}."
+
+
+def _told_number(number: float) -> str:
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:.4g}"
 
 
 class Choose(Exercise):

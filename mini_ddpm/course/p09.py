@@ -1,0 +1,223 @@
+"""Notebook 09: the cases in the order of admission, what was measured of them, and the figures with their alt texts."""
+
+import json
+from contextlib import nullcontext
+from functools import cache
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
+from torch import Tensor
+
+from mini_ddpm.course import patients
+from mini_ddpm.course.clinic import FAULTS, Fault
+from mini_ddpm.course.figures import IMAGE, OTHER, RESULT, show
+from mini_ddpm.data import load
+from mini_ddpm.files import read_tensors, shipped
+from mini_ddpm.runs.pictures import pixel_grid
+from mini_ddpm.unet import UNet
+
+REAL = "real digits"
+STORED, NETWORKS = "bench/clinic.json", "bench/clinic.safetensors"  # made by tests/bench/clinic.py
+
+
+class Case(NamedTuple):
+    """A patient under a number, and what is seen of it, in words."""
+
+    patient: str
+    seen: str
+
+    @property
+    def fault(self) -> Fault:
+        """The changed line."""
+        return FAULTS[self.patient]
+
+
+HEALTHY_CURVES = "both curves of the loss lie on the healthy stripes"
+CASES = {  # in the order of admission
+    1: Case(
+        "too long a memory",
+        "Below ten healthy digits stand ten squares of noise. The loss in training falls within the healthy stripe, "
+        "but the loss at each t, from 1 to 1000, is between 0.8 and 1.01, far above the healthy one from t = 30 on.",
+    ),
+    2: Case("place for time", f"Below ten healthy digits stand scribbles on black; {HEALTHY_CURVES}."),
+    3: Case(
+        "shown on the wrong scale", f"Below ten healthy digits stand the same ten digits on grey; {HEALTHY_CURVES}."
+    ),
+    4: Case(
+        "away from the label",
+        f"Below the digits 0 to 9 stand ten shapes much like digits, none like the one above it; {HEALTHY_CURVES}.",
+    ),
+    5: Case(
+        "noise in the last step",
+        f"Below ten healthy digits stand the same ten digits with faint grain on the black; {HEALTHY_CURVES}.",
+    ),
+    6: Case("rand for randn", f"Below ten healthy digits stand thick white blots on grey; {HEALTHY_CURVES}."),
+    7: Case(
+        "data in [0, 1]",
+        "Below ten healthy digits stand digits on grey. The loss in training falls to half the healthy one, and "
+        "the loss "
+        "at each t lies below the healthy stripe everywhere.",
+    ),
+    8: Case("another schedule", f"Below ten healthy digits stand torn and bent strokes with grain; {HEALTHY_CURVES}."),
+}
+WARD_SEEN = (
+    "Two panels of dots, a row a patient. The eight cases lie outside the grey stripe in at least one panel. The five "
+    "carriers below the line lie on it or close to it in both. Real digits lie beyond its good end."
+)
+CARRIERS = ("v read as eps", "clamp without effect", "t off by one", "rand at the start", "schedule in float32")
+
+
+# --- what was measured ------------------------------------------------------------------------------------
+
+
+@cache
+def stored() -> dict[str, Any]:
+    """The file of measurements, whole."""
+    return json.loads(shipped(STORED).read_text(encoding="utf-8"))
+
+
+def rows(patient: str) -> list[dict[str, Any]]:
+    """What was measured of a patient, a row a seed."""
+    return [row for row in stored()["rows"] if row["patient"] == patient]
+
+
+def band(patient: str, key: str) -> tuple[float, float]:
+    """The least and the most of a number over the seeds."""
+    found = [row[key] for row in rows(patient)]
+    return min(found), max(found)
+
+
+def read_right(patient: str) -> str:
+    """How many of the digits the judge reads as what was asked for, seed by seed."""
+    return ", ".join(f"{row['accuracy'] * stored()['n']:.0f}" for row in rows(patient))
+
+
+def told(patient: str) -> str:
+    """Accuracy and distance to real digits over the seeds, and the healthy ones' of the same seeds beside them."""
+    lines = [f"{'':9} {'broken':22} healthy, the same seeds"]
+    for key, name in (("accuracy", "accuracy"), ("fd_judge", "FD-judge")):
+        here, healthy = (" ".join(f"{row[key]:6.3g}" for row in rows(whose)) for whose in (patient, "healthy"))
+        lines.append(f"{name:9} {here:22} {healthy}")
+    return "\n".join(lines)
+
+
+def summary() -> str:
+    """How the healthy network was trained, and its numbers over the seeds, beside those of real digits."""
+    weights = sum(weight.numel() for weight in network("healthy").parameters())
+    lines = [f"{weights:,} weights, {stored()['steps']:,} steps of 32 digits; {stored()['n']} digits a seed"]
+    lines.append(f"{'':12}  accuracy                FD-judge")
+    for name, patient, prefix in (("healthy", "healthy", ""), ("raw weights", "healthy", "raw_"), ("real", REAL, "")):
+        found = rows(patient)
+        numbers = ("  ".join(f"{row[prefix + key]:6.3f}" for row in found) for key in ("accuracy", "fd_judge"))
+        lines.append(f"{name:12}  {'  '.join(numbers)}")
+    return "\n".join(lines)
+
+
+# --- drawing, live ----------------------------------------------------------------------------------------
+
+
+@cache
+def network(patient: str) -> UNet:
+    """The network a patient draws with, of one seed."""
+    name = patient if patient in FAULTS and FAULTS[patient].trains else "healthy"
+    tensors, _ = read_tensors(shipped(NETWORKS))
+    found = UNet(patients.SHAPE).eval().requires_grad_(False)
+    found.load_state_dict({key: tensors[f"{name}.{key}"].float() for key in found.state_dict()})
+    return found
+
+
+def ten(patient: str) -> Tensor:
+    """The digits 0 to 9 as they are seen with the fault at work, from the same noise for all: (10, 1, 28, 28) uint8."""
+    with FAULTS[patient].planted() if patient in FAULTS else nullcontext():
+        return patients.draw(network(patient), torch.arange(10), 0)
+
+
+# --- figures ----------------------------------------------------------------------------------------------
+
+
+def admit(number: int) -> None:
+    """A case as it comes in: its digits below the healthy ones, its loss in training and at each t."""
+    case = CASES[number]
+    figure = plt.figure(figsize=(9.5, 5.6))
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.25))
+    pixels = torch.cat([ten("healthy"), ten(case.patient)]).numpy()
+    top = figure.add_subplot(grid[0, :])
+    digits(top, pixels, ("healthy", f"case {number}"))
+    counts = f"healthy {read_right('healthy')}; case {number} {read_right(case.patient)}"
+    top.set_title(f"Read as what was asked for, of {stored()['n']}, three seeds: {counts}")
+    left, right = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[1, 1])
+    curve = np.arange(len(rows("healthy")[0]["loss"]))
+    _beside_healthy(left, (curve + 0.5) * stored()["steps_to_a_point"], case.patient, "loss", f"case {number}")
+    left.set(yscale="log", xlabel="step of training", ylabel="loss", title="in training: the weights of the moment")
+    _beside_healthy(right, np.array(stored()["times"]), case.patient, "loss_at_times", f"case {number}")
+    right.set(
+        xscale="log", yscale="log", xlabel="t", ylabel="loss at t", title="on digits held out: the average, which draws"
+    )
+    for axes in (left, right):
+        axes.set_yticks((0.05, 0.1, 0.2, 0.5, 1), ("0.05", "0.1", "0.2", "0.5", "1"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    left.legend()
+    show(figure, f"{case.seen} Read as what was asked for, of {stored()['n']} digits: {counts}.")
+
+
+def digits(axes: Axes, pixels: np.ndarray, names: tuple[str, ...]) -> None:
+    """Rows of ten digits, (10 rows, 1, 28, 28) uint8, each row with its name."""
+    axes.imshow(pixel_grid(pixels, columns=10), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_yticks([60 * k + 32 for k in range(len(names))], names)
+    axes.set_xticks([])
+    axes.grid(False)
+
+
+def _beside_healthy(axes: Axes, across: np.ndarray, patient: str, key: str, name: str) -> None:
+    healthy = np.array([row[key] for row in rows("healthy")])
+    axes.fill_between(across, healthy.min(0), healthy.max(0), color=OTHER, alpha=0.5, label="healthy, three seeds")
+    for k, row in enumerate(rows(patient)):
+        axes.plot(across, row[key], color=IMAGE, linewidth=1.2, label=f"{name}, three seeds" if k == 0 else None)
+
+
+def draw_healthy() -> None:
+    """The healthy patient, ten digits, beside as many that were held out."""
+    held_out = load("mnist-5k", "test")
+    real = torch.stack([held_out.images[held_out.labels == digit][0] for digit in range(10)])
+    figure, axes = plt.subplots(figsize=(9.5, 2.1))
+    digits(axes, torch.cat([real, ten("healthy")]).numpy(), ("real", "healthy"))
+    low, high = band("healthy", "accuracy")
+    axes.set_title(f"Of {stored()['n']} healthy digits a judge reads {low:.1%} to {high:.1%} as what was asked for")
+    show(figure, "Two rows of the digits 0 to 9: real ones above, drawn ones below; all of them can be read.")
+
+
+def draw_carriers() -> None:
+    """Ten digits of each carrier, from the same noise as the healthy ones."""
+    figure, axes = plt.subplots(figsize=(9.5, 5.8))
+    pixels = torch.cat([ten(name) for name in ("healthy", *CARRIERS)])
+    digits(axes, pixels.numpy(), ("healthy", *(f"line {k + 1}" for k in range(len(CARRIERS)))))
+    axes.set_title("Five changed lines, and ten digits of each")
+    show(
+        figure,
+        "Six rows of the digits 0 to 9, the healthy ones and five others: all can be read, and row by row they are "
+        "the same digits but for the thickness of a stroke.",
+    )
+
+
+def draw_ward() -> None:
+    """Accuracy and distance to real digits of all patients, a dot a seed, and what is healthy as a stripe."""
+    names = [REAL, *(case.patient for case in CASES.values()), *CARRIERS]
+    labels = ["real digits", *(f"{k}: {case.patient}" for k, case in CASES.items()), *CARRIERS]
+    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.3 * len(names) + 1.2), sharey=True)
+    for axes, what in zip(panels, ("accuracy", "fd_judge"), strict=True):
+        low, high = band("healthy", what)
+        axes.axvspan(low, high, color=OTHER, alpha=0.5, label="healthy, three seeds")
+        for place, patient in enumerate(names):
+            found = [row[what] for row in rows(patient)]
+            axes.plot(found, [place] * len(found), "o", color=RESULT if patient == REAL else IMAGE, alpha=0.8)
+        axes.axhline(len(CASES) + 0.5, color=RESULT, linewidth=0.8)
+    panels[0].set(xlabel="accuracy", title="Read as what was asked for", xlim=(-0.03, 1.03))
+    panels[0].set_yticks(range(len(names)), labels)
+    panels[0].invert_yaxis()
+    panels[1].set(xscale="log", xlabel="FD-judge", title="Distance to real digits")
+    panels[1].legend(loc="lower right")
+    show(figure, WARD_SEEN)

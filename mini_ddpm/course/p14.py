@@ -1,0 +1,228 @@
+"""Notebook 14: what this course found beside the papers, from `data/bench`, as tables and figures with alt text."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import Tensor
+
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.stored import precision, spread, stored
+from mini_ddpm.course.tables import Table
+from mini_ddpm.files import read_tensors, shipped
+from mini_ddpm.runs.presets import preset
+from mini_ddpm.schedules import linear_betas
+
+LOSSES = ("L", "L, t by weight", "L_simple")
+MEASURES = {  # of the duel: key -> its name in the table, digits
+    "bits_per_dim": ("bits/dim", 2),
+    "standard_error": ("standard error, over images", 2),
+    "L_0": ("of it, L_0", 2),
+    "L_0, not clamped": ("L_0 without the clamp", 2),
+    "fd_judge": ("FD-judge", 2),
+    "accuracy": ("read as their label", 2),
+}
+SAMPLERS = {"fixed-small": (NOISY, "o-"), "fixed-large": (IMAGE, "s--"), "learned-range": (MODEL, "^:")}
+SAMPLERS |= {"ddim": (RESULT, "d-.")}
+ADM_CHANGES = {  # ADM, Table 1: change of FID on ImageNet 128x128 after 700,000 steps; of AdaGN, Table 3
+    "4 heads": -0.54,
+    "attention at 14 and 7": -0.72,
+    "BigGAN resampling": -1.20,
+    "rescaled residuals": 0.16,
+    "AdaGN": 13.06 - 15.08,
+    "all but rescaling": -3.14,
+}
+
+
+class Told:
+    """Stands for a network that knows ten labels and "no label": any function of all three that is not linear."""
+
+    classes = 10
+
+    def __call__(self, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        """(B, C, H, W), (B,), (B,) -> (B, C, H, W)."""
+        return torch.tanh(x_t + (y + t / 100).reshape(-1, 1, 1, 1))
+
+
+told = Told()
+
+
+def bits_table() -> Table:
+    """Bits/dim of the two shipped models whose bound is stored."""
+    tensors, how = read_tensors(shipped("bench/bound.safetensors"))
+    digits, colour = tensors["bits_per_dim"], stored("cifar10-bits")
+    mnist = (float(digits.mean()), float(digits.std() / len(digits) ** 0.5), how["n"], how["machine"])
+    cifar = (colour["bits_per_dim"], colour["standard_error"], colour["n"], colour["machine"])
+    command = "mini-ddpm evaluate"
+    rows = [
+        (
+            name,
+            f"{bits:.3f}",
+            f"{error:.3f}",
+            f"{n}",
+            precision(machine),
+            f"{command} {name} --bits {n} --precision float32",
+        )
+        for name, (bits, error, n, machine) in ((how["run"], mnist), ("cifar10", cifar))
+    ]
+    head = ("model", "bits/dim", "standard error", "test images", "precision", "repeat")
+    return Table(head, rows, "labels given, one training run each; how they were trained: data/weights")
+
+
+def ours_table() -> Table:
+    """What this course trained with the recipe of 2020, as far as it has been."""
+    digits = next(row for row in stored("quality")["rows"] if row["who"] == "mini_ddpm")
+    real = next(row for row in stored("quality")["rows"] if row["who"] == "real, held out")
+    run, drawn = stored("cifar10"), stored("cifar10-evaluation")
+    fd, floor = drawn["FD-cifar10-judge"], drawn["FD-cifar10-judge of test images"]
+    rows = [
+        (
+            "mnist-laptop",
+            f"{digits['optimizer_steps']:,}",
+            "FD-judge",
+            f"{digits['fd_judge']:.3f}",
+            f"{real['fd_judge']:.3f}",
+        ),
+        (run["preset"], f"{run['steps']:,}", "FD-cifar10-judge", f"{fd:.1f}", f"{floor:.1f}"),
+        *((name, f"{preset(name).training.steps:,}", None, None, None) for name in ("cifar10-25min", "cifar10-ddpm")),
+    ]
+    caption = "one training run each; an empty row is not yet measured; how and where: data/bench/README.md"
+    return Table(("preset", "steps", "measured by", "drawn", "real images"), rows, caption)
+
+
+def duel(name: str) -> dict[str, dict[str, list[float]]]:
+    """Three losses compared: loss -> figure -> one value a seed."""
+    rows = stored(name)["rows"]
+    return {loss: {key: [row[key] for row in rows if row["loss"] == loss] for key in MEASURES} for loss in LOSSES}
+
+
+def duel_table(name: str) -> Table:
+    """A stored duel: mean, least and largest over the seeds."""
+    found, record = duel(name), stored(name)
+    seeds = {row["seed"] for row in record["rows"]}
+    rows = [(what, *(spread(found[loss][key], digits) for loss in LOSSES)) for key, (what, digits) in MEASURES.items()]
+    long = " --steps 12000 --seeds 0 --out runs/bench/objective-long.json" if "long" in name else ""
+    caption = (
+        f"{record['steps']:,} steps of 32 images, {len(seeds)} training run{'s' * (len(seeds) > 1)}; "
+        f"{record['n']} digits drawn, {record['bits']} coded\n"
+        f"{record['machine']}\nrepeat: python tests/bench/objective.py{long}"
+    )
+    return Table(("", "L", "L, t by weight", "L_simple"), rows, caption)
+
+
+def draw_sheets(name: str, alt: str) -> None:
+    """The digits that each of the three losses drew, seed 0."""
+    drawn, panels = plt.subplots(3, 1, figsize=(9, 2.5))
+    for k, (axes, loss) in enumerate(zip(panels, ("L", "L, t by weight", "L_simple"), strict=True)):
+        axes.imshow(plt.imread(shipped("bench") / f"{name}-{k}.png"), cmap="gray")
+        axes.set_ylabel(loss, rotation=0, ha="right", va="center")
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+    show(drawn, alt)
+
+
+def weight_table() -> Table:
+    """Where the weight of L lies, and where evenly drawn times do."""
+    betas = linear_betas(1000)
+    weights = betas / (2 * (1 - betas) * (1 - torch.cumprod(1 - betas, dim=0)))  # sigma^2 = beta
+    parts = [(1, 20), (21, 500), (501, 1000)]
+    share = [float(weights[first - 1 : last].sum() / weights.sum()) for first, last in parts]
+    rows = [
+        (f"{first} to {last}", f"{part:.0%}", f"{(last - first + 1) / 1000:.0%}")
+        for (first, last), part in zip(parts, share, strict=True)
+    ]
+    return Table(("t", "of the weight of L", "of all t"), rows, "linear schedule, T = 1000, variance beta")
+
+
+def strided() -> dict[str, dict[int, list[float]]]:
+    """FD-judge of 1,000 digits: sampler -> steps -> one value a seed; three seeds at ten steps, else one."""
+    found: dict[str, dict[int, list[float]]] = {sampler: {} for sampler in SAMPLERS}
+    for name in ("strided", "strided-seed1", "strided-seed2"):
+        for row in stored(name)["rows"]:
+            if row["n"] == 1000:
+                found[row["choice"]].setdefault(row["steps"], []).append(row["fd_judge"])
+    return {sampler: dict(sorted(steps.items())) for sampler, steps in found.items()}
+
+
+def strided_table() -> Table:
+    """The same as a table, and what ten steps cost against 250 with the same seed."""
+    found, record = strided(), stored("strided")
+    steps = [*found["ddim"]]
+    rows = []
+    for sampler, values in found.items():
+        lost = values[10][0] - values[250][0]
+        rows.append((sampler, *(spread(values[k], 3) for k in steps), f"{lost:+.3f}"))
+    caption = (
+        f"FD-judge of 1,000 digits, {record['run']}, seed 0 (at ten steps seeds 0 to 2); {record['machine']}\n"
+        f"repeat: python tests/bench/strided.py --n 1000 --steps {' '.join(map(str, steps))}"
+    )
+    return Table(("sampler", *(f"{k} steps" for k in steps), "10 less 250, seed 0"), rows, caption)
+
+
+def draw_strided() -> None:
+    """FD over the number of steps, a line a sampler; dots for the other seeds at ten steps."""
+    drawn, axes = plt.subplots(figsize=(7.5, 4))
+    for sampler, values in strided().items():
+        colour, style = SAMPLERS[sampler]
+        axes.loglog([*values], [one[0] for one in values.values()], style, color=colour, label=sampler)
+        axes.plot([10] * (len(values[10]) - 1), values[10][1:], style[0], color=colour, alpha=0.5)
+    axes.set(xlabel="sampling steps", ylabel="FD-judge, n = 1000", title="Ten steps hurt the large fixed variance most")
+    axes.set_yticks([0.03, 0.05, 0.1, 0.2], ["0.03", "0.05", "0.1", "0.2"])
+    axes.set_xticks([10, 25, 50, 100, 250], ["10", "25", "50", "100", "250"])
+    axes.minorticks_off()
+    axes.legend()
+    show(
+        drawn,
+        "FD of digits over sampling steps, both logarithmic: the large fixed variance falls from 0.17 to 0.03, the "
+        "small and the learned one from about 0.04 to 0.03, and DDIM stays level at 0.04.",
+    )
+
+
+def changes() -> dict[str, list[float]]:
+    """Change of FD-judge by each of ADM's choices, against the base of the same seed."""
+    values: dict[str, list[float]] = {}
+    for row in stored("ablation")["rows"]:
+        values.setdefault(row["choice"], []).append(row["fd_judge"])
+    base = np.array(values.pop("base"))
+    return {choice: [float(d) for d in np.array(fd) - base] for choice, fd in values.items()}
+
+
+def changes_table() -> Table:
+    """Ours beside the paper's: only signs compare."""
+    record, found = stored("ablation"), changes()
+    rows = [
+        (choice, *(f"{d:+.2f}" for d in ours), f"{ADM_CHANGES[choice]:+.2f}", "yes" if agrees(choice, ours) else "no")
+        for choice, ours in found.items()
+    ]
+    caption = (
+        f"change of FD-judge against the base of the same seed; {record['steps']:,} steps of 32, "
+        f"n = {record['n']} digits\n"
+        f"{record['machine']}; repeat: python tests/bench/ablation.py\nthe paper: FID, ADM, Tables 1 and 3"
+    )
+    return Table(("choice", "seed 0", "seed 1", "seed 2", "paper, FID", "its sign, every seed"), rows, caption)
+
+
+def agrees(choice: str, ours: Sequence[float]) -> bool:
+    """Whether every seed has the paper's sign."""
+    return all(d * ADM_CHANGES[choice] > 0 for d in ours)
+
+
+def draw_changes() -> None:
+    """Each choice's change, a dot a seed, and the paper's sign."""
+    (drawn, axes), found = plt.subplots(figsize=(8, 3.4)), changes()
+    for k, (choice, ours) in enumerate(found.items()):
+        colour = RESULT if agrees(choice, ours) else OTHER
+        axes.plot(ours, [k] * len(ours), "o", color=colour, markersize=8)
+        said = "better" if ADM_CHANGES[choice] < 0 else "worse"
+        axes.annotate(f"the paper: {said}", (0.13, k), va="center", fontsize=9)
+    axes.axvline(0, color=RESULT, linewidth=1)
+    axes.set_yticks(range(len(found)), [*found])
+    axes.set(xlabel="change of FD-judge (below 0 is better), one dot a seed", xlim=(-0.25, 0.23))
+    axes.set_title("Black: all three seeds have the paper's sign")
+    axes.invert_yaxis()
+    show(
+        drawn,
+        "Three dots for each of six choices around a line at zero. Only rescaled residuals, all three worse, and all "
+        "but rescaling, all three better, are black; the others' dots lie on both sides.",
+    )

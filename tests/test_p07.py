@@ -1,0 +1,99 @@
+"""Notebook 07: its floors against losses measured in another way, and its folder of pictures."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from mini_ddpm.course import p05, p07
+from mini_ddpm.course.toys import TWO_PEAKS
+from mini_ddpm.data import folder
+from mini_ddpm.diffusion import Diffusion, predict_v
+from mini_ddpm.losses import simple_loss
+from mini_ddpm.schedules import NoiseSchedule, linear_betas
+
+PROCESS = Diffusion(NoiseSchedule.from_betas(linear_betas(1000)), clip=None)
+VELOCITY = replace(PROCESS, parameterization=predict_v)
+
+
+def blank(x_t, t):
+    return torch.zeros_like(x_t)
+
+
+def test_the_distance_from_the_best_network_is_the_loss_less_the_floor():
+    torch.manual_seed(0)
+    x_0, best = TWO_PEAKS.draw(200_000).x.float(), p07.best_on_peaks(PROCESS)
+    times = [1, 50, 200]
+    above = p07.distance(PROCESS, blank, best, x_0, times)
+    assert above.dtype == torch.float32
+    floor = torch.tensor([p05.floor(PROCESS.schedule.at(time))[0] for time in times])
+    assert (floor + above).tolist() == pytest.approx([1, 1, 1], abs=0.01)  # of the answer 0
+    assert p07.distance(PROCESS, best, best, x_0[:10], times).max() == 0
+
+
+def test_who_knows_a_finite_set_answers_with_its_mean_image():
+    """One image is known at every t; of two, noise that hides everything leaves their mean."""
+    torch.manual_seed(0)
+    two, eps = torch.randn(2, 1, 4, 4), torch.randn(6, 1, 4, 4)
+    for process in (PROCESS, VELOCITY):
+        one = p07.perfect(process, two[:1])
+        t = torch.tensor([1, 2, 30, 400, 999, 1000])
+        assert simple_loss(process, one, two[:1].expand(6, -1, -1, -1), t, eps).max() < 1e-6
+    blind = p07.perfect(VELOCITY, two)(eps, torch.full((6,), 1000))
+    assert blind.shape == eps.shape
+    expected = VELOCITY.schedule.at(1000).sqrt() * eps - two.mean(0)
+    assert torch.allclose(blind.mean(0), expected.mean(0).float(), atol=0.1)
+
+
+def test_who_is_told_the_label_knows_more():
+    torch.manual_seed(0)
+    x_0, y = torch.randn(6, 1, 4, 4), torch.tensor([0, 0, 1, 1, 2, 2])
+    labelled, alone = p07.perfect(VELOCITY, x_0, y), p07.perfect(VELOCITY, x_0)
+    x_t, t = torch.randn(6, 1, 4, 4), torch.full((6,), 900)
+    answers = labelled(x_t, t, y=y)
+    for label in range(3):
+        those = p07.perfect(VELOCITY, x_0[y == label])
+        assert torch.allclose(answers[y == label], those(x_t[y == label], t[y == label]))
+    torch.manual_seed(1)
+    told = p07.mean_loss(VELOCITY, partial(labelled, y=y.repeat(300)), x_0, rounds=300)
+    torch.manual_seed(1)
+    assert told < p07.mean_loss(VELOCITY, alone, x_0, rounds=300)
+
+
+def test_the_mean_loss_is_over_all_times():
+    seen = []
+    torch.manual_seed(0)
+    x_0 = torch.ones(20, 1, 2, 2)
+    loss = p07.mean_loss(PROCESS, lambda x_t, t: seen.append(t) or blank(x_t, t), x_0, rounds=50)
+    assert seen[0].unique().tolist() == list(range(1, 1001))
+    assert (seen[0].diff() < 0).any()  # not in the order of the images
+    assert loss == pytest.approx(1, abs=0.1)
+
+
+def test_everyone_is_asked_with_the_same_noise():
+    x_0 = torch.randn(50, 1, 2, 2)
+    first, second = (p07.per_t(PROCESS, blank, x_0, [5, 500]) for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(first, p07.of_answer_0(PROCESS, x_0, [5, 500]))
+    squares = p07.of_answer_0(VELOCITY, torch.full((4000, 1, 1, 1), 3.0), [1000])
+    assert float(squares) == pytest.approx(9, rel=0.05)  # at T the velocity is the image, turned around
+
+
+def test_gaps_are_medians_of_the_nearest():
+    known = torch.tensor([[0.0, 0.0], [10.0, 0.0]])
+    cloud = torch.tensor([[1.0, 0.0], [0.0, 3.0], [10.0, 2.0]])[:, :, None, None]
+    assert p07.gaps([cloud, cloud + 0], known[:, :, None, None]).tolist() == [2, 2]
+
+
+def test_pictures_are_made_once_and_a_folder_of_ones_own_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
+    p07.make_pictures(tmp_path / "photos", each=12)
+    own = folder(tmp_path / "photos", 16)
+    assert own.names == ("discs", "squares")
+    assert len(own) == 24
+    corner, middle = own.images[..., 0, 0].float().mean(), own.images[..., 8, 8].float().mean()
+    assert middle > corner + 80
+    (tmp_path / "mine").mkdir()
+    p07.make_pictures(tmp_path / "mine")
+    assert not [*(tmp_path / "mine").iterdir()]

@@ -1,0 +1,138 @@
+"""Notebook 08: its lines against the package, its solvers against exact paths, and verdicts that can be wrong."""
+
+import inspect
+import re
+from functools import partial
+
+import pytest
+import torch
+from sympy import sqrt
+
+import notebooks
+from mini_ddpm.course import bands, p08
+from mini_ddpm.data import load
+from mini_ddpm.diffusion import Diffusion, predict_x_0
+from mini_ddpm.sampling import DPMSolver, ddim_step
+from mini_ddpm.schedules import NoiseSchedule, cosine_betas
+from mini_ddpm.symbolic.notation import alpha_bar, s, t, x
+
+SHORT = NoiseSchedule.from_betas(cosine_betas(40))
+LONG = NoiseSchedule.from_betas(cosine_betas(1000))
+OLD = (x[t] - sqrt(alpha_bar[t]) * x[0]) / sqrt(1 - alpha_bar[t])
+
+
+def test_a_wrong_line_is_not_the_packages():
+    mean = sqrt(alpha_bar[s]) * x[0] + sqrt(1 - alpha_bar[s] - p08.sigma**2) * OLD
+    assert p08.ddim_differs(SHORT, mean) < 1e-11
+    assert p08.ddim_differs(SHORT, sqrt(alpha_bar[s]) * x[0] + sqrt(1 - alpha_bar[s]) * OLD) > 1e-3
+
+
+def test_the_lines_on_the_page_are_the_packages():
+    page = notebooks.read(notebooks.FOLDER / "08_sampling.ipynb")
+    shown = next(c.source for c in page.cells if c.cell_type == "markdown" and "```python" in c.source)
+    code = re.search(r"```python\n(.*?)```", shown, re.S)[1]
+    lines = [line.strip() for line in inspect.getsource(ddim_step).splitlines()]
+    assert all(line.strip() in lines for line in code.splitlines())
+
+
+def test_heun_and_ddim_agree_where_the_guess_never_changes():
+    process = Diffusion(LONG, predict_x_0)
+    image, x_t = torch.full((2, 1, 4, 4), 0.4), torch.randn(2, 1, 4, 4)
+    for now, then in ((900, 500), (30, 0)):
+        one, other = (step(process, lambda x, t: image, x_t, now, then) for step in (p08.heun_step, ddim_step))
+        torch.testing.assert_close(one.x_t, other.x_t)
+
+
+@pytest.mark.parametrize(("new", "times", "factor"), [(lambda: ddim_step, p08.even, 1.7), (DPMSolver, p08.even, 3.5)])
+def test_twice_the_calls_halve_or_quarter_the_error(new, times, factor):
+    end = p08.on_peaks(ddim_step, LONG, p08.even(1000, 1000), 200)[-1].x_t
+    first, second = (
+        float((p08.on_peaks(new(), LONG, times(calls, 1000), 200)[-1].x_t - end).abs().mean()) for calls in (10, 20)
+    )
+    assert first / second > factor
+
+
+def test_with_a_short_last_stride_heun_quarters_its_error_too():
+    end = p08.on_peaks(ddim_step, LONG, p08.even(1000, 1000), 200)[-1].x_t
+    gaps = [
+        float((p08.on_peaks(p08.heun_step, LONG, p08.dense(steps, 1000), 200)[-1].x_t - end).abs().mean())
+        for steps in (5, 10)
+    ]
+    assert gaps[0] / gaps[1] > 3
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_both_kinds_of_walk_end_in_the_datas_density(eta):
+    last = p08.on_peaks(partial(ddim_step, eta=eta), LONG, p08.even(200, 1000), 2000)[-1].x_t
+    assert float((last < -0.3).double().mean()) == pytest.approx(0.35, abs=0.04)
+    assert float(last.var()) == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.parametrize("times", [p08.even, p08.dense])
+@pytest.mark.parametrize("n", [1, 7, 50, 1000])
+def test_lists_of_times_are_chains(times, n):
+    assert len(Diffusion(LONG, timesteps=times(n, 1000)).timesteps) == n + 1
+
+
+def test_real_sets_share_no_digit_and_have_all_classes():
+    held_out = load("mnist-5k", "test")
+    sets = p08.real_sets(held_out, 200)
+    assert [len(one) for one in sets] == [200] * 5
+    assert len({image.numpy().tobytes() for one in sets for image in one}) > 990  # two equal digits may be in the data
+
+
+# --- bands ------------------------------------------------------------------------------------------------
+
+
+def rows(sampler, calls, *values):
+    return [{"sampler": sampler, "calls": calls, "seed": k, "fd_judge": value} for k, value in enumerate(values)]
+
+
+FOUND = bands.of(
+    rows("ddim", 10, 0.1, 0.2, 0.3)
+    + rows("heun", 10, 0.15, 0.25, 0.32)
+    + rows("ancestral", 10, 0.4, 0.5, 0.6)
+    + rows("dpm-solver", 10, 0.3, 0.2, 0.1)
+    + rows("ddim", 20, 0.1)
+    + rows("real digits", 0, 0.05)
+)
+
+
+def test_rows_become_bands_in_the_order_of_their_seeds():
+    assert bands.of(reversed(rows("ddim", 10, 1, 2, 3)))["ddim"][10] == [1, 2, 3]
+    assert "real digits" not in FOUND
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("ancestral", "lower, the bands part"),
+        ("heun", "lower for every seed, by 0.020 to 0.050; the bands overlap"),
+        ("dpm-solver", "no difference found"),
+    ],
+)
+def test_a_verdict_says_how_sure_it_is(other, says):
+    assert bands.verdict(FOUND, 10, other, "ddim").endswith(says)
+    assert bands.verdict(FOUND, 10, "ddim", other).startswith("10 calls: ddim 0.200 (0.100 to 0.300)") or "no" in says
+
+
+def test_a_ranking_leaves_out_what_has_fewer_than_three_seeds():
+    said = "\n".join(bands.ranking(FOUND))
+    assert "10 calls: " in said
+    assert "20 calls" not in said
+    assert "0.100 *" in bands.table(FOUND)
+    assert bands.told([0.1]) == "0.100 (0.100 to 0.100; 1 seed)"
+
+
+def test_the_picture_is_told_in_words():
+    assert "ddim goes from 0.20 at 10 calls to 0.10 at 20" in bands.alt(
+        bands.of(rows("ddim", 10, 0.2) + rows("ddim", 20, 0.1))
+    )
+    bands.draw(FOUND, "title", real=[0.05, 0.1])
+
+
+@pytest.mark.parametrize("name", ["few-steps"])
+def test_stored_rows_have_three_seeds_of_known_samplers(name):
+    found = bands.of(bands.measured(name))
+    assert set(found) <= set(bands.LOOKS)
+    assert all(len(points[calls]) == 3 for points in found.values() for calls in (5, 10, 20, 50))

@@ -1,0 +1,71 @@
+"""Notebook 14: the papers' numbers as they stand in the papers, and what the page says of ours."""
+
+import numpy as np
+import pytest
+import torch
+
+from mini_ddpm.course import p14, p14_papers
+from mini_ddpm.course.exercises.n14 import _how_often
+from mini_ddpm.course.stored import stored
+from mini_ddpm.schedules import linear_betas
+
+
+def test_the_papers_rows_hold_together():
+    """Numbers that stand in two tables are the same in both."""
+    named = {row.model: row for row in p14_papers.DDPM_TABLE_1}
+    assert named["DDPM, L_simple"].fid == float(p14_papers.DDPM_TABLE_2[-1][-1])
+    assert named["DDPM, L"].fid == float(p14_papers.DDPM_TABLE_2[-2][-1])
+    fids = [row.fid for row in p14_papers.DDPM_TABLE_1 if row.fid]
+    assert fids == sorted(fids, reverse=True)  # as the chart's title says, DDPM's is the least
+    assert {row.kind for row in p14_papers.DDPM_TABLE_1} == {*p14_papers.KINDS}
+
+
+def test_of_the_single_choices_one_has_the_papers_sign_with_every_seed():
+    found = p14.changes()
+    assert [choice for choice, ours in found.items() if p14.agrees(choice, ours)] == [
+        "rescaled residuals",
+        "all but rescaling",
+    ]
+    assert {len(ours) for ours in found.values()} == {3}
+    assert found.keys() == p14.ADM_CHANGES.keys()
+    assert not p14.agrees("4 heads", [-1.0, -1.0, 0.1])
+
+
+def test_who_suffers_at_ten_steps():
+    found = p14.strided()
+    lost = {sampler: values[10][0] - values[250][0] for sampler, values in found.items()}
+    assert max(lost, key=lost.get) == "fixed-large"
+    assert min(lost, key=lost.get) == "ddim"
+    assert min(lost.keys() - {"ddim"}, key=lost.get) == "learned-range"
+    for seed in range(3):
+        assert min(found, key=lambda sampler: found[sampler][10][seed]) == "learned-range"
+    assert found["fixed-small"][25][0] < found["ddim"][25][0] < found["fixed-large"][25][0]
+    assert all(max(found, key=lambda sampler: found[sampler][n][0]) == "ddim" for n in (50, 100, 250))
+
+
+def test_the_duel_is_by_seed_and_by_loss():
+    found = p14.duel("objective")
+    rows = [row for row in stored("objective")["rows"] if row["loss"] == "L"]
+    assert found["L"]["fd_judge"] == [row["fd_judge"] for row in rows]
+    assert len(p14.duel_table("objective-long").rows) == len(p14.MEASURES)
+
+
+def test_where_the_weight_lies():
+    share = _how_often(linear_betas(1000)).cumsum(0)
+    assert [row[1] for row in p14.weight_table().rows] == [
+        f"{part:.0%}" for part in np.diff([0, *share[[19, 499, 999]].tolist()])
+    ]
+
+
+def test_bits_are_those_of_the_stored_bounds():
+    (_, digits, error, n, precision, how), (_, colour, *_) = p14.bits_table().rows
+    assert (digits, error, n, precision) == ("1.316", "0.027", "100", "float32")
+    assert how == "mini-ddpm evaluate mnist-improved --bits 100 --precision float32"
+    assert float(colour) == pytest.approx(stored("cifar10-bits")["bits_per_dim"], abs=1e-3)
+
+
+def test_what_stands_for_a_network_tells_labels_apart():
+    x, t = torch.randn(2, 1, 3, 3), torch.tensor([5, 5])
+    one, other = p14.told(x, t, torch.tensor([1, 2])), p14.told(x, t, torch.tensor([1, 3]))
+    assert torch.equal(one[0], other[0])
+    assert not torch.equal(one[1], other[1])
