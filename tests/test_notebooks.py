@@ -189,11 +189,15 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "13_cifar10": ("mean = (first + second) / 2", "mean = first + second"),
     "14_results": ("x_t = a_t.sqrt() * x_0 + (1 - a_t).sqrt() * eps", "x_t = a_t * x_0 + (1 - a_t) * eps"),
     "15_one_family": ("F_t = -network", "F_t = network"),
-    "11_likelihood": ("edges = (levels[1:] + levels[:-1]) / 2", "edges = levels[1:]"),
+    "11_likelihood": ("true = step * spread[:-1] / spread[1:]", "true = step * spread[1:] / spread[:-1]"),
 }
 
 
-FOUND_BY = {"08b_on_one_page": "from mini_ddpm.guidance import", "09_clinic": "examine("}  # else by the cell itself
+FOUND_BY = {  # else by the cell itself
+    "08b_on_one_page": "from mini_ddpm.guidance import",
+    "09_clinic": "examine(",
+    "11_likelihood": "p11.draw_variances(",
+}
 
 
 def planted(path):
