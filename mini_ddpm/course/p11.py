@@ -103,8 +103,8 @@ def draw_lost(lengths: Sequence[int], lost: Mapping[str, Sequence[float]]) -> No
     show(
         figure,
         "Bits lost against the number of steps. The line of one bell lies at zero from 1 step to 100. Two clusters "
-        "lose 1.35 bits in one step, 0.65 in five and less than 0.01 in a hundred; the two peaks of the course lose less, "
-        "0.15 in five.",
+        "lose 1.35 bits in one step, 0.65 in five and less than 0.01 in a hundred; the two peaks of the course lose "
+        "less, 0.15 in five.",
     )
 
 
@@ -195,10 +195,12 @@ def draw_elsewhere(rows: Mapping[str, list[dict]], times: Sequence[int]) -> None
     axes.set(xscale="log", yscale="log", xlabel="$t$", ylabel="term, divided by the shipped network's")
     axes.set_title("What training for the last step does to all the others")
     axes.legend()
-    show(figure, ELSEWHERE)
-
-
-ELSEWHERE = "To be written once it is measured, and not before that has happened."
+    show(
+        figure,
+        "Terms in units of the shipped network's, both axes logarithmic. After training at t = 1 alone the term at "
+        "t = 1 is 0.7, but that at t = 2 is 7, and the curve comes down slowly to 1.2 at t = 3000. With every doubling "
+        "alike it is 0.7 at t = 1, 0.9 at t = 2 and close to 1 from there on; the control is close to 1 everywhere.",
+    )
 
 
 def progressive(stored: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

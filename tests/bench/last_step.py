@@ -151,7 +151,8 @@ def main() -> None:
             ("all times alike", alike, asked.steps),
         ):
             rows.append(row(name, seed, process, learn(process, model, draw, steps, seed), *judged, None))
-    what = {"n": asked.n, "alone": asked.alone, "steps": asked.steps, "machine": runs.machine(torch.device("cpu"))}
+    where = runs.machine(torch.device("cpu")).replace("bfloat16", "float32")  # as here
+    what = {"n": asked.n, "alone": asked.alone, "steps": asked.steps, "machine": where}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(what | {"times": TIMES, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
