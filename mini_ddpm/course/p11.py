@@ -193,6 +193,9 @@ def draw_elsewhere(rows: Mapping[str, list[dict]], times: Sequence[int]) -> None
         axes.fill_between(times, ratio.min(axis=0), ratio.max(axis=0), color=colour, alpha=0.2)
     axes.axhline(1, color=RESULT, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="$t$", ylabel="term, divided by the shipped network's")
+    axes.set_yticks([0.7, 1, 2, 4, 7], ["0.7", "1", "2", "4", "7"])
+    axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    axes.minorticks_off()
     axes.set_title("What training for the last step does to all the others")
     axes.legend()
     show(
