@@ -176,7 +176,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Implement(
-        r"The smallest finite set: the data are the two numbers $-1$ and $1$, equally often. Write `floor_of_two(bar, eps)`: "
+        "The smallest finite set: the data are $-1$ and $1$, equally often. Write `floor_of_two(bar, eps)`: "
         r"mix each of the two with each noise of `eps`, (M,), at $\bar\alpha_t$ = `bar` (a tensor without dimensions), "
         "let the perfect player answer, and return the mean squared error of the *noise* over all 2 M rounds: "
         "`q.check(floor_of_two)`.",
