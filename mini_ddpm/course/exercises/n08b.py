@@ -36,8 +36,8 @@ EXERCISES: tuple[Exercise, ...] = (
         r"*The noise instead of $v$.* DDPM's network predicts $\epsilon$. Two lines of the page change: the target "
         "becomes `eps`, and `reverse_step` must make its guess of the image from the noise. Write that line: "
         "`guess(x_t, eps, a)`, with `a` for $\\bar\\alpha_t$. `q.check(guess)`. "
-        "(Before you train with it, take DDPM's schedule, of the next exercise: with this page's, an error of the noise at "
-        "$t = T$ is one of 20,291 times its size in the image.)",
+        "(Before you train with it, take DDPM's schedule, of the next exercise: with this page's, an error of 1 in the "
+        "noise at $t = T$ is one of 20,291 in the image.)",
         _guess,
         "`(x_t - (1 - a).sqrt() * eps) / a.sqrt()`: Eq. 4, solved for $x_0$. The root of $\\bar\\alpha_t$ below is "
         "what makes a wrong noise so costly near $t = T$, and why this page has $v$.",
