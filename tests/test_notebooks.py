@@ -189,7 +189,7 @@ PLANTS = {  # Part I, where the checker refuses; then the others, where an asser
     "13_cifar10": ("mean = (first + second) / 2", "mean = first + second"),
     "14_results": ("x_t = a_t.sqrt() * x_0 + (1 - a_t).sqrt() * eps", "x_t = a_t * x_0 + (1 - a_t) * eps"),
     "15_one_family": ("F_t = -network", "F_t = network"),
-    "11_likelihood": ("edges = (levels[1:] + levels[:-1]) / 2", "edges = levels[1:]"),
+    "11_likelihood": ("true = step * spread[:-1] / spread[1:]", "true = step * spread[1:] / spread[:-1]"),
 }
 
 
@@ -198,6 +198,7 @@ FOUND_BY = {  # else by the cell itself
     "07_training": "torch.manual_seed(0)\nnetwork = PointNet(1)\naverage",
     "08b_on_one_page": "from mini_ddpm.guidance import",
     "09_clinic": "examine(",
+    "11_likelihood": "p11.draw_variances(",
 }
 
 

@@ -88,12 +88,11 @@ def test_gaps_are_medians_of_the_nearest():
 
 def test_pictures_are_made_once_and_a_folder_of_ones_own_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
-    p07.make_pictures(tmp_path / "photos", each=12)
-    own = folder(tmp_path / "photos", 16)
+    own = folder(p07.make_pictures(tmp_path / "photos", each=12), 16)
     assert own.names == ("discs", "squares")
     assert len(own) == 24
     corner, middle = own.images[..., 0, 0].float().mean(), own.images[..., 8, 8].float().mean()
     assert middle > corner + 80
     (tmp_path / "mine").mkdir()
-    p07.make_pictures(tmp_path / "mine")
+    assert p07.make_pictures(tmp_path / "mine") == tmp_path / "mine"
     assert not [*(tmp_path / "mine").iterdir()]

@@ -68,6 +68,12 @@ def test_both_kinds_of_walk_end_in_the_datas_density(eta):
     assert float(last.var()) == pytest.approx(1, abs=0.08)
 
 
+def test_starts_without_luck_end_with_the_datas_shares():
+    last = p08.on_peaks(ddim_step, LONG, p08.even(200, 1000), 1000, seed=None)[-1].x_t
+    assert float((last < -0.3).double().mean()) == pytest.approx(0.35, abs=0.002)
+    assert float(last.var()) == pytest.approx(1, abs=0.01)
+
+
 @pytest.mark.parametrize("times", [p08.even, p08.dense])
 @pytest.mark.parametrize("n", [1, 7, 50, 1000])
 def test_lists_of_times_are_chains(times, n):
@@ -116,10 +122,7 @@ def test_a_verdict_says_how_sure_it_is(other, says):
     assert bands.verdict(FOUND, 10, "ddim", other).startswith("10 calls: ddim 0.200 (0.100 to 0.300)") or "no" in says
 
 
-def test_a_ranking_leaves_out_what_has_fewer_than_three_seeds():
-    said = "\n".join(bands.ranking(FOUND))
-    assert "10 calls: " in said
-    assert "20 calls" not in said
+def test_a_table_stars_what_has_fewer_than_three_seeds():
     assert "0.100 *" in bands.table(FOUND)
     assert bands.told([0.1]) == "0.100 (0.100 to 0.100; 1 seed)"
 
@@ -131,8 +134,40 @@ def test_the_picture_is_told_in_words():
     bands.draw(FOUND, "title", real=[0.05, 0.1])
 
 
-@pytest.mark.parametrize("name", ["few-steps"])
+def test_heun_is_drawn_at_the_calls_that_it_makes():
+    assert [bands.made("heun", calls) for calls in (5, 8, 10, 15)] == [5, 7, 9, 15]
+    assert bands.made("ddim", 8) == 8
+    assert "heun goes from 0.20 at 7 calls to 0.10 at 15" in bands.alt(
+        bands.of(rows("heun", 8, 0.2) + rows("heun", 15, 0.1))
+    )
+
+
+@pytest.mark.parametrize("name", ["few-steps", "calls"])
 def test_stored_rows_have_three_seeds_of_known_samplers(name):
     found = bands.of(bands.measured(name))
-    assert set(found) <= set(bands.LOOKS)
+    assert len(found) >= 4
     assert all(len(points[calls]) == 3 for points in found.values() for calls in (5, 10, 20, 50))
+
+
+# --- 08b --------------------------------------------------------------------------------------------------
+
+LOOP = {
+    "no zero_grad": ("        optimizer.zero_grad()\n", ""),
+    "no clipping": ("        nn.utils.clip_grad_norm_(network.parameters(), 1.0)\n", ""),
+    "beta_2": ("betas=(0.9, 0.99)", "betas=(0.9, 0.999)"),
+    "beta_1": ("betas=(0.9, 0.99)", "betas=(0.5, 0.99)"),
+    "no label hidden": ("        y = torch.where(torch.rand(B) < 0.1, network.classes, y)  # for guidance\n", ""),
+}
+
+
+@pytest.mark.parametrize(("true", "false"), LOOP.values(), ids=LOOP)
+def test_a_training_loop_that_is_wrong_differs_from_the_packages(true, false):
+    sources = [cell.source for cell in notebooks.code_cells(notebooks.FOLDER / "08b_on_one_page.ipynb")]
+    place = next(k for k, source in enumerate(sources) if true in source)
+    sources[place] = sources[place].replace(true, false)
+    last = next(k for k, source in enumerate(sources) if source.startswith("def apart("))
+    names = {}
+    for source in sources[1:last]:
+        exec(source, names)
+    with pytest.raises(AssertionError):
+        exec(sources[last], names)

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.files import shipped
 
 Bands = dict[str, dict[int, list[float]]]  # sampler -> calls -> a value for each seed
@@ -18,7 +18,6 @@ LOOKS = {  # sampler -> its name in a picture, colour and style
     "ddim": (r"DDIM, $\eta = 0$", RESULT, "x-"),
     "heun": ("Heun", "#56B4E9", "D--"),
     "dpm-solver": ("DPM-Solver++(2M)", "#E69F00", "v--"),
-    "dpm-solver, guided in the middle": ("the same, guided in the middle", IMAGE, "P:"),
 }
 
 
@@ -33,6 +32,11 @@ def of(rows: Iterable[dict], figure: str = "fd_judge") -> Bands:
     for row in sorted(rows, key=lambda row: row["seed"]):
         found.setdefault(row["sampler"], {}).setdefault(row["calls"], []).append(row[figure])
     return {name: dict(sorted(found[name].items())) for name in LOOKS if name in found}
+
+
+def made(name: str, calls: int) -> int:
+    """The calls that a sampler makes where it may make so many: Heun's n steps are 2 n - 1, never an even number."""
+    return calls - (calls + 1) % 2 if name == "heun" else calls
 
 
 def told(values: Sequence[float]) -> str:
@@ -58,22 +62,9 @@ def verdict(found: Bands, calls: int, one: str, other: str) -> str:
     return f"{calls} calls: {one} {told(a)}, {other} {told(b)}:\n  {compared(a, b)}"
 
 
-def ranking(found: Bands) -> list[str]:
-    """For each number of calls that has three seeds: which sampler has the lowest mean, and how sure that is."""
-    lines = []
-    for calls in _counts(found):
-        here = {name: points[calls] for name, points in found.items() if len(points.get(calls, ())) > 2}
-        if len(here) < 2:
-            continue
-        first, *others = sorted(here, key=lambda name: sum(here[name]) / len(here[name]))
-        lines.append(f"{calls} calls: {first}, {told(here[first])}")
-        lines += [f"   against {name}: {compared(here[first], here[name])}" for name in others]
-    return lines
-
-
 def table(found: Bands) -> str:
     """A line for each number of calls: mean and half the range over seeds; `*` where these are fewer than three."""
-    brief = {"dpm-solver": "2M", "dpm-solver, guided in the middle": "2M, middle", "ancestral, beta": "anc., beta"}
+    brief = {"dpm-solver": "2M", "ancestral, beta": "anc., beta"}
     names = [brief.get(name, name.replace(", eta", "")) for name in found]
     lines = ["calls" + "".join(f"{name:>15}" for name in names)]
     for calls in _counts(found):
@@ -95,7 +86,8 @@ def alt(found: Bands) -> str:
     for name, points in found.items():
         first, last = min(points), max(points)
         mean = {calls: sum(points[calls]) / len(points[calls]) for calls in (first, last)}
-        ends.append(f"{name} goes from {mean[first]:.2f} at {first} calls to {mean[last]:.2f} at {last}")
+        start, end = made(name, first), made(name, last)
+        ends.append(f"{name} goes from {mean[first]:.2f} at {start} calls to {mean[last]:.2f} at {end}")
     return f"Curves with bands on logarithmic axes, falling to the right: {'; '.join(ends)}."
 
 
@@ -131,5 +123,6 @@ def _counts(found: Bands) -> list[int]:
 def _band(axes: Axes, name: str, points: Mapping[int, Sequence[float]]) -> None:
     label, colour, style = LOOKS[name]
     values = np.array([(sum(these) / len(these), min(these), max(these)) for these in points.values()]).T
-    axes.plot([*points], values[0], style, color=colour, label=label, linewidth=1.8, markersize=5)
-    axes.fill_between([*points], values[1], values[2], color=colour, alpha=0.22, linewidth=0)
+    calls = [made(name, at_most) for at_most in points]
+    axes.plot(calls, values[0], style, color=colour, label=label, linewidth=1.8, markersize=5)
+    axes.fill_between(calls, values[1], values[2], color=colour, alpha=0.22, linewidth=0)

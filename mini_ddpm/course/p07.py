@@ -92,10 +92,10 @@ def of_answer_0(diffusion: Diffusion, x_0: Tensor, times: Sequence[int]) -> Tens
 # --- pictures for a folder ----------------------------------------------------------------------------------
 
 
-def make_pictures(folder: Path, each: int = 150) -> None:
+def make_pictures(folder: Path, each: int = 150) -> Path:
     """Discs and squares of any colour, place and size, as PNG files in two folders, if `folder` is not there yet."""
     if folder.exists():
-        return
+        return folder
     numbers = np.random.default_rng(0)
     for name, draw in (("discs", ImageDraw.ImageDraw.ellipse), ("squares", ImageDraw.ImageDraw.rectangle)):
         (folder / name).mkdir(parents=True)
@@ -108,6 +108,7 @@ def make_pictures(folder: Path, each: int = 150) -> None:
             x, y = width / 2 + least * numbers.uniform(-0.1, 0.1), height / 2 + least * numbers.uniform(-0.1, 0.1)
             draw(ImageDraw.Draw(picture), (x - radius, y - radius, x + radius, y + radius), fill=ink)
             picture.save(folder / name / f"{i:03}.png")
+    return folder
 
 
 # --- figures ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Notebook 08: what it draws, the symbols of its derivations, and Heun's step."""
 
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import Image
+from IPython.display import display
 from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
@@ -82,11 +83,18 @@ def ddim_differs(schedule: NoiseSchedule, mean: Expr) -> float:
 # --- the two peaks, where the best guess is known -----------------------------------------------------------
 
 
-def on_peaks(step: StepFunction, schedule: NoiseSchedule, chain: list[int], n: int, seed: int = 0) -> list[Step]:
-    """A walk of n points with the exact guess: every step. Its noise at the start depends on the seed alone."""
+def on_peaks(step: StepFunction, schedule: NoiseSchedule, chain: list[int], n: int, seed: int | None = 0) -> list[Step]:
+    """A walk of n points with the exact guess: every step.
+
+    Args:
+        seed: of the noise at the start; None for starts without luck, the n middle quantiles of N(0, 1).
+    """
     process = Diffusion(schedule, predict_x_0, clip=None, timesteps=chain)
-    torch.manual_seed(seed)
-    x_T = torch.randn(n, 1, 1, 1, dtype=torch.float64)
+    if seed is None:
+        x_T = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n).reshape(n, 1, 1, 1)
+    else:
+        torch.manual_seed(seed)
+        x_T = torch.randn(n, 1, 1, 1, dtype=torch.float64)
     start = Step(schedule.T, x_T, x_T)
     return [start, *sample(step, process, best_model(process, TWO_PEAKS), x_T)]
 
@@ -104,13 +112,16 @@ def dense(n: int, T: int) -> list[int]:
 SOLVERS: dict[str, Callable[[], StepFunction]] = {"DDIM": lambda: ddim_step, "Heun": lambda: heun_step, "2M": DPMSolver}
 
 
-def off_the_path(schedule: NoiseSchedule, counts: tuple[int, ...] = (10, 20, 40), n: int = 2000) -> str:
-    """How far from the end of the path, of DDIM with 1000 steps, others end from the same noise; for three seeds.
+def off_the_path(schedule: NoiseSchedule, counts: tuple[int, ...] = (11, 21, 41), n: int = 2000) -> str:
+    """How far from the end of the path, of 2M with 1000 steps, others end from the same noise; for three seeds.
 
     A table of mean distances, and half their range over the seeds.
+
+    Args:
+        counts: calls; odd numbers, of which Heun's steps can use every one.
     """
     T = schedule.T
-    ends = [on_peaks(ddim_step, schedule, even(T, T), n, seed)[-1].x_t for seed in range(3)]
+    ends = [on_peaks(DPMSolver(), schedule, even(T, T), n, seed)[-1].x_t for seed in range(3)]
     lines = ["times    calls" + "".join(f"{name:>18}" for name in SOLVERS)]
     for times_of in (even, dense):
         for calls in counts:
@@ -247,15 +258,16 @@ def at_step(state: Step) -> object:
     return image_grid(torch.cat([state.x_t.clamp(-1, 1), state.x_0]), columns=len(state.x_0), zoom=3)
 
 
-def animation(walk: Sequence[Step]) -> Image:
-    """The walk as a looping picture, with words for those who can't see it."""
+def animation(walk: Sequence[Step]) -> None:
+    """Show the walk as a looping picture, with words for those who can't see it, and where it can't be shown."""
     shown = [*walk[:: max(1, len(walk) // 25)], walk[-1]]
     frames = [image_grid(torch.cat([one.x_t.clamp(-1, 1), one.x_0]), len(one.x_0), zoom=1) for one in shown]
     with tempfile.TemporaryDirectory() as folder:
         save_animation(frames, Path(folder) / "walk.gif")
         data = (Path(folder) / "walk.gif").read_bytes()
     alt = "Above, noise becomes eight digits; below, the guesses sharpen from blurs to the same digits."
-    return Image(data=data, format="gif", metadata={"alt": alt})
+    shown_as = {"image/gif": b64encode(data).decode(), "text/plain": alt}
+    display(shown_as, metadata={"image/gif": {"alt": alt}}, raw=True)
 
 
 def real_sets(held_out: ImageSet, n: int) -> list[Tensor]:

@@ -55,10 +55,6 @@ def _not_shrunk(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, bar: Tensor) 
     return (eps - (x_t - model(x_t, t)) / (1 - bar).sqrt()).square().mean(dim=(1, 2, 3))
 
 
-def _summed(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, bar: Tensor) -> Tensor:
-    return _noise_loss(model, x_0, t, eps, bar) * x_0[0].numel()
-
-
 def _round(times: list[int]) -> tuple:
     """A network that answers with a pale image, images, times, noise and alpha-bar."""
     draw = torch.Generator().manual_seed(7)
@@ -67,59 +63,65 @@ def _round(times: list[int]) -> tuple:
     return (lambda x_t, t: 0.5 * x_t + t.reshape(-1, 1, 1, 1) / 2000), x_0, t, eps, 1 - t.reshape(-1, 1, 1, 1) / 1001
 
 
-# --- times that are spread over the batch ---------------------------------------------------------------------
+# --- the floor of two points ----------------------------------------------------------------------------------
 
 
-def _spread(T: int, u: Tensor) -> Tensor:
-    n = len(u)
-    return ((torch.arange(n) + u) / n * T).long() + 1
+def _two(bar: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+    """The points -1 and 1, each mixed with all noises, (2, M); and the evidence for the point 1."""
+    x_t = bar.sqrt() * torch.tensor([[-1.0], [1.0]]) + (1 - bar).sqrt() * eps
+    return x_t, 2 * bar.sqrt() * x_t / (1 - bar)
 
 
-def _from_0(T: int, u: Tensor) -> Tensor:
-    return _spread(T, u) - 1
+def _error(bar: Tensor, eps: Tensor, x_t: Tensor, x_0: Tensor) -> Tensor:
+    return (eps - (x_t - bar.sqrt() * x_0) / (1 - bar).sqrt()).square().mean()
 
 
-def _independent(T: int, u: Tensor) -> Tensor:
-    return (T * u).long() + 1
+def _floor(bar: Tensor, eps: Tensor) -> Tensor:
+    x_t, evidence = _two(bar, eps)
+    return _error(bar, eps, x_t, 2 * evidence.sigmoid() - 1)
 
 
-def _sorted(T: int, u: Tensor) -> Tensor:
-    return _independent(T, u).sort().values
+def _nearest(bar: Tensor, eps: Tensor) -> Tensor:
+    x_t, _ = _two(bar, eps)
+    return _error(bar, eps, x_t, x_t.sign())
 
 
-def _same_place(T: int, u: Tensor) -> Tensor:
-    return ((torch.arange(len(u)) + u[0]) / len(u) * T).long() + 1
+def _middle(bar: Tensor, eps: Tensor) -> Tensor:
+    x_t, _ = _two(bar, eps)
+    return _error(bar, eps, x_t, torch.zeros_like(x_t))
 
 
-def _beyond(T: int, u: Tensor) -> Tensor:
-    return ((torch.arange(1, len(u) + 1) + u) / len(u) * T).long() + 1
+def _whatever_the_noise(bar: Tensor, eps: Tensor) -> Tensor:
+    x_t, evidence = _two(bar, eps)
+    return _error(bar, eps, x_t, 2 * (evidence * (1 - bar)).sigmoid() - 1)
 
 
-# --- which times count ----------------------------------------------------------------------------------------
+def _of_the_points(bar: Tensor, eps: Tensor) -> Tensor:
+    return _floor(bar, eps) * (1 - bar) / bar
 
 
-def _weight(bar: Tensor) -> Tensor:
-    return _of_the_image(bar) * (1 - bar)
+# --- the distance of two clouds -------------------------------------------------------------------------------
 
 
-def _of_the_image(bar: Tensor) -> Tensor:
-    return (bar / (1 - bar)).clamp(max=5)
+def _frechet(real: Tensor, drawn: Tensor) -> Tensor:
+    return ((real.mean(0) - drawn.mean(0)) ** 2 + (real.std(0) - drawn.std(0)) ** 2).sum()
 
 
-def _of_the_noise(bar: Tensor) -> Tensor:
-    return _of_the_image(bar) * (1 - bar) / bar
+def _of_variances(real: Tensor, drawn: Tensor) -> Tensor:
+    return ((real.mean(0) - drawn.mean(0)) ** 2 + (real.var(0) - drawn.var(0)) ** 2).sum()
 
 
-def _the_wrong_way(bar: Tensor) -> Tensor:
-    return _of_the_image(bar) / (1 - bar)
+def _with_n(real: Tensor, drawn: Tensor) -> Tensor:
+    widths = [cloud.std(0, correction=0) for cloud in (real, drawn)]
+    return ((real.mean(0) - drawn.mean(0)) ** 2 + (widths[0] - widths[1]) ** 2).sum()
 
 
-def _not_squared(bar: Tensor) -> Tensor:
-    return _of_the_image(bar) * (1 - bar).sqrt()
+def _means_alone(real: Tensor, drawn: Tensor) -> Tensor:
+    return (real.mean(0) - drawn.mean(0)).square().sum()
 
 
-def _at_least(bar: Tensor) -> Tensor:
-    return (bar / (1 - bar)).clamp(min=5) * (1 - bar)
+def _clouds() -> tuple[Tensor, ...]:
+    return torch.randn(82, 5, generator=torch.Generator().manual_seed(3)).mul(torch.arange(1, 6)).split((40, 42))
 
 
 # --- a schedule -------------------------------------------------------------------------------------------------
@@ -174,6 +176,32 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Implement(
+        "The smallest finite set: the data are $-1$ and $1$, equally often. Write `floor_of_two(bar, eps)`: "
+        r"mix each of the two with each noise of `eps`, (M,), at $\bar\alpha_t$ = `bar` (a tensor without dimensions), "
+        "let the perfect player answer, and return the mean squared error of the *noise* over all 2 M rounds: "
+        "`q.check(floor_of_two)`.",
+        _floor,
+        r"`x_t = bar.sqrt() * torch.tensor([[-1.0], [1.0]]) + (1 - bar).sqrt() * eps`. The weight of a point $a$ is "
+        r"$e^{-(x_t - \sqrt{\bar\alpha_t}\,a)^2/2(1-\bar\alpha_t)}$; for $-1$ and $1$ the mean that these weights "
+        r"give is $\tanh(\sqrt{\bar\alpha_t}\,x_t/(1-\bar\alpha_t))$: `x_0 = (bar.sqrt() * x_t / (1 - bar)).tanh()`. "
+        "Then `said = (x_t - bar.sqrt() * x_0) / (1 - bar).sqrt()` and `(eps - said).square().mean()`.",
+        (
+            "Two points, so two weights for each `x_t`; they are the softmax of what?",
+            r"The weights' mean of $-1$ and $1$ is $\tanh(\sqrt{\bar\alpha_t}\,x_t/(1-\bar\alpha_t))$.",
+            "With that in the place of the image, solve the jump for the noise. `eps` broadcasts against (2, M).",
+        ),
+        (
+            (_nearest, "He who names the nearer point loses more than he who weighs both: the best answer is a mean."),
+            (_middle, "The middle is the best answer without x_t. But x_t says which of the two is likelier."),
+            (_whatever_the_noise, "How far a point is counts in units of the noise: divide by 1 - bar."),
+            (_of_the_points, "That is the error of the image. Asked is that of the noise."),
+        ),
+        cases={
+            "little noise": (torch.tensor(0.7), torch.linspace(-2.5, 2.5, 21)),
+            "much noise": (torch.tensor(0.2), torch.linspace(-2, 3, 26)),
+        },
+    ),
+    Implement(
         "A network that answers with the *image* can be trained by the error of the noise, too. Write "
         "`loss(model, x_0, t, eps, bar)`: mix, ask `model(x_t, t)` for an image, and return, for each image of the "
         "batch, the mean squared error of the *noise* that the answer stands for. `x_0` and `eps` are (B, C, H, W), "
@@ -196,60 +224,30 @@ EXERCISES: tuple[Exercise, ...] = (
                 _not_shrunk,
                 "In x_t the image is shrunk by the root of bar, the network's image as well as the true one.",
             ),
-            (_summed, "L_simple is a mean over C, H and W here, not a sum."),
         ),
         cases={"times 1 to 900": _round([1, 40, 300, 900]), "one image": _round([500])},
     ),
     Implement(
-        "A batch of $n$ independent times may miss the whole lower half of $1, \\dots, T$. Cut $1, \\dots, T$ into $n$ "
-        "equal parts instead, and take one time in each. Write `times(T, u)`: `u` holds $n$ uniform random numbers "
-        "between 0 and 1, the result is (n,) int64, its number $i$ from part $i$: `q.check(times)`.",
-        _spread,
-        "`((torch.arange(n) + u) / n * T).long() + 1`, with `n = len(u)`. Each time still is uniform on 1 to T, seen "
-        "over many batches, so the mean of the loss is the same; but batches resemble each other. "
-        "`losses.StratifiedTimes` also cuts off at T, because in float32 `n - 1 + u` can round to `n`.",
+        r"Images have many features. If no two of a cloud's features are correlated, $\Sigma$ is diagonal, and the "
+        "Fréchet distance is a sum over features, each as in one dimension. Write `frechet(real, drawn)` for clouds "
+        "(n, D) and (m, D) under that assumption, with $n - 1$ in the variances: `q.check(frechet)`.",
+        _frechet,
+        "`((real.mean(0) - drawn.mean(0)) ** 2 + (real.std(0) - drawn.std(0)) ** 2).sum()`; `std` divides by n - 1. "
+        "The roots of diagonal matrices are those of their entries, so the trace is a sum of "
+        r"$\sigma_1^2 + \sigma_2^2 - 2\sigma_1\sigma_2$. Features that are correlated need the whole matrices.",
         (
-            "Part $i$ of $n$ begins at $i/n$ of the way, and is $1/n$ wide.",
-            "`(torch.arange(n) + u) / n` is a place between 0 and 1 in each part.",
-            "Stretch it by T, cut off what is behind the point, and remember that times begin at 1.",
+            "One feature first: which two numbers of each cloud come into it?",
+            "`real.mean(0)` and `real.std(0)` hold those numbers for all features.",
+            "Square the two differences, and sum over everything.",
         ),
         (
-            (_from_0, "Times run from 1 to T. Yours begin at 0, where there is nothing to guess."),
-            (_independent, "These are uniform, but independent: two may fall into one part, and none into another."),
-            (_sorted, "Sorted, but still independent: each of the n parts must have exactly one."),
-            (_same_place, "One random number for all parts: each part has its own, `u[i]`."),
-            (_beyond, "The first part begins at 0: count the parts from 0."),
+            (_of_variances, "The deviations are subtracted, not the variances: the trace holds a root."),
+            (_with_n, "The variances are to have n - 1 below, as `std` has it of itself."),
+            (_means_alone, "That compares the means alone. Ten times the same good image may have the right mean."),
         ),
         cases={
-            "four parts of 1000": (1000, torch.tensor([0.9, 0.1, 0.8, 0.3])),
-            "one part": (1000, torch.tensor([0.25])),
-            "eight parts of 20": (20, torch.tensor([0.1, 0.9, 0.5, 0.6, 0.3, 0.7, 0.2, 0.4])),
-        },
-    ),
-    Implement(
-        r"Min-SNR (arXiv 2303.09556) weighs the squared error of the *image* by $\min(\mathrm{SNR}, 5)$, with "
-        r"$\mathrm{SNR} = \bar\alpha_t/(1-\bar\alpha_t)$. Our network answers with $v$, and an error of the image is "
-        r"$\sqrt{1-\bar\alpha_t}$ times that of $v$ (notebook 05, section 8). Which weight must stand before the "
-        "squared error of $v$, so that the loss is the same? Write `weight(bar)`: `q.check(weight)`.",
-        _weight,
-        r"$\min(\mathrm{SNR}, 5) \cdot (1-\bar\alpha_t)$, which is $\min(\mathrm{SNR}, 5)/(\mathrm{SNR}+1)$: squared, "
-        r"the error of the image is $1-\bar\alpha_t$ times that of $v$. It is at most 5/6, at "
-        r"$\mathrm{SNR} = 5$, and vanishes at both ends of the schedule.",
-        (
-            "Write the error of the image as a factor times that of $v$, and square it.",
-            r"$1-\bar\alpha_t = 1/(\mathrm{SNR}+1)$.",
-            "`clamp(max=5)` cuts a tensor off from above.",
-        ),
-        (
-            (_of_the_image, "That is the weight of the image's error. Which multiple of v's error is that?"),
-            (_of_the_noise, "That is the weight for a network that answers with the noise."),
-            (_the_wrong_way, "The wrong way: an error of 1 in v is an error of less than 1 in the image."),
-            (_not_squared, "The errors differ by that root. But the weight stands before their squares."),
-            (_at_least, "The ratio is cut off from above: it is at most 5."),
-        ),
-        cases={
-            "little noise": (torch.tensor([0.9999, 0.99, 0.9]),),
-            "much noise": (torch.tensor([0.8, 0.5, 0.1, 0.001]),),
+            "three and three": (torch.tensor([[-1.0], [0.0], [1.0]]), torch.tensor([[1.0], [3.0], [5.0]])),
+            "five features": _clouds(),
         },
     ),
     Predict(

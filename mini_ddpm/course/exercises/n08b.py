@@ -35,7 +35,9 @@ EXERCISES: tuple[Exercise, ...] = (
     Implement(
         r"*The noise instead of $v$.* DDPM's network predicts $\epsilon$. Two lines of the page change: the target "
         "becomes `eps`, and `reverse_step` must make its guess of the image from the noise. Write that line: "
-        "`guess(x_t, eps, a)`, with `a` for $\\bar\\alpha_t$. `q.check(guess)`.",
+        "`guess(x_t, eps, a)`, with `a` for $\\bar\\alpha_t$. `q.check(guess)`. "
+        "(Before you train with it, take DDPM's schedule, of the next exercise: with this page's, an error of 1 in the "
+        "noise at $t = T$ is one of 20,291 in the image.)",
         _guess,
         "`(x_t - (1 - a).sqrt() * eps) / a.sqrt()`: Eq. 4, solved for $x_0$. The root of $\\bar\\alpha_t$ below is "
         "what makes a wrong noise so costly near $t = T$, and why this page has $v$.",
@@ -123,8 +125,8 @@ EXERCISES: tuple[Exercise, ...] = (
         within=15,
     ),
     Choose(
-        "*A mistake that no assert on this page would find.* Somebody forgets the line that hides some labels. "
-        "Training runs, and the loss falls as before, even a little lower. What goes wrong?\n\n"
+        "*A mistake that neither the loss nor a picture at scale 1 shows.* Somebody forgets the line that hides some "
+        "labels. Training runs, and the loss falls as before. What goes wrong?\n\n"
         "a. Nothing: the network knows the label more often, that is all.\n"
         "b. Digits of scale 1 come out wrong; guidance mends them.\n"
         "c. At scale 1 all is well; with guidance the digits fall apart, the more the larger the scale.\n"
@@ -133,8 +135,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "c",
         "c. The vector of label 10 is never trained: it stays what chance made it. Guidance goes away from what the "
         "network says for that vector, which means nothing, and further the larger the scale. At scale 1 it is not "
-        "asked for. (The comparison of training with the package would find it, if both were told the same "
-        "`label_dropout`: it is a mistake in the *choice*, not in the arithmetic.)",
+        "asked for. An assert does find it: take the line out of `train`, and run the comparison of section 2 again. "
+        "Other labels, and from then on other random numbers, give other losses than the package's.",
         (
             "Which row of the table of labels is never trained?",
             "Where is that row used: in `train`, in `guided`? With which factor?",
