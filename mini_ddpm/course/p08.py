@@ -183,7 +183,8 @@ def draw_read_ahead(schedule: NoiseSchedule, steps: int = 6, seed: int = 3) -> N
         figure,
         "A curve of the guessed image over time, which starts near 0 and bends towards one peak. Three staircases lie "
         "along it: DDIM's below the curve; Heun's, which it crosses in the middle of each stride; and that which "
-        "reads ahead, on DDIM's in the first and the last stride, and nearer to the curve between them.",
+        "reads ahead, on DDIM's in the first and the last stride, and above it between them, in the end above the "
+        "curve.",
     )
 
 
