@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mini_ddpm.course import shares
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
-from mini_ddpm.course.p15 import draw_digits
+from mini_ddpm.course.sheets import draw_digits
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.files import shipped
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from mini_ddpm.course import flows
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.sheets import draw_digits as draw_digits
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.files import shipped
-from mini_ddpm.runs import image_grid
 from mini_ddpm.symbolic.notation import forward_process
 
 forward = forward_process()
@@ -143,17 +143,6 @@ def draw_targets(log_snr: Tensor, sizes: Mapping[str, Tensor], fresh: Mapping[st
         "for the noise and stays at 0.48 for the image; velocity and EDM follow the image's line on the noisy side and "
         "the noise's on the clean side, EDM a little below the velocity between.",
     )
-
-
-def draw_digits(rows: Mapping[str, Tensor], alt: str) -> None:
-    """Rows of ten digits (10, 1, 28, 28), each with its name."""
-    figure, axes = plt.subplots(figsize=(9, 0.95 * len(rows)))
-    axes.imshow(image_grid(torch.cat(list(rows.values())).clamp(-1, 1), columns=10), cmap="gray")
-    height = 30 * 2
-    axes.set_yticks([height * (k + 0.5) for k in range(len(rows))], list(rows))
-    axes.set_xticks([])
-    axes.grid(False)
-    show(figure, alt)
 
 
 def interval_rows() -> dict[tuple[str, float], Tensor]:

@@ -3,6 +3,15 @@
 from hostile import hostile
 from submissions import Submission, answers
 
+NOISE_TO_THE_END = """
+def walk(n, sigma, points, shares, rng):
+    x = sigma[-1] * rng.standard_normal(n)
+    for t in range(len(sigma) - 1, 0, -1):
+        mean, variance = posterior_of(denoise(x, sigma[t], points, shares), x, sigma[t - 1], sigma[t])
+        x = mean + np.sqrt(variance) * rng.standard_normal(n)
+    return x
+"""
+
 OTHER_WAYS = {
     "a": answers(
         jump_answer="""
@@ -360,30 +369,14 @@ def denoise(x_t, sigma, points, shares):
         {"schedule": 1, "weight": 2},
         schedule_answer="def geometric(T, low, high):\n    return np.append(0, np.linspace(low, high, T))",
         weight_answer="weight_at_500, times_at_1000 = 0.0086, 1",
-        walk_answer="""
-def walk(n, sigma, points, shares, rng):
-    x = sigma[-1] * rng.standard_normal(n)
-    for t in range(len(sigma) - 1, 0, -1):
-        mean, variance = posterior_of(denoise(x, sigma[t], points, shares), x, sigma[t - 1], sigma[t])
-        x = mean + np.sqrt(variance) * rng.standard_normal(n)
-    return x
-
-share_at_1 = 0.7
-""",
+        walk_answer=NOISE_TO_THE_END + "\nshare_at_1 = 0.7\n",
     ),
     mistake(
         "off-by-one-schedule",
         {"schedule": 0, "weight": 0, "walk": 4},
         schedule_answer="def geometric(T, low, high):\n    return np.geomspace(low, high, T)",
         weight_answer="",
-        walk_answer="""
-def walk(n, sigma, points, shares, rng):
-    x = sigma[-1] * rng.standard_normal(n)
-    for t in range(len(sigma) - 1, 0, -1):
-        mean, variance = posterior_of(denoise(x, sigma[t], points, shares), x, sigma[t - 1], sigma[t])
-        x = mean + np.sqrt(variance) * rng.standard_normal(n)
-    return x
-""",
+        walk_answer=NOISE_TO_THE_END,
     ),
     mistake("floors-of-the-image", {"floor": 3}, floor_answer="floors = [0.0001, 0.4, 0.8]"),
     # functions that hang or die when they are called
