@@ -90,7 +90,8 @@ def test_the_stored_numbers_have_three_seeds_of_every_way_and_scale():
     for kind in p12.PUPILS:
         assert p12.stored("reads")[kind, 0.0].shape == (3, 11)
         assert p12.stored("coarse")[kind, 0.0].shape == (3, 5)
-        assert all(accuracy[kind, scale].shape == (3, 1) for scale in (3.0, 9.0))
+        places = (("at the mean", 3.0), ("at the mean", 9.0), ("at x_t", 3.0), ("at x_t", 9.0), ("at x_t", 30.0))
+        assert all(accuracy[f"{kind}, {place}", scale].shape == (3, 1) for place, scale in places)
     stored = json.loads(shipped("bench/guidance.json").read_text(encoding="utf-8"))
     assert (stored["n"], stored["steps"]) == (300, 10)
 
