@@ -59,7 +59,7 @@ def test_in_short_steps_ddim_pushes_half_as_hard():
 
 def test_the_program_to_debug_pushes_less_in_a_batch_and_mended_does_not():
     lines = [line[3:] for line in PROGRAM.splitlines()[1:-1]]
-    place = exercise("12.5").answer - 1
+    place = exercise("12.6").answer - 1
     mended = [*lines[:place], lines[place].replace(".mean()", ".sum()"), *lines[place + 1 :]]
 
     for program, shares in ((lines, (1.0, 0.01)), (mended, (1.0, 1.0))):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.sheets import draw_digits as draw_digits
+from mini_ddpm.course.tables import Table
 from mini_ddpm.course.toys import Mixture
 from mini_ddpm.files import shipped
 from mini_ddpm.schedules import NoiseSchedule
@@ -31,6 +32,13 @@ LOOKS = {
     "told t": (NOISE, "o-", "noisy digits, told $t$"),
     "never told t": (NOISY, "^--", "noisy digits, never told $t$"),
     "clean digits": (OTHER, "s:", "clean digits"),
+}
+QUOTED = {  # the rows of the table of section 7
+    "free": (0.0, 1.0, 2.0, 8.0),
+    "free, no clamp": (8.0,),
+    "at x_t": (1.0, 15.0),
+    "label and classifier": (1.0, 8.0),
+    "temperature": (0.8,),
 }
 NEAR = 0.75  # where accuracies begin to be worth comparing
 PUPILS = ("told t", "never told t", "clean digits")
@@ -75,15 +83,14 @@ def _band(axes: Axes, across: Sequence[float], table: Tensor, way: str) -> None:
     axes.fill_between(across, table.min(dim=0).values, table.max(dim=0).values, color=colour, alpha=0.2)
 
 
-def draw_steps(side: Tensor, bells: Mapping[float, tuple[Tensor, Tensor, Tensor]]) -> None:
-    """For each width of a step: the step, its product with a classifier, and the bell that was moved."""
+def draw_steps(side: Tensor, bells: Mapping[str, tuple[float, Tensor, Tensor, Tensor]]) -> None:
+    """For each step its width, the step, its product with a classifier, and the bell that was moved."""
     figure, panels = plt.subplots(1, len(bells), figsize=(10, 3.4))
     looks = ((OTHER, "-", "the step"), (RESULT, "-", "times the classifier"), (NOISY, "--", "moved bell"))
-    for axes, (sigma, curves) in zip(panels, bells.items(), strict=True):
+    for axes, (title, (sigma, *curves)) in zip(panels, bells.items(), strict=True):
         for curve, (colour, line, name) in zip(curves, looks, strict=True):
             axes.plot(side, curve / (curve.sum() * (side[1] - side[0])), line, color=colour, linewidth=2, label=name)
-        axes.set(xlabel="$x_s$", ylabel="density", xlim=(-0.5 - 4 * sigma, 0.7 + 5.5 * sigma))
-        axes.set_title(f"A step of width {sigma:g}")
+        axes.set(xlabel="$x_s$", ylabel="density", xlim=(-0.5 - 4 * sigma, -0.5 + 8 * sigma), title=title)
     panels[0].legend(fontsize=9)
     show(
         figure,
@@ -215,7 +222,8 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
         bars = [np.abs(np.stack([(middle - low)[:, k], (high - middle)[:, k]])) for k in (3, 2)]
         left.errorbar(middle[:, 3], middle[:, 2], *bars[::-1], fmt=line, color=colour, label=name, elinewidth=0.8)
         for scale, place in zip(scales, middle[:, [3, 2]].tolist(), strict=True):
-            left.annotate(f"{scale:g}", place, fontsize=8, xytext=(4, 4), textcoords="offset points", color=colour)
+            beside = {"temperature": (5, -9), "label and classifier": (-9, -10), "at x_t": (5, -8)}.get(way, (3, 5))
+            left.annotate(f"{scale:g}", place, fontsize=8, xytext=beside, textcoords="offset points", color=colour)
         if way != "temperature":
             _band(right, scales, values[:, :, 0], way)
     bare = table["free, no clamp", 8.0].mean(dim=0)
@@ -224,7 +232,7 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
     left.plot(real[3], real[2], "*", color=IMAGE, markersize=14, label="real digits")
     right.axhline(float(real[0]), color=IMAGE, linewidth=1)
     left.set(xlabel="recall (variety)", ylabel="precision (fidelity)", title="Fidelity is bought with variety")
-    right.set(xlabel="scale", ylabel=f"FD-judge, n = {n}", title="Best in between; the line is real digits")
+    right.set(xlabel="scale", ylabel=f"FD-judge, n = {n}", title="Nearest: the label alone (the line: real digits)")
     right.set_xscale("symlog", linthresh=1)
     right.set_xticks([0, 1, 2, 4, 8, 15, 30], ["0", "1", "2", "4", "8", "15", "30"])
     right.set_xticks([], minor=True)
@@ -238,6 +246,22 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
         "FD-judge over the scale: classifier-free is least at 1, the classifier on the label at 0 "
         "and 1; the classifier "
         "alone rises up to 1 and then falls to 0.16 at 15.",
+    )
+
+
+def trade_table(table: Mapping[tuple[str, float], Tensor]) -> Table:
+    """FD-judge, precision and recall of the rows that the page speaks of."""
+    rows, real = [], table["real digits", 0.0][0]
+    for way, scales in QUOTED.items():
+        for scale in scales:
+            values = table[way, scale]
+            numbers = [f"{number:.2f}" for number in values[:, 2:].mean(dim=0)]
+            rows.append(
+                [LOOKS.get(way, ("", "", way))[2].replace("$", ""), f"{scale:g}", spread(values[:, 0]), *numbers]
+            )
+    rows.append(["real digits", None, *(f"{real[k]:.2f}" for k in (0, 2, 3))])
+    return Table(
+        ["knob", "scale", "FD-judge", "precision", "recall"], rows, "300 digits; means of three seeds (ranges)."
     )
 
 
