@@ -68,12 +68,18 @@ def spread(values: Tensor, digits: int = 2) -> str:
     return f"{values.mean():.{digits}f} ({values.min():.{digits}f} to {values.max():.{digits}f})"
 
 
-def ablation(name: str) -> dict[str, Tensor]:
-    """One number of ADM's choices of architecture, for each of three seeds, by choice."""
-    found: dict[str, list[float]] = {}
+def ablation_table() -> Table:
+    """ADM's choices of architecture on digits, three seeds each, beside the paper's."""
+    found: dict[str, list[list[float]]] = {}
     for row in json.loads(shipped("bench/ablation.json").read_text(encoding="utf-8"))["rows"]:
-        found.setdefault(row["choice"], []).append(row[name])
-    return {choice: torch.tensor(values) for choice, values in found.items()}
+        found.setdefault(row["choice"], []).append([row["gflop"], 1000 * row["loss"], row["fd_judge"]])
+    rows = []
+    for choice, seeds in found.items():
+        work, loss, fd = torch.tensor(seeds).T
+        cost = work[0] / found["base"][0][0]
+        rows.append([choice, f"{cost:.2f}", spread(loss, 1), spread(fd), PAPER[choice]])
+    head = ["choice", "work", "1000 x loss", "FD-judge", "the paper: FID"]
+    return Table(head, rows, "4,000 MNIST digits; the paper: ImageNet 128x128, the base, and what a choice changed.")
 
 
 def _band(axes: Axes, across: Sequence[float], table: Tensor, way: str) -> None:
@@ -281,23 +287,4 @@ def draw_clouds(clouds: Mapping[str, tuple[Tensor, Tensor]], side: Tensor, three
         "Three panels with three crosses for the clusters of the data, contour lines of the sharpened density around "
         "the upper one, and samples as dots. At scale 1 the dots fill the contours. At scale 5 ancestral dots lie a "
         "little higher than the contours; DDIM's are a small patch at their upper edge.",
-    )
-
-
-def draw_ablation(losses: Mapping[str, Tensor], distances: Mapping[str, Tensor]) -> None:
-    """Three seeds of each choice of architecture, and the range of the base."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True)
-    for axes, table in zip(panels, (losses, distances), strict=True):
-        for place, values in enumerate(table.values()):
-            axes.plot(values, [place] * len(values), "o", color=RESULT if place else OTHER)
-        axes.axvspan(float(table["base"].min()), float(table["base"].max()), color="0.88")
-    panels[0].set_yticks(range(len(losses)), list(losses))
-    panels[0].invert_yaxis()
-    panels[0].set(xlabel="loss on held-out digits", title="Loss: AdaGN, attention and the sum are apart")
-    panels[1].set(xlabel="FD-judge, n = 500", title="FD-judge: the sum and rescaling are")
-    show(
-        figure,
-        "Two panels of three dots for each choice, and a grey band for the range of the base. Loss: attention at two "
-        "resolutions, AdaGN and all choices but rescaling lie left of the band, rescaling touches its right side. "
-        "FD-judge: only the choices together lie left of it and rescaling right of it.",
     )
