@@ -236,8 +236,8 @@ def draw_elsewhere(rows: Mapping[str, list[dict]], times: Sequence[int]) -> None
         figure,
         "Terms in units of the shipped network's, both axes logarithmic. After training at t = 1 alone the term at "
         "t = 1 is 0.7, but that at t = 2 is 7, and the curve comes down slowly to 1.2 at t = 3000. With every doubling "
-        "alike it is 0.7 at t = 1, 0.9 at t = 2 and close to 1 from there on; the same times weighted, and the control, "
-        "are close to 1 everywhere.",
+        "alike it is 0.7 at t = 1, 0.9 at t = 2 and close to 1 from there on; the same times weighted, and the "
+        "control, are close to 1 everywhere.",
     )
 
 

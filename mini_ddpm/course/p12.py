@@ -12,7 +12,6 @@ from torch import Tensor
 
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.sheets import draw_digits as draw_digits
-from mini_ddpm.course.tables import Table
 from mini_ddpm.course.toys import Mixture
 from mini_ddpm.files import shipped
 from mini_ddpm.schedules import NoiseSchedule
@@ -33,25 +32,8 @@ LOOKS = {
     "never told t": (NOISY, "^--", "noisy digits, never told $t$"),
     "clean digits": (OTHER, "s:", "clean digits"),
 }
-QUOTED = {  # the rows of the table of section 7
-    "free": (0.0, 1.0, 2.0, 8.0),
-    "free, no clamp": (8.0,),
-    "at x_t": (1.0, 15.0),
-    "label and classifier": (1.0, 8.0),
-    "temperature": (0.8,),
-}
 NEAR = 0.75  # where accuracies begin to be worth comparing
 PUPILS = ("told t", "never told t", "clean digits")
-
-PAPER = {  # ImageNet 128x128, FID after 700,000 steps: ADM, Table 1; AdaGN: Table 3
-    "base": "15.33",
-    "4 heads": "-0.54",
-    "attention at 14 and 7": "-0.72",
-    "BigGAN resampling": "-1.20",
-    "rescaled residuals": "+0.16",
-    "AdaGN": "13.06 against 15.08",
-    "all but rescaling": "-3.14",
-}
 
 
 def stored(*names: str) -> dict[tuple[str, float], Tensor]:
@@ -66,20 +48,6 @@ def stored(*names: str) -> dict[tuple[str, float], Tensor]:
 def spread(values: Tensor, digits: int = 2) -> str:
     """Mean, least and largest of several seeds."""
     return f"{values.mean():.{digits}f} ({values.min():.{digits}f} to {values.max():.{digits}f})"
-
-
-def ablation_table() -> Table:
-    """ADM's choices of architecture on digits, three seeds each, beside the paper's."""
-    found: dict[str, list[list[float]]] = {}
-    for row in json.loads(shipped("bench/ablation.json").read_text(encoding="utf-8"))["rows"]:
-        found.setdefault(row["choice"], []).append([row["gflop"], 1000 * row["loss"], row["fd_judge"]])
-    rows = []
-    for choice, seeds in found.items():
-        work, loss, fd = torch.tensor(seeds).T
-        cost = work[0] / found["base"][0][0]
-        rows.append([choice, f"{cost:.2f}", spread(loss, 1), spread(fd), PAPER[choice]])
-    head = ["choice", "work", "1000 x loss", "FD-judge", "the paper: FID"]
-    return Table(head, rows, "4,000 MNIST digits; the paper: ImageNet 128x128, the base, and what a choice changed.")
 
 
 def _band(axes: Axes, across: Sequence[float], table: Tensor, way: str) -> None:
@@ -101,8 +69,8 @@ def draw_steps(side: Tensor, bells: Mapping[str, tuple[float, Tensor, Tensor, Te
     show(
         figure,
         "Two panels, each with a bell for the step, the product with the classifier to the right of it, and the moved "
-        "bell. For the short step the moved bell covers the product nearly. For the long one the product stands near "
-        "0.4 and the moved bell near 2, far to the right of it.",
+        "bell. For the short step the moved bell covers the product. For the long one it stands further to the right: "
+        "by a third of the way.",
     )
 
 
@@ -252,22 +220,6 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
         "FD-judge over the scale: classifier-free is least at 1, the classifier on the label at 0 "
         "and 1; the classifier "
         "alone rises up to 1 and then falls to 0.16 at 15.",
-    )
-
-
-def trade_table(table: Mapping[tuple[str, float], Tensor]) -> Table:
-    """FD-judge, precision and recall of the rows that the page speaks of."""
-    rows, real = [], table["real digits", 0.0][0]
-    for way, scales in QUOTED.items():
-        for scale in scales:
-            values = table[way, scale]
-            numbers = [f"{number:.2f}" for number in values[:, 2:].mean(dim=0)]
-            rows.append(
-                [LOOKS.get(way, ("", "", way))[2].replace("$", ""), f"{scale:g}", spread(values[:, 0]), *numbers]
-            )
-    rows.append(["real digits", None, *(f"{real[k]:.2f}" for k in (0, 2, 3))])
-    return Table(
-        ["knob", "scale", "FD-judge", "precision", "recall"], rows, "300 digits; means of three seeds (ranges)."
     )
 
 
