@@ -431,7 +431,7 @@ def walk(x, times, alpha_bar, step):
         x = step(x, alpha_bar[t], alpha_bar[s])
     return x
 """),
-    mistake("the-end-is-lost", {"chain": 3, "curve": 1, "noise": 1}, chain_answer="""
+    mistake("the-end-is-lost", {"chain": 3, "curve": 2, "noise": 1}, chain_answer="""
 def strided(T, n):
     return [round(T * k / n) for k in range(n, 0, -1)]
 
@@ -452,7 +452,7 @@ def walk(x, times, alpha_bar, step):
         x = step(x, table_here[t], table_here[s])
     return x
 """),
-    mistake("every-step-after-all", {"chain": 4}, chain_answer="""
+    mistake("every-step-after-all", {"chain": 3}, chain_answer="""
 def strided(T, n):
     return [round(T * k / n) for k in range(n, -1, -1)]
 
@@ -485,8 +485,23 @@ def heun_step(x_t, a_t, a_s, player):
     there = ddim_step(x_t, player(x_t, a_t), a_t, a_s, 0, 0)
     return there if a_s == 1 else ddim_step(x_t, player(there, a_s), a_t, a_s, 0, 0)
 """),
+    mistake("the-mean-of-the-images", {"heun": 2, "curve": 4}, heun_answer="""
+def heun_step(x_t, a_t, a_s, player):
+    def image(x, a):
+        return (x - np.sqrt(1 - a) * player(x, a)) / np.sqrt(a)
+    def towards(guess):
+        return np.sqrt(a_s) * guess + np.sqrt((1 - a_s) / (1 - a_t)) * (x_t - np.sqrt(a_t) * guess)
+    first = image(x_t, a_t)
+    return towards(first) if a_s == 1 else towards((first + image(towards(first), a_s)) / 2)
+"""),
+    mistake("the-sum-of-the-noises", {"heun": 2, "curve": 4}, heun_answer="""
+def heun_step(x_t, a_t, a_s, player):
+    first = player(x_t, a_t)
+    there = ddim_step(x_t, first, a_t, a_s, 0, 0)
+    return there if a_s == 1 else ddim_step(x_t, first + player(there, a_s), a_t, a_s, 0, 0)
+"""),
     # curves and variances
-    mistake("no-fresh-noise", {"curve": 5}, curve_answer="""
+    mistake("no-fresh-noise", {"curve": 4}, curve_answer="""
 steps = {
     "ddim": lambda x, a_t, a_s: ddim_step(x, best_eps(x, a_t), a_t, a_s, 0, 0),
     "ancestral": lambda x, a_t, a_s: ddim_step(x, best_eps(x, a_t), a_t, a_s, 1, 0),
