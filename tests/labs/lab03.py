@@ -494,7 +494,7 @@ def heun_step(x_t, a_t, a_s, player):
     first = image(x_t, a_t)
     return towards(first) if a_s == 1 else towards((first + image(towards(first), a_s)) / 2)
 """),
-    mistake("the-sum-of-the-noises", {"heun": 2, "curve": 4}, heun_answer="""
+    mistake("the-sum-of-the-noises", {"heun": 2, "curve": 3}, heun_answer="""
 def heun_step(x_t, a_t, a_s, player):
     first = player(x_t, a_t)
     there = ddim_step(x_t, first, a_t, a_s, 0, 0)
