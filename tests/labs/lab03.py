@@ -421,6 +421,8 @@ MISTAKES = [
     mistake("divides-by-zero-at-the-end", {"step": 4}, step_answer=steps(
         "np.sqrt(a_s) * image + np.sqrt(1 - a_s - sigma**2) * eps + sigma * z",
         "eta / np.sqrt(1 / (1 - a_s) + a_t / (a_s - a_t))"), **ALONE),
+    mistake("clamps-the-guess", {"step": 1}, step_answer=steps(
+        "np.sqrt(a_s) * np.clip(image, -1, 1) + np.sqrt(1 - a_s - sigma**2) * eps + sigma * z"), **ALONE),
     # times and walks
     mistake("rounded-down", {"chain": 4}, chain_answer="""
 def strided(T, n):
@@ -511,6 +513,16 @@ curve = {name: [distance(walk(starts(10_000), strided(1000, n), alpha_bar, one))
     for name, one in steps.items()}
 nearer_at_16_calls, nearer_at_64_calls = "ddim", "heun"
 """),
+    mistake("ancestral-with-beta", {"curve": 5}, curve_answer=CURVE_BY_HEART + """
+luck = np.random.default_rng(0)
+
+def ancestral(x, a_t, a_s):
+    mean = ddim_step(x, best_eps(x, a_t), a_t, a_s, 1.0, 0.0)
+    return mean + (a_s < 1) * np.sqrt(1 - a_t / a_s) * luck.standard_normal(len(x))
+
+curve["ancestral"] = [
+    distance(walk(starts(10_000), strided(1000, n), alpha_bar, ancestral)) for n in (4, 8, 16, 32, 64)]
+"""),
     mistake("order-2-is-always-better", {"curve": 5},
         curve_answer=CURVE_BY_HEART.replace('"ddim", "heun"', '"heun", "heun"')),
     mistake("means-of-variances", {"range": 1, "noise": 3},
@@ -532,6 +544,13 @@ def log_variance(rho, a_t, a_s, floor):
     large = 1 - a_t / a_s
     small = (1 - a_s) / (1 - a_t) * large
     return (rho + 1) / 2 * np.log(large) + (1 - rho) / 2 * np.log(small)
+"""),
+    mistake("a-floor-everywhere", {"range": 3}, range_answer="""
+def log_variance(rho, a_t, a_s, floor):
+    large = 1 - a_t / a_s
+    small = max((1 - a_s) / (1 - a_t) * large, floor)
+    f = (rho + 1) / 2
+    return f * np.log(large) + (1 - f) * np.log(small)
 """),
     mistake("held-between", {"range": 3}, range_answer="""
 def log_variance(rho, a_t, a_s, floor):
