@@ -407,7 +407,7 @@ def decoder(x_0, mean, sigma):
     ),
     mistake(
         "density-times-bin",
-        {"decoder": 0, "bound": 4},
+        {"decoder": 0},
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     return -((x_0 - mean) ** 2) / (2 * sigma**2) - np.log(sigma * np.sqrt(2 * np.pi)) + np.log(2 / 255)
@@ -596,6 +596,6 @@ SUBMISSIONS = [
         for one in hostile(
             "04_likelihood_guidance", "bits-answer", "bits", ["uniform_bits", "bell_bits", "saved_by_halving"]
         )
-        if one.name in ("nothing", "kernel-dies", "patches-the-checker", "numbers-that-equal-all")
+        if one.name in ("nothing", "kernel-dies", "swallows-errors", "patches-the-checker")
     ),
 ]
