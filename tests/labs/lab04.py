@@ -130,7 +130,7 @@ def bits_per_dim(log_p):
 = snr_s*(x_0 - x_hat)**2/2 - snr_t*(x_0 - x_hat)**2/2
 """,
         error_answer="""
-= Expectation(((1 - g*sqrt(a_t))*x_0)**2, x_0, 0, v) + g**2*(1 - a_t)
+= Expectation(((1 - g*sqrt(a_t))*x_0)**2, x_0, 0, v) + Expectation(g**2*(1 - a_t)*z**2, z)
 = (1 - g*sqrt(a_t))**2*v + g**2*(1 - a_t)
 = v*(1 - sqrt(a_t)*g)   # g is the one for which this holds
 = v/(snr_t*v + 1)
@@ -406,6 +406,18 @@ def decoder(x_0, mean, sigma):
 """,
     ),
     mistake(
+        "bins-from-level-to-level",
+        {"decoder": 1, "bound": 4},
+        decoder_answer="""
+def decoder(x_0, mean, sigma):
+    lower = np.where(x_0 < -0.999, -np.inf, (x_0 - mean) / sigma)
+    upper = np.where(x_0 > 0.999, np.inf, (x_0 + 2 / 255 - mean) / sigma)
+    right = lower > 0
+    lower, upper = np.where(right, -upper, lower), np.where(right, -lower, upper)
+    return log_Phi(upper) + np.log1p(-np.exp(log_Phi(lower) - log_Phi(upper)))
+""",
+    ),
+    mistake(
         "density-times-bin",
         {"decoder": 0},
         decoder_answer="""
@@ -575,6 +587,7 @@ def walk(x_T, alpha_bar, model):
 """,
     ),
     mistake("counts-the-label-once-more", {"drawn": 2}, drawn_answer=drawn("bells[:, 1] * p**3")),
+    mistake("forgets-the-crowd", {"drawn": 2}, drawn_answer=drawn("p**3")),
     mistake(
         "believes-it",
         {"drawn": 3},
