@@ -48,10 +48,10 @@ EXERCISES: tuple[Exercise, ...] = (
         "c",
         "c. The vector of label 10 is never trained: it stays what chance made it. Guidance goes away from what the "
         "network says for that vector, further the larger the scale, and no training saw to it that this is a mean "
-        "over all digits. At scale 1 it takes no part. How bad it looks hangs on chance: of three trainings "
-        "of 800 steps, scale 4 ruined the digits of two, and helped those of the third. An assert does find it: take the "
-        "line out of `train`, and run the comparison of section 2. Other labels, and from then on other random numbers, "
-        "give other losses than the package's.",
+        "over all digits. At scale 1 it takes no part. How bad it looks hangs on chance: of three trainings of 800 "
+        "steps, scale 4 ruined the digits of two, and helped those of the third. An assert does find it: take the "
+        "line out of `train`, and run the comparison of section 2. Other labels, and from then on other random "
+        "numbers, give other losses than the package's.",
         (
             "Which row of the table of labels is never trained?",
             "Where is that row used: in `train`, in `guided`? With which factor?",
