@@ -280,5 +280,6 @@ def real_sets(images: ImageSet, n: int) -> list[tuple[Tensor, Tensor]]:
     shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     order = shuffled[images.labels[shuffled].argsort(stable=True)]
     sets = len(images) // n
-    chosen = [order[k::sets][:n] for k in range(sets)]
+    order = order[torch.arange(sets * n) * len(images) // (sets * n)]  # the rest is left out of all classes alike
+    chosen = [order[k::sets] for k in range(sets)]
     return [(to_model(images.images[one]), images.labels[one]) for one in chosen]
