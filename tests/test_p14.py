@@ -69,7 +69,7 @@ def test_what_we_trained_stands_beside_as_many_real_images():
     assert rows["mnist-laptop"][1:5] == ("cosine, v, min-snr", "yes, guidance 1.75", "3,200", "2,000")
     assert rows["mnist-laptop"][6] == "0.029"
     assert rows["cifar10-ddpm"] == ("cifar10-ddpm", "linear, eps, simple", "no", "800,000", "", "", "")
-    assert p14.duel_table("objective").rows[4][-1] == "0.06 (0.05 to 0.07)"
+    assert p14.duel_table("objective").rows[4][-1] == "0.03 (0.03 to 0.04)"
 
 
 def test_fourteen_formulas_agree_and_one_that_does_not_is_named(monkeypatch):
