@@ -10,11 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
+from PIL import Image
 from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
 from mini_ddpm.course import bands
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, Slider, show
 from mini_ddpm.course.toys import TWO_PEAKS, best_model
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, predict_x_0
@@ -254,9 +255,20 @@ def draw_walk(walk: Sequence[Step], rows: int = 8) -> list[int]:
     return [state.t for state in states]
 
 
-def at_step(state: Step) -> object:
-    """One state of a walk for the slider: above the noisy image, below the guess."""
-    return image_grid(torch.cat([state.x_t.clamp(-1, 1), state.x_0]), columns=len(state.x_0), zoom=3)
+def step_through(walk: Sequence[Step]) -> Slider:
+    """The states of a walk, one at a time: above the noisy images, below the guesses."""
+
+    def look(step: int) -> tuple[Image.Image, str]:
+        state = walk[step]
+        pair = torch.cat([state.x_t.clamp(-1, 1), state.x_0])
+        return image_grid(pair, columns=len(state.x_0), zoom=3), (
+            f"Step {step + 1} of {len(walk)}, which has led to t = {state.t}. Above, the noisy images; below, the "
+            "digits that were guessed for this step."
+        )
+
+    last = len(walk) - 1
+    stops = [*range(0, last, max(1, len(walk) // 50)), last]
+    return Slider(look, {"step": stops}, {"step": stops[len(stops) // 2]})
 
 
 def animation(walk: Sequence[Step]) -> None:
