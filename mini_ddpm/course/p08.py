@@ -9,11 +9,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
+from PIL import Image
 from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
 from mini_ddpm.course import bands
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, Slider, show
 from mini_ddpm.course.toys import TWO_PEAKS, best_model
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, predict_x_0
@@ -259,6 +260,20 @@ def draw_walk(walk: Sequence[Step], rows: int = 8) -> list[int]:
     return [state.t for state in states]
 
 
+def step_through(walk: Sequence[Step]) -> Slider:
+    """The states of a walk, one at a time: above the noisy images, below the guesses."""
+
+    def look(step: int) -> tuple[Image.Image, str]:
+        state = walk[step]
+        words = f"Step {step + 1} of {len(walk)}, which has led to t = {state.t}. Above, the noisy images; below, the "
+        pair = torch.cat([state.x_t.clamp(-1, 1), state.x_0])
+        return image_grid(pair, len(state.x_0), zoom=3), f"{words}digits that were guessed for this step."
+
+    last = len(walk) - 1
+    stops = [*range(0, last, max(1, len(walk) // 50)), last]
+    return Slider(look, {"step": stops}, {"step": stops[len(stops) // 2]})
+
+
 def animation(walk: Sequence[Step]) -> None:
     """Show the walk as a looping picture, with words for those who can't see it, and where it can't be shown."""
     shown = [*walk[:: max(1, len(walk) // 25)], walk[-1]]
@@ -281,5 +296,4 @@ def real_sets(images: ImageSet, n: int) -> list[tuple[Tensor, Tensor]]:
     order = shuffled[images.labels[shuffled].argsort(stable=True)]
     sets = len(images) // n
     order = order[torch.arange(sets * n) * len(images) // (sets * n)]  # the rest is left out of all classes alike
-    chosen = [order[k::sets] for k in range(sets)]
-    return [(to_model(images.images[one]), images.labels[one]) for one in chosen]
+    return [(to_model(images.images[one]), images.labels[one]) for one in (order[k::sets] for k in range(sets))]

@@ -1,19 +1,21 @@
 """Notebook 12: what it draws, each figure with its alt text; its symbols, and what was measured for it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from PIL import Image
 from sympy import symbols
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, Slider, show
 from mini_ddpm.course.sheets import draw_digits as draw_digits
 from mini_ddpm.course.toys import Mixture
 from mini_ddpm.files import shipped
+from mini_ddpm.runs import image_grid
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.symbolic.notation import forward_process
 
@@ -179,6 +181,18 @@ def draw_pushes(schedule: NoiseSchedule, chains: Iterable[Sequence[int]]) -> Non
         "pushes 1.6 to 4 times as hard, DDIM's 0.9 to 2.5 times, both hardest at small t. In 1000 steps the ancestral "
         "one lies at 1 and DDIM's at one half, but for the ends.",
     )
+
+
+def turn(asked_for: Callable[[int, float], Tensor]) -> Slider:
+    """Ten images of one digit at any scale; `asked_for(digit, scale)` draws them, (10, 1, 28, 28)."""
+
+    def look(scale: float, digit: int) -> tuple[Image.Image, str]:
+        return image_grid(asked_for(digit, scale), columns=10), (
+            f"Ten images from the same noise, asked to be a {digit} at w = {scale:g}."
+        )
+
+    scales = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]
+    return Slider(look, {"scale": scales, "digit": range(10)}, {"scale": 1.5, "digit": 7})
 
 
 def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
