@@ -1,6 +1,6 @@
 """What the live pages load: the network, the runtimes and the exercises, all from files of this site.
 
-    build(folder)   # writes folder/live/
+build(folder)   # writes folder/live/
 """
 
 import json

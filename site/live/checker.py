@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sympy import Expr, IndexedBase, Symbol, symbols, sqrt
+from sympy import Expr, IndexedBase, Symbol, sqrt, symbols
 
 from mini_ddpm.course.exercises import Derive, Predict, exercise
 from mini_ddpm.symbolic import alpha_bar, eps, forward_process, recursion, t, x
@@ -41,13 +41,15 @@ def reply(number: str, text: str) -> dict[str, Any]:
     if not text:
         return {"right": False, "words": "Type an answer first."}
     try:
-        answers = [read(part, letters(asked))[1] for part in parts(text)] if isinstance(asked, (Derive, Predict)) else [text]
+        answers = (
+            [read(part, letters(asked))[1] for part in parts(text)] if isinstance(asked, (Derive, Predict)) else [text]
+        )
         if isinstance(asked, Predict):
             answers = [float(answer) for answer in answers]
     except (ValueError, TypeError) as error:
         return {"right": False, "words": str(error)}
     said = asked.check(*answers)
-    return {"right": said.right, "words": said.words}
+    return {"right": said.right, "words": said.words.replace("`q.hint()`", "the button")}
 
 
 def letters(asked: Any) -> Mapping[str, Any]:
@@ -61,7 +63,9 @@ def letters(asked: Any) -> Mapping[str, Any]:
 
 
 def parts(text: str) -> list[str]:
-    """What stands between the commas that are in no bracket."""
+    """What stands between the commas that are in no bracket; a bracket around all of it is taken off."""
+    if re.fullmatch(r"[(\[][^()\[\]]*,[^()\[\]]*[)\]]", text):
+        text = text[1:-1]
     found, depth = [""], 0
     for letter in text:
         depth += (letter in "([") - (letter in ")]")

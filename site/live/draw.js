@@ -60,7 +60,8 @@ async function advance() {
   walk.steps.push(value);
   const back = by("draw-back");
   back.disabled = false;
-  back.max = back.value = walk.steps.length - 1;
+  back.max = walk.steps.length - 1;
+  back.value = back.max;
   look(walk.steps.length - 1);
   return true;
 }

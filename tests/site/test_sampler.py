@@ -70,7 +70,8 @@ def test_a_walk_is_that_of_the_package(monkeypatch, schedule, steps, sampler, et
 
 @pytest.mark.parametrize(("T", "n"), [(1000, 16), (1000, 7), (50, 4), (10, 10)])
 def test_times_are_rounded_as_in_python(T, n):
-    script = "const js = await import(process.argv[1]); console.log(JSON.stringify(js.timesteps(%d, %d)))" % (T, n)
+    script = "const js = await import(process.argv[1]); console.log(JSON.stringify(js.timesteps(T, n)))"
+    script = script.replace("T, n", f"{T}, {n}")
     schedule = NoiseSchedule.from_betas(cosine_betas(T))
     assert in_node(LIVE / "sampler.js", script, None) == Diffusion(schedule, steps=n).timesteps
 
