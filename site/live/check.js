@@ -19,8 +19,13 @@ async function show(place, text, right = null, plain = false) {
   place.className = right === null ? "" : right ? "right" : "wrong";
   if (plain) place.textContent = cleaned(text);
   else place.innerHTML = cleaned(text);
-  await window.MathJax?.startup?.promise;
-  await window.MathJax?.typesetPromise?.([place]);
+  await typeset(place);
+}
+
+async function typeset(place) {
+  const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
+  while (window.MathJax && !window.MathJax.typesetPromise) await soon(); // it comes with the page, a little later
+  await window.MathJax?.typesetPromise([place]);
 }
 
 async function busy(place, work) {
