@@ -71,8 +71,11 @@ def add_files() -> None:
     for path in ROOT.glob("notebooks/*.ipynb"):
         shutil.copy(path, OUT / "notebooks")
     shutil.copytree(FONT / "chtml", OUT / "mathjax" / "mathjax-newcm-font" / "chtml")
+    shutil.copy(FONT / "chtml.js", OUT / "mathjax" / "mathjax-newcm-font")
     shutil.copytree(MATHJAX / "input", OUT / "mathjax" / "input")
-    shutil.copy(MATHJAX / "tex-chtml.js", OUT / "mathjax")
+    for name in ("startup.js", "core.js", "output/chtml.js", "a11y/assistive-mml.js"):
+        (OUT / "mathjax" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(MATHJAX / name, OUT / "mathjax" / name)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def _display(visitor, node):
 def _scripts(app, pagename, *_):
     if pagename == "check":  # the checker answers in TeX
         app.add_js_file("mathjax-config.js")
-        app.add_js_file("../mathjax/tex-chtml.js", defer="")
+        app.add_js_file("../mathjax/startup.js", defer="")
 
 
 def setup(app):
