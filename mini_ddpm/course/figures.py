@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -17,6 +18,14 @@ def use_style() -> None:
     plt.style.use("tableau-colorblind10")
     plt.rcParams.update({"figure.figsize": (7, 3.8), "figure.constrained_layout.use": True, "axes.grid": True})
     plt.rcParams.update({"grid.alpha": 0.3, "font.size": 10, "axes.titlesize": 11})
+
+
+def plain_ticks(axes: Axes) -> None:
+    """Numbers that one reads, 0.2 and not a power of ten, on a logarithmic axis of losses."""
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def show(figure: Figure | Image.Image, alt: str) -> None:
