@@ -11,6 +11,8 @@ from sympy import sqrt
 
 import notebooks
 from mini_ddpm.course import bands, p08
+from mini_ddpm.course.exercises import exercise
+from mini_ddpm.course.stored import stored
 from mini_ddpm.data import load
 from mini_ddpm.diffusion import Diffusion, predict_x_0
 from mini_ddpm.guidance import classifier_free
@@ -190,3 +192,15 @@ def test_a_training_loop_that_is_wrong_differs_from_the_packages(true, false):
         exec(source, names)
     with pytest.raises(AssertionError):
         exec(sources[last], names)
+
+
+def test_what_a_forgotten_line_did_is_what_the_solution_says():
+    rows = stored("forgotten-line")["rows"]
+    told = exercise("08b.2").why
+    for hidden in (False, True):
+        found = {
+            scale: [row["accuracy"] for row in rows if (row["labels_hidden"], row["scale"]) == (hidden, scale)]
+            for scale in (1, 4)
+        }
+        assert f"{min(found[1]):.2f} to {max(found[1]):.2f}" in told
+        assert "{:.2f}, {:.2f} and {:.2f}".format(*found[4]) in told
