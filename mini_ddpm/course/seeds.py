@@ -87,7 +87,15 @@ def learn(make: Callable[[], nn.Module], steps: int, n: int, seeds: Sequence[int
         held_out.append(mean_loss(PROCESS, partial(network, y=y.repeat(ROUNDS)), x_0, ROUNDS))
         found.append(in_the_middle(network))
     weights = sum(weight.numel() for weight in network.parameters())
-    return Runs(*map(np.array, (losses, held_out, at_times, untrained, found, at_first)), weights)
+    return Runs(
+        losses=np.array(losses),
+        held_out=np.array(held_out),
+        at_times=np.array(at_times),
+        untrained=np.array(untrained),
+        readable=np.array(found),
+        at_first=np.array(at_first),
+        weights=weights,
+    )
 
 
 def readable(network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor) -> float:
