@@ -29,7 +29,7 @@ def write_sources() -> None:
     shutil.rmtree(SOURCE, ignore_errors=True)
     SOURCE.mkdir(parents=True)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    install = "## Install\n" + readme.partition("\n## Install\n")[2].partition("\n## How fast\n")[0]
+    install = "## Install\n" + readme.partition("\n## Install\n")[2].partition("\n## Sources\n")[0]
     for path in SITE.glob("*.md"):
         text = path.read_text(encoding="utf-8").replace("<!-- README -->", install)
         (SOURCE / path.name).write_text(without_dead_links(text), encoding="utf-8")
@@ -40,6 +40,8 @@ def write_sources() -> None:
         (SOURCE / path.name.replace("html", "fragment")).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     shutil.copy(ROOT / "data" / "samples.png", SOURCE)
     notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(ROOT.glob("notebooks/*.ipynb"))}
+    for cell in (cell for notebook in notebooks.values() for cell in notebook.cells if cell.cell_type == "markdown"):
+        cell.source = without_dead_links(cell.source)
     notation = Notation(notebooks[TABLE], [*notebooks])
     for stem in sorted(notebooks, key=lambda stem: stem == TABLE):  # the table comes last: it leads back
         nbformat.write(page(notebooks[stem], stem, FRAMES, notation), SOURCE / f"{stem}.ipynb")
@@ -57,7 +59,7 @@ def without_dead_links(text: str) -> str:
             return link[0]
         if name.endswith(".ipynb") and (ROOT / "notebooks" / name).exists():
             return f"[{words}]({name})"
-        return f"[{words}]({address}/blob/main/{target})" if address else words
+        return f"[{words}]({address}/blob/main/{target.removeprefix('../')})" if address else words
 
     text = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)]+)\)", led, text)
     return text.replace("REPOSITORY", address) if address else text
