@@ -43,10 +43,11 @@ def train(network, loss, rows, alpha_bar, steps, batch_size, learning_rate):
         adam.step()
         yield lost.detach()
 """,
-        digits_answer="""
+        learned_answer="""
 torch.manual_seed(3)
-painter = Guesser(K, T)
-curve = list(train(painter, simple_loss, codes, alpha_bar, 1500, 128, 2e-3))
+painter = Guesser(codes, alpha_bar)
+curve = [*train(painter, simple_loss, codes, alpha_bar, 1000, 64, 4e-3)]
+curve += [*train(painter, simple_loss, codes, alpha_bar, 500, 64, 4e-4)]
 painter_loss, line_loss = np.zeros(3), np.zeros(3)
 for i, time in enumerate([10, 30, 50]):
     bar = float(alpha_bar[time])
@@ -55,7 +56,7 @@ for i, time in enumerate([10, 30, 50]):
         x_t = bar**0.5 * held_out + (1 - bar) ** 0.5 * noise
         guess = painter(x_t, torch.tensor([time] * len(x_t))).detach()
         painter_loss[i] += ((guess - noise) ** 2).mean().item() / 10
-    line_loss[i] = bar / (bar + 1 - bar)
+    line_loss[i] = np.mean([bar * u / (bar * u + 1 - bar) for u in codes.numpy().var(0)])
 """,
         mean_answer="""
 = sqrt(a_s)*(1 - alpha)/(1 - a_t)*(x_t - sqrt(1 - a_t)*eps)/sqrt(a_t) + sqrt(alpha)*(1 - a_s)/(1 - a_t)*x_t
@@ -104,7 +105,10 @@ torch.manual_seed(5)
 parts = [sample(painter, reverse_step, torch.randn(50, K), alpha_bar, list(reversed(range(101)))) for _ in range(4)]
 drawn = torch.cat(parts).numpy()
 share_drawn = legible(alphabet.read(torch.cat(parts)))
-share_line = np.mean([legible(alphabet.read(torch.randn(200, K))) for _ in range(3)])
+share_line = np.mean([legible(alphabet.read(torch.randn(200, K) * codes.std(0))) for _ in range(3)])
+""",
+        ten_answer="""
+ten = sample(writer, reverse_step, torch.randn(10, 784), writer_alpha_bar, list(range(0, 1001, 40))[::-1]).numpy()
 """,
     ),
     "b": answers(
@@ -164,9 +168,10 @@ def train(network, loss, rows, alpha_bar, steps, batch_size, learning_rate):
         losses += [float(error)]
     return losses
 """,
-        digits_answer="""
-painter = Guesser(K, T)
-curve = list(train(painter, simple_loss, codes, alpha_bar, 1500, 128, 2e-3))
+        learned_answer="""
+painter = Guesser(codes, alpha_bar)
+for rate, steps in {4e-3: 1000, 4e-4: 500}.items():
+    list(train(painter, simple_loss, codes, alpha_bar, steps, 64, rate))
 painter.eval()
 with torch.no_grad():
     painter_loss = [
@@ -176,7 +181,8 @@ with torch.no_grad():
         ]).mean()
         for time in (10, 30, 50)
     ]
-line_loss = [1 - (1 - alpha_bar[time]) for time in (10, 30, 50)]
+u = (codes**2).mean(0)
+line_loss = torch.stack([(u / (u + (1 - alpha_bar[time]) / alpha_bar[time])).mean() for time in (10, 30, 50)])
 """,
         mean_answer="""
 = (sqrt(a_s)*(1 - alpha)*(x_t - sqrt(1 - a_t)*eps)/sqrt(a_t) + sqrt(alpha)*(1 - a_s)*x_t)/(1 - a_t)
@@ -218,8 +224,10 @@ variances = np.array([
         draw_answer="""
 drawn = sample(painter, reverse_step, torch.randn(200, K), alpha_bar, list(range(100, -1, -1)))
 share_drawn = legible(alphabet.read(drawn))
-share_line = legible(alphabet.read(torch.randn(1000, K)))
+gaussian = torch.distributions.MultivariateNormal(torch.zeros(K), torch.cov(codes.T))
+share_line = legible(alphabet.read(gaussian.sample((1000,))))
 """,
+        ten_answer="ten = sample(writer, reverse_step, torch.randn(10, 784), writer_alpha_bar, [40 * i for i in range(25, -1, -1)])",
     ),
     "c": answers(
         schedule_answer="""
@@ -265,17 +273,21 @@ def train(network, loss, rows, alpha_bar, steps, batch_size, learning_rate):
 
     return np.array([one_step() for _ in range(steps)])
 """,
-        digits_answer="""
+        learned_answer="""
 torch.manual_seed(0)
-painter = Guesser(D=K, T=100)
-train(painter, simple_loss, codes, alpha_bar, 1500, 128, 2e-3)
+painter = Guesser(codes, alpha_bar, width=96)
+train(painter, simple_loss, codes, alpha_bar, 1000, 64, 4e-3)
+train(painter, simple_loss, codes, alpha_bar, 500, 64, 4e-4)
 def lost(network, time):
     many = held_out.repeat_interleave(4, dim=0)
     with torch.no_grad():
         return simple_loss(network, many, torch.full((len(many),), time), torch.randn_like(many), alpha_bar)
 painter_loss = torch.stack([lost(painter, time) for time in (10, 30, 50)])
-straight = lambda x_t, t: (1 - alpha_bar[t]).sqrt().float()[:, None] * x_t
-line_loss = [lost(straight, time).item() for time in (10, 30, 50)]  # measured
+many = codes.repeat(20, 1)  # before any training it is the line
+line_loss = [
+    simple_loss(Guesser(codes, alpha_bar), many, torch.full((16000,), time), torch.randn(many.shape), alpha_bar).item()
+    for time in (10, 30, 50)
+]
 """,
         mean_answer="""
 = (1 - alpha)/(sqrt(alpha)*(1 - a_t))*x_t - (1 - alpha)/sqrt(alpha*(1 - a_t))*eps + sqrt(alpha)*(1 - a_s)/(1 - a_t)*x_t
@@ -316,7 +328,11 @@ variances = [variances[100], variances[20], variances[5]]
         draw_answer="""
 x_T = torch.randn(200, K)
 drawn = sample(painter, reverse_step, x_T, alpha_bar, range(100, -1, -1)).tolist()
-share_drawn, share_line = (legible(alphabet.read(torch.tensor(one))) for one in (drawn, x_T.tolist()))
+share_drawn, share_line = (legible(alphabet.read(torch.tensor(one))) for one in (drawn, (x_T * codes.var(0) ** 0.5).tolist()))
+""",
+        ten_answer="""
+chain = torch.arange(1000, -1, -40).tolist()
+ten = sample(writer, reverse_step, torch.normal(0, 1, (10, 784)), writer_alpha_bar, chain)
 """,
     ),
 }
@@ -498,6 +514,7 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
     ),
     mistake("one-time-a-batch", {"train": 6},
         train_answer=loop(t="torch.randint(1, len(alpha_bar), (1,)).repeat(batch_size)")),
+    mistake("T-of-the-notebook", {"train": 4}, train_answer=loop(t="torch.randint(1, T + 1, (batch_size,))")),
     mistake("first-rows", {"train": 6}, train_answer=loop(x_0="rows[:batch_size]")),
     # the step and the walk
     mistake("step-with-beta", {"step": 2, "shrink": 0}, step_answer=back(spread="(1 - alpha).sqrt()")),
@@ -515,10 +532,10 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
     # measurements
     mistake("copies", {"draw": 3}, draw_answer="""
 drawn = codes[torch.randperm(len(codes))[:200]] + 0.01 * torch.randn(200, K)
-share_drawn, share_line = legible(alphabet.read(drawn)), legible(alphabet.read(torch.randn(200, K)))
+share_drawn, share_line = legible(alphabet.read(drawn)), legible(alphabet.read(torch.randn(200, K) * codes.std(0)))
 """),
     mistake("numbers-that-were-guessed", {"learned": 1, "shrink": 0, "draw": 1},
-        digits_answer="painter = Guesser(K, T)\npainter_loss = [0.6, 0.2, 0.05]\nline_loss = alpha_bar[[10, 30, 50]]",
+        learned_answer="painter = Guesser(codes, alpha_bar)\npainter_loss = [0.6, 0.2, 0.05]\nline_loss = alpha_bar[[10, 30, 50]]",
         shrink_answer="variances = [1, 1, 1]",
         draw_answer="drawn = torch.randn(200, K)\nshare_drawn, share_line = 0.95, 0.5"),
 ]  # fmt: skip
