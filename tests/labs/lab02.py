@@ -227,7 +227,9 @@ share_drawn = legible(alphabet.read(drawn))
 gaussian = torch.distributions.MultivariateNormal(torch.zeros(K), torch.cov(codes.T))
 share_line = legible(alphabet.read(gaussian.sample((1000,))))
 """,
-        ten_answer="ten = sample(writer, reverse_step, torch.randn(10, 784), writer_alpha_bar, [40 * i for i in range(25, -1, -1)])",
+        ten_answer="""
+ten = sample(writer, reverse_step, torch.randn(10, 784), writer_alpha_bar, [40 * i for i in range(25, -1, -1)])
+""",
     ),
     "c": answers(
         schedule_answer="""
@@ -328,7 +330,9 @@ variances = [variances[100], variances[20], variances[5]]
         draw_answer="""
 x_T = torch.randn(200, K)
 drawn = sample(painter, reverse_step, x_T, alpha_bar, range(100, -1, -1)).tolist()
-share_drawn, share_line = (legible(alphabet.read(torch.tensor(one))) for one in (drawn, (x_T * codes.var(0) ** 0.5).tolist()))
+share_drawn, share_line = (
+    legible(alphabet.read(torch.tensor(one))) for one in (drawn, (x_T * codes.var(0) ** 0.5).tolist())
+)
 """,
         ten_answer="""
 chain = torch.arange(1000, -1, -40).tolist()
@@ -388,7 +392,6 @@ def sample(network, step, x_T, alpha_bar, times):
 
 
 MISTAKES = [
-    # derivations
     mistake(
         "in-one-line",
         {"line": 3, "mean": 2, "spread": 2},
@@ -397,8 +400,8 @@ MISTAKES = [
         spread_answer="= alpha + w",
     ),
     mistake(
-        "a-sign",
-        {"line": 4, "mean": 3, "spread": 2},
+        "a-sign-and-a-root",
+        {"line": 4, "mean": 3, "spread": 2, "half": 1, "floors": 2},
         line_answer="""
 = Expectation((1 + k*sqrt(1 - a_t))**2 + k**2*a_t*x_0**2, x_0, 0, u)
 = 1 + 2*k*sqrt(1 - a_t) + k**2*v
@@ -410,10 +413,12 @@ MISTAKES = [
 = (x_t + (1 - alpha)/sqrt(1 - a_t)*eps)/sqrt(alpha)
 """,
         spread_answer="= Expectation(alpha*x_t**2 - w, x_t)\n= alpha - w",
+        half_answer="half_way, left = 27, float(alpha_bar[T])",
+        floors_answer="loss_of_zero, floor_wide, floor_single = 1, 0.9 * 2 / (0.9 * 2 + 0.1), 0",
     ),
     mistake(
         "not-all-the-way",
-        {"line": 2, "mean": 2, "spread": 1},
+        {"line": 2, "mean": 2, "spread": 1, "half": 1, "floors": 1},
         line_answer="""
 = Expectation((1 - k*sqrt(1 - a_t))**2 + k**2*a_t*x_0**2, x_0, 0, u)
 = (1 - k*sqrt(1 - a_t))**2 + k**2*a_t*u
@@ -423,121 +428,134 @@ MISTAKES = [
 = ((1 - alpha) + alpha - alpha*a_s)/(sqrt(alpha)*(1 - a_t))*x_t - (1 - alpha)/(sqrt(alpha)*sqrt(1 - a_t))*eps
 """,
         spread_answer="= Expectation(alpha*x_t**2 + w, x_t)",
-    ),
-    mistake(
-        "nonsense-in-lines",
-        {"line": 0, "mean": 0, "spread": 0},
-        line_answer="= k + v\n= 0*k + v",
-        mean_answer="= x_t\n= eps*alpha + x_t - eps*alpha",
-        spread_answer="= 1 + w   # the variance of x_t is 1",
-    ),
-    # predictions
-    mistake(
-        "root-forgotten-and-variance-for-deviation",
-        {"half": 1, "floors": 2},
-        half_answer="half_way, left = 27, float(alpha_bar[T])",
-        floors_answer="loss_of_zero, floor_wide, floor_single = 1, 0.9 * 2 / (0.9 * 2 + 0.1), 0",
-    ),
-    mistake(
-        "half-way-by-index-and-floors-turned-round",
-        {"half": 1, "floors": 1},
         half_answer="half_way, left = 50, 0.0045",
         floors_answer="loss_of_zero, floor_wide, floor_single = 1, 0.1 / 3.7, 1",
     ),
-    # schedule, mix, loss
-    mistake("no-time-0", {"schedule": 0}, schedule_answer="""
+    mistake(
+        "nonsense-and-no-time-0",
+        {"line": 0, "mean": 0, "spread": 0, "schedule": 0},
+        line_answer="= k + v\n= 0*k + v",
+        mean_answer="= x_t\n= eps*alpha + x_t - eps*alpha",
+        spread_answer="= 1 + w   # the variance of x_t is 1",
+        schedule_answer="""
 def schedule(T, beta_1, beta_T):
     return torch.cumprod(1 - torch.linspace(beta_1, beta_T, T), 0)
-"""),
-    mistake("beta-for-alpha", {"schedule": 1}, schedule_answer="""
+""",
+    ),
+    # schedule and mix; what is trained with a wrong mix is worse, and the loss is marked with the student's own
+    mistake(
+        "beta-for-alpha-and-no-roots",
+        {"schedule": 1, "mix": 2, "learned": 1, "draw": 2},
+        schedule_answer="""
 def schedule(T, beta_1, beta_T):
     return torch.cat([torch.ones(1), torch.cumprod(torch.linspace(beta_1, beta_T, T), 0)])
-"""),
-    mistake("shifted-schedule", {"schedule": 1}, schedule_answer="""
-def schedule(T, beta_1, beta_T):
-    beta = torch.linspace(beta_1, beta_T, T + 1)
-    return torch.cat([torch.ones(1), (1 - beta[1:]).cumprod(0)])
-"""),
-    mistake("mix-without-roots", {"mix": 2, "learned": 1}, mix_answer="""
+""",
+        mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     share = alpha_bar[t].float()[:, None]
     return share * x_0 + (1 - share) * eps
-"""),
-    mistake("mix-in-float64", {"mix": 3}, mix_answer="""
+""",
+    ),
+    mistake(
+        "shifted-schedule-and-float64",
+        {"schedule": 1, "mix": 3},
+        schedule_answer="""
+def schedule(T, beta_1, beta_T):
+    beta = torch.linspace(beta_1, beta_T, T + 1)
+    return torch.cat([torch.ones(1), (1 - beta[1:]).cumprod(0)])
+""",
+        mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     return alpha_bar[t][:, None].sqrt() * x_0 + (1 - alpha_bar[t][:, None]).sqrt() * eps
-""", loss_answer="""
+""",
+        loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar).float(), t) - eps).square().mean()
-"""),
-    mistake("one-time-for-all", {"mix": 2}, mix_answer="""
+""",
+    ),
+    mistake(
+        "one-time-for-all-and-gradients-kept",
+        {"mix": 2, "draw": 2, "sample": 4},
+        mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     share = alpha_bar[t[0]].float()
     return share.sqrt() * x_0 + (1 - share).sqrt() * eps
-"""),
-    mistake("columns-for-rows", {"mix": 0}, mix_answer="""
+""",
+        sample_answer=walk(keep="torch.enable_grad()"),
+        draw_answer="""
+torch.manual_seed(0)
+drawn = sample(painter, reverse_step, torch.randn(200, K), alpha_bar, [*range(T, -1, -1)]).detach()
+share_drawn = legible(alphabet.read(drawn))
+share_line = legible(alphabet.read(torch.randn(200, K) * codes.std(dim=0)))
+""",
+    ),
+    mistake(
+        "columns-for-rows",
+        {"mix": 0, "loss": 0, "learned": 0, "draw": 2},
+        mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     share = alpha_bar[t].float()
     return share.sqrt() * x_0 + (1 - share).sqrt() * eps
-"""),
-    mistake("sum-for-mean", {"loss": 0}, loss_answer="""
+""",
+    ),
+    # the loss
+    mistake("sum-for-mean-and-noise-at-the-end", {"loss": 0, "learned": 2, "sample": 4, "ten": 1}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - eps).square().sum()
-"""),
-    mistake("loss-of-the-image", {"loss": 0}, loss_answer="""
+""", sample_answer=walk(end="x + 0.1 * torch.randn_like(x)")),
+    mistake("loss-of-the-image", {"loss": 0, "learned": 1, "draw": 2}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - x_0).square().mean()
 """),
-    mistake("loss-at-x-0", {"loss": 1}, loss_answer="""
+    mistake("loss-at-x-0", {"loss": 1, "learned": 1, "draw": 1}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(x_0, t) - eps).square().mean()
 """),
-    mistake("loss-as-a-number", {"loss": 2}, loss_answer="""
+    mistake("loss-as-a-number", {"loss": 2, "learned": 0, "draw": 2}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - eps).square().mean().item()
 """),
-    mistake("loss-of-other-noise", {"loss": 0}, loss_answer="""
+    mistake("loss-of-other-noise", {"loss": 0, "learned": 1, "draw": 2}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     x_t = q_sample(x_0, t, eps, alpha_bar)
     return (network(x_t, t) - torch.randn_like(eps)).square().mean()
 """),
-    # the loop
-    mistake("no-zero-grad", {"train": 5}, train_answer=loop(clear="pass")),
-    mistake("no-step", {"train": 4}, train_answer=loop(move="pass")),
+    # the loop; what it trains is measured, too
+    mistake("no-zero-grad", {"train": 5, "learned": 2, "draw": 2}, train_answer=loop(clear="pass")),
     mistake("times-from-0", {"train": 6}, train_answer=loop(t="torch.randint(0, len(alpha_bar) - 1, (batch_size,))")),
-    mistake("times-from-0-to-T", {"train": 6}, train_answer=loop(t="torch.randint(0, len(alpha_bar), (batch_size,))")),
-    mistake("uniform-noise", {"train": 4}, train_answer=loop(eps="torch.rand_like(x_0)")),
-    mistake(
-        "noise-once",
-        {"train": 4},
-        train_answer=loop(before="fixed = torch.randn(batch_size, rows.shape[1])", eps="fixed"),
-    ),
+    mistake("uniform-noise", {"train": 4, "learned": 2, "draw": 2}, train_answer=loop(eps="torch.rand_like(x_0)")),
     mistake("one-time-a-batch", {"train": 6},
         train_answer=loop(t="torch.randint(1, len(alpha_bar), (1,)).repeat(batch_size)")),
-    mistake("T-of-the-notebook", {"train": 4}, train_answer=loop(t="torch.randint(1, T + 1, (batch_size,))")),
-    mistake("first-rows", {"train": 6}, train_answer=loop(x_0="rows[:batch_size]")),
-    # the step and the walk
-    mistake("step-with-beta", {"step": 2, "shrink": 0}, step_answer=back(spread="(1 - alpha).sqrt()")),
-    mistake("step-with-variance", {"step": 3}, step_answer=back(spread="((1 - a_s) / (1 - a_t) * (1 - alpha))")),
-    mistake("step-without-root", {"step": 1},
+    # the loop, and the step or the walk, which do not touch each other's points
+    mistake("no-step-and-variance-for-deviation", {"train": 4, "learned": 2, "draw": 2, "step": 3, "shrink": 0},
+        train_answer=loop(move="pass"), step_answer=back(spread="((1 - a_s) / (1 - a_t) * (1 - alpha))")),
+    mistake("noise-once-and-beta", {"train": 6, "learned": 2, "step": 2, "shrink": 0, "ten": 1},
+        train_answer=loop(before="fixed = torch.randn(batch_size, rows.shape[1])", eps="fixed"),
+        step_answer=back(spread="(1 - alpha).sqrt()")),
+    mistake("first-rows-and-neighbours-only", {"train": 6, "learned": 2, "step": 1, "shrink": 1, "ten": 0},
+        train_answer=loop(x_0="rows[:batch_size]"),
+        step_answer=back().replace("alpha = a_t / a_s", "alpha = a_t / alpha_bar[t - 1]")),
+    mistake("T-of-the-notebook-and-the-same-noise", {"train": 4, "sample": 4, "shrink": 0, "draw": 2, "ten": 0},
+        train_answer=loop(t="torch.randint(1, T + 1, (batch_size,))"), sample_answer=walk(z="z")),
+    mistake("times-from-0-to-T-and-no-root", {"train": 6, "step": 1, "shrink": 0, "draw": 2, "ten": 0},
+        train_answer=loop(t="torch.randint(0, len(alpha_bar), (batch_size,))"),
         step_answer=back(mean="(x_t - (1 - alpha) / (1 - a_t) * eps_hat) / alpha.sqrt()")),
-    mistake("step-for-neighbours", {"step": 3}, step_answer=back() .replace("alpha = a_t / a_s",
-        "alpha = a_t / alpha_bar[t - 1]")),
-    mistake("noise-at-the-end", {"sample": 4}, sample_answer=walk(end="x + 0.1 * torch.randn_like(x)")),
-    mistake("the-same-noise", {"sample": 4}, sample_answer=walk(z="z")),
-    mistake("asked-at-s", {"sample": 4}, sample_answer=walk(ask="x, torch.full((len(x),), s)")),
-    mistake("a-time-as-a-number", {"sample": 4}, sample_answer=walk(ask="x, t")),
-    mistake("gradients-kept", {"sample": 4}, sample_answer=walk(keep="torch.enable_grad()")),
-    mistake("all-times", {"sample": 2}, sample_answer=walk(pairs="zip(range(times[0], 0, -1), range(times[0] - 1, -1, -1))")),
+    mistake("asked-at-s", {"sample": 4, "shrink": 0, "ten": 0},
+        sample_answer=walk(ask="x, torch.full((len(x),), s)")),
+    mistake("a-time-as-a-number", {"sample": 4, "shrink": 0, "draw": 0, "ten": 0}, sample_answer=walk(ask="x, t")),
     # measurements
-    mistake("copies", {"draw": 3}, draw_answer="""
+    mistake("copies-and-digits-that-are-real", {"draw": 2, "ten": 1}, draw_answer="""
 drawn = codes[torch.randperm(len(codes))[:200]] + 0.01 * torch.randn(200, K)
-share_drawn, share_line = legible(alphabet.read(drawn)), legible(alphabet.read(torch.randn(200, K) * codes.std(0)))
-"""),
-    mistake("numbers-that-were-guessed", {"learned": 1, "shrink": 0, "draw": 1},
-        learned_answer="painter = Guesser(codes, alpha_bar)\npainter_loss = [0.6, 0.2, 0.05]\nline_loss = alpha_bar[[10, 30, 50]]",
-        shrink_answer="variances = [1, 1, 1]",
-        draw_answer="drawn = torch.randn(200, K)\nshare_drawn, share_line = 0.95, 0.5"),
+share_drawn = legible(alphabet.read(drawn))
+share_line = legible(alphabet.read(torch.randn(200, K) * codes.std(0)))
+""", ten_answer="ten = digits_of('train')[:10]"),
+    mistake("numbers-that-were-guessed", {"learned": 0, "shrink": 0, "draw": 1, "ten": 0}, learned_answer="""
+painter = Guesser(codes, alpha_bar)
+painter_loss, line_loss = [0.6, 0.2, 0.05], alpha_bar[[10, 30, 50]]
+""", shrink_answer="variances = [1, 1, 1]", draw_answer="""
+drawn = torch.randn(200, K)
+share_drawn, share_line = 0.95, 0.5
+""", ten_answer="ten = torch.randn(10, 784)"),
 ]  # fmt: skip
 
 SUBMISSIONS = [
@@ -547,6 +565,6 @@ SUBMISSIONS = [
     *(
         one
         for one in hostile("02_noise_to_digits", "half-answer", "half", ["half_way", "left"])
-        if one.name in ("nothing", "kernel-dies", "answer-deleted", "empty")
+        if one.name in ("nothing", "kernel-dies", "empty")
     ),
 ]
