@@ -507,7 +507,7 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - x_0).square().mean()
 """),
-    mistake("loss-at-x-0", {"loss": 1, "learned": 1, "draw": 1}, loss_answer="""
+    mistake("loss-at-x-0", {"loss": 1, "learned": 1, "draw": 2}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(x_0, t) - eps).square().mean()
 """),
@@ -527,7 +527,7 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
     mistake("one-time-a-batch", {"train": 6},
         train_answer=loop(t="torch.randint(1, len(alpha_bar), (1,)).repeat(batch_size)")),
     # the loop, and the step or the walk, which do not touch each other's points
-    mistake("no-step-and-variance-for-deviation", {"train": 4, "learned": 2, "draw": 2, "step": 3, "shrink": 0},
+    mistake("no-step-and-variance-for-deviation", {"train": 4, "learned": 2, "draw": 1, "step": 3, "shrink": 0},
         train_answer=loop(move="pass"), step_answer=back(spread="((1 - a_s) / (1 - a_t) * (1 - alpha))")),
     mistake("noise-once-and-beta", {"train": 6, "learned": 2, "step": 2, "shrink": 0, "ten": 1},
         train_answer=loop(before="fixed = torch.randn(batch_size, rows.shape[1])", eps="fixed"),
