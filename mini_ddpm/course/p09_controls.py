@@ -22,10 +22,11 @@ LAST = FAULTS["noise in the last step"]._replace(right="return Step(s, mean, x_0
 
 
 class Control(NamedTuple):
-    """Changed lines, one or several, and the step that draws with them."""
+    """Changed lines, one or several, the step that draws with them, and whose network it is."""
 
     lines: tuple[Fault, ...] = ()
     step: StepFunction = ancestral_step
+    trained: str = "healthy"
 
     def draw(self, network: UNet, labels: Tensor, seed: int) -> Tensor:
         """Digits as they are seen: (n,) labels -> pixels (n, 1, 28, 28) uint8."""
@@ -44,8 +45,11 @@ CONTROLS = {
     "last noise of 1000 steps": Control(
         (LAST._replace(wrong="return Step(s, mean + 0.0047 * torch.randn_like(mean), x_0)"),)
     ),
+    "[0, 1], shown as 2x - 1": Control(
+        (FAULTS["shown on the wrong scale"]._replace(wrong="(2 * x - 1).clamp(-1, 1)"),), trained="data in [0, 1]"
+    ),
 }
-PICTURED = ("v read as eps, no clamp", "rand at the start, DDIM", "healthy, DDIM")
+PICTURED = ("healthy, DDIM", "rand at the start, DDIM", "v read as eps, no clamp")
 
 
 @cache
@@ -69,10 +73,10 @@ def draw() -> None:
     """Ten digits of the lines that bite elsewhere, from the same noise as the healthy ones."""
     drawn = [CONTROLS[name].draw(p09.network("healthy"), torch.arange(10), 0) for name in PICTURED]
     figure, axes = plt.subplots(figsize=(9.5, 4.0))
-    p09.digits(axes, torch.cat([p09.ten("healthy"), *drawn]).numpy(), ("healthy", "lines 1, 2", "line 4, DDIM", "DDIM"))
+    p09.digits(axes, torch.cat([p09.ten("healthy"), *drawn]).numpy(), ("healthy", "DDIM", "line 4, DDIM", "lines 1, 2"))
     axes.set_title("Lines that show nothing: two of them together, and one with another sampler")
     show(
         figure,
-        "Four rows of the digits 0 to 9. The healthy ones can be read, by either sampler; lines 1 and 2 together give "
-        "digits in black and white specks, line 4 with DDIM thick strokes, some of them closed to blots.",
+        "Four rows of the digits 0 to 9. The healthy ones can be read, by either sampler; line 4 with DDIM gives thick "
+        "strokes, some of them closed to blots, lines 1 and 2 together digits in black and white specks.",
     )
