@@ -10,7 +10,7 @@ NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 LABS := cd notebooks/labs && ../../$(BIN)/python -m mini_ddpm.labs
 
-.PHONY: help setup lab labs grade train test test-labs test-long test-browser readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
+.PHONY: help setup lab labs grade train site serve test test-labs test-long test-browser test-site readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -35,6 +35,18 @@ grade: $(STAMP)  ## grade a folder of labs: make grade SUBMISSIONS=folder; see n
 train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
 
+site: $(STAMP) build/frames/drawn  ## build the static site in build/site, from the notebooks as they stand; needs Node and npm
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[site]'
+	npm ci --prefix site --ignore-scripts --no-audit --no-fund
+	$(BIN)/python site/build.py
+
+build/frames/drawn: site/frames.py $(wildcard mini_ddpm/course/*.py) data/weights/mnist.safetensors | $(STAMP)
+	$(BIN)/python site/frames.py
+	touch $@
+
+serve: $(STAMP)  ## show the site that was built, at http://localhost:8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000
+
 test: $(STAMP) check  ## run all tests, and every notebook as a test
 	# what computes longest or starts other processes, without the tracer of branches, which would double its time
 	$(PYTEST) $(LONG)
@@ -54,6 +66,10 @@ test-long: $(STAMP)  ## kill training 200 times instead of 20; try all steps of 
 test-browser: $(STAMP)  ## move the sliders in JupyterLab; needs Chromium, see CONTRIBUTING.md
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m pytest tests/browser/widgets.py
+
+test-site: $(STAMP)  ## test the site that was built, in Chromium, with the network cut
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[site,browser]'
+	$(BIN)/python -m pytest tests/site
 
 readme: $(STAMP)  ## write the README's section on the command line anew, from --help
 	$(BIN)/python tests/readme.py
@@ -99,5 +115,5 @@ bench-gpu: .bench-venv/installed  ## the CIFAR-10 network on a GPU, against the 
 	touch $@
 
 clean:  ## remove environments and caches, but no runs and no grades
-	rm -rf .venv .bench-venv .pytest_cache .ruff_cache .mypy_cache .coverage build/lib build/bdist.* build/labs dist mini_ddpm.egg-info
+	rm -rf .venv .bench-venv .pytest_cache .ruff_cache .mypy_cache .coverage build/lib build/bdist.* build/labs build/pages build/frames build/site site/node_modules dist mini_ddpm.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

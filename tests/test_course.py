@@ -194,3 +194,7 @@ def test_live_shows_losses_and_rate(monkeypatch):
     assert live.losses == [1.0, 0.5]
     assert live.images_per_second == pytest.approx(20 / live.seconds)
     assert "step 2 of 4" in shown[0].axes[0].get_title()
+    for step in range(3, 5):
+        live.add(TrainStep(step, torch.tensor(0.25), torch.tensor(0.0)))
+    live.show(torch.zeros(20, 1, 8, 8))
+    assert shown[-1].axes[0].get_title() == "The last hundred steps: 0.50, 2.0 times the floor"

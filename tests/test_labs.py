@@ -62,6 +62,8 @@ OUT, SUM, END = "= Expectation(a**2 + 2*a*b*y + b**2*y**2, y)\n", "= a**2 + b**2
         (OUT + "= a**2 - b**2\n= a**2 - b**2 + 2*b**2 - 2*b**2\n" + END, 4, ["right", "wrong", "right", "right"]),
         (OUT + "= a**2 - b**2\n= c - 2*b**2\n", 1, ["right", "wrong", "right"]),  # a slip, to the end
         ("= 2*a\n= a + a\n= a*2", 0, ["wrong", "right", "right"]),
+        # a form is paid once, though a wrong line led to it before a right one did
+        ("= Expectation(a**2 - b**2*y**2, y)\n= a**2 - b**2\n" + SUM + END, 5, ["wrong", "right", "right", "right"]),
         (OUT + "= foo\n" + SUM, 3, ["right", "unread", "right"]),
         ("= c # known [c]\n<= c\n~ c\nc\n= 1/0\n=", 0, ["unread"] * 6),
         ("= __import__('os').system('true')\n= a.__class__\n= 10**10**10", 0, ["unread"] * 3),
@@ -80,6 +82,23 @@ def test_after_a_slip_the_answer_counts_and_after_nonsense_it_does_not():
     )
     assert linear.mark("a*(b + c)\n= -a*(b + c)\n= -a*b - a*c").points == 2
     assert linear.mark("a*(b + c)\n= (a + 1)*(b + 7)*c**3\n= a*b*c**3 + 7*a*c**3 + b*c**3 + 7*c**3").points == 0
+
+
+def test_a_slip_up_to_constants_is_a_slip():
+    square = Lines(
+        Theory(),
+        "-(y - a)**2/2 - y**2/2",
+        {"a": a, "y": y},
+        [Goal(1, "collected", lambda line: line.subs(y, 0) == 0)],
+        Answer(2, "y once", has=lambda line: line.count(y) == 1),
+        up_to=y,
+    )
+    for lines, points in (
+        ("~ a*y - y**2\n~ -(y - a/2)**2", 3),
+        ("~ -a*y - y**2\n~ -(y + a/2)**2", 2),
+        ("~ a**3*y - 7*y**2\n~ -7*(y - a**3/14)**2", 0),
+    ):
+        assert square.mark("-(y - a)**2/2 - y**2/2\n" + lines).points == points
 
 
 def test_the_first_line_is_the_teachers():

@@ -1,6 +1,7 @@
 """Notebook 06: what it compares, counts and measures, held to cases whose answers are known."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,6 +68,8 @@ def test_a_network_is_trained_from_every_seed_and_tested_on_other_digits():
     assert runs.losses[0, 0] != runs.losses[1, 0]
     assert runs.readable == pytest.approx([1, 1])
     assert runs.at_first == pytest.approx([1, 1])
+    assert runs.held_out == pytest.approx([1, 1], abs=0.05)
+    assert runs.untrained == pytest.approx(np.ones((2, len(seeds.TIMES))), abs=0.1)
     assert seeds.spread(np.array([0.1, 0.2, 0.6])) == "0.300 (0.100 to 0.600)"
     assert seeds.spread(np.array([11, 13]), 0) == "12 (11 to 13)"
 
@@ -80,6 +83,15 @@ def test_what_is_readable_at_first_is_read_before_training():
     runs = seeds.learn(lambda: Grows(16), steps=2, n=8, seeds=(0,))
     assert runs.at_first[0] < 0.5
     assert runs.readable == pytest.approx([1])
+
+
+def test_the_loss_over_all_times_is_asked_of_the_held_out_digits(monkeypatch):
+    played = []
+    monkeypatch.setattr(seeds, "mean_loss", lambda process, model, x_0, rounds: played.append((x_0, rounds)) or 0.5)
+    assert seeds.learn(lambda: Middle(16), steps=1, n=8, seeds=(0,)).held_out.tolist() == [0.5]
+    ((x_0, rounds),) = played
+    assert torch.equal(x_0, to_model(load("mnist-5k", "test").images[:8]))
+    assert rounds == seeds.ROUNDS
 
 
 def test_a_seed_decides_weights_and_noise_and_the_test_is_on_held_out_digits(monkeypatch):
@@ -121,14 +133,30 @@ def test_norms_are_taken_out_of_a_copy():
 
 def test_influence_of_a_network_that_looks_at_one_neighbour():
     """It answers with the left neighbour; the guessed image is then sqrt(a) x - sqrt(1 - a) neighbour."""
-    share = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3)
+    share, slope = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3)
     a = float(SCHEDULE.at(200))
+    assert slope == pytest.approx(1, rel=1e-5)  # the root of a + (1 - a)
     assert share[14, 14].item() == pytest.approx(a, rel=1e-5)
     assert share[14, 13].item() == pytest.approx(1 - a, rel=1e-5)
     assert share.sum().item() == pytest.approx(1)
-    noise = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3, of="noise")
+    noise, _ = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3, of="noise")
     assert noise[14, 14].item() == pytest.approx(1 - a, rel=1e-5)
     assert noise[14, 13].item() == pytest.approx(a, rel=1e-5)
+
+
+def test_influence_is_asked_with_the_label_or_without():
+    asked = []
+
+    class Listens(nn.Module):
+        classes = 10
+
+        def forward(self, x, t, y):
+            asked.append(y.tolist())
+            return x
+
+    p06.influence(Listens(), SCHEDULE, 200, n=3)
+    p06.influence(Listens(), SCHEDULE, 200, told=False, n=3)
+    assert asked == [load("mnist-5k", "test").labels[:3].tolist(), [10, 10, 10]]
 
 
 def test_a_network_that_knows_the_velocity_guesses_the_image_and_the_noise(nothing_is_left_open, capsys):
@@ -161,8 +189,25 @@ def test_a_near_miss_of_similar_is_known_in_any_precision(precision):
     assert "from 0 to 1 in k - 1 steps" in one.check(near).words
 
 
-def test_a_whole_number_is_told_in_full():
-    assert exercise("06.6").check(65_984).words == "Exactly: 65,984."
+def test_blocks_have_four_times_the_weights_and_the_same_work():
+    parts = trace(open_run("mnist", "cpu").model, torch.randn(1, 1, 28, 28), torch.tensor([500]))
+    work = {name: part.gflop for name, part in zip(p06.NAMES, parts, strict=True)}
+    convolutions = 2 * 5_820_416e-9  # the layer for the vector of the time adds a seven-hundredth
+    assert [work["up_1"], work["up_4"]] == pytest.approx([convolutions, convolutions], rel=2e-3)
+    assert exercise("06.6").check(4, 1).words == "Exactly: 4, 1."
+
+
+def test_the_way_through_the_network_is_that_of_the_package():
+    unet = open_run("mnist", "cpu").model
+    down, up = unet.down, unet.up
+    blocks = {"down_1": down[0].stages[0], "down_2": down[1].stages[0]}
+    blocks |= {"up_1": up[0].stages[0], "up_2": up[0].stages[1], "up_3": up[1].stages[0], "up_4": up[1].stages[1]}
+    blocks |= {name: getattr(unet, name) for name in ("conv_in", "middle_1", "middle_2", "norm_out", "conv_out")}
+    net = SimpleNamespace(**blocks, shrink=lambda h: down[0].resample(h, None), grow=up[0].resample.conv)
+    x_t, t = torch.randn(2, 1, 28, 28), torch.tensor([10, 800])
+    with torch.no_grad():
+        ours = exercise("06.4").answer(net, x_t, unet.embed(t, None))
+        assert torch.allclose(ours, unet(x_t, t), atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])

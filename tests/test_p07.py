@@ -3,10 +3,14 @@
 from dataclasses import replace
 from functools import partial
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
 from mini_ddpm.course import p05, p07
+from mini_ddpm.course.exercises import exercise
+from mini_ddpm.course.exercises.steps import Line
+from mini_ddpm.course.figures import plain_ticks
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.data import folder
 from mini_ddpm.diffusion import Diffusion, predict_v
@@ -96,3 +100,40 @@ def test_pictures_are_made_once_and_a_folder_of_ones_own_is_left_alone(tmp_path,
     (tmp_path / "mine").mkdir()
     assert p07.make_pictures(tmp_path / "mine") == tmp_path / "mine"
     assert not [*(tmp_path / "mine").iterdir()]
+
+
+def test_a_step_of_training_is_adams_on_a_clipped_gradient():
+    """In its first step Adam moves each weight by the rate; then the average goes a tenth of that way."""
+    given = exercise("07.1").cases["one step"][0]
+    network, average, before = Line(), Line(), Line()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.05, weight_decay=0)
+    exercise("07.1").answer(network, average, optimizer, *given)
+    for weight, mean, old in zip(network.parameters(), average.parameters(), before.parameters(), strict=True):
+        assert abs(float((weight - old).detach())) == pytest.approx(0.05, rel=1e-3)
+        assert float((mean - old).detach()) == pytest.approx(float((weight - old).detach()) / 10, rel=1e-3)
+
+
+def test_the_second_batch_of_three_has_a_gradient_that_is_clipped():
+    x_0, t, eps, bar = exercise("07.1").cases["three steps, long gradients in the second"][1]
+    network = Line()
+    (eps - network(bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, t)).square().mean().backward()
+    assert torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0) > 10
+
+
+def test_a_fault_of_a_step_that_no_one_foresaw_is_told_where_it_shows():
+    def half(network, average, optimizer, x_0, t, eps, bar):
+        raise RuntimeError("no")
+
+    assert exercise("07.1").check(half).words == "one step: RuntimeError: no"
+
+
+@pytest.mark.parametrize("ticks", [(0.011, 0.9), (0.1, 4)])
+def test_a_logarithmic_axis_has_plain_numbers_within_its_limits(ticks):
+    figure, axes = plt.subplots()
+    axes.plot([0, 1], ticks)
+    axes.set(yscale="log", ylim=ticks)
+    plain_ticks(axes)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[-1] == f"{max(tick for tick in (0.5, 1, 2) if tick <= ticks[1]):g}"
+    assert axes.get_ylim() == ticks
+    plt.close(figure)

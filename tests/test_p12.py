@@ -59,7 +59,7 @@ def test_in_short_steps_ddim_pushes_half_as_hard():
 
 def test_the_program_to_debug_pushes_less_in_a_batch_and_mended_does_not():
     lines = [line[3:] for line in PROGRAM.splitlines()[1:-1]]
-    place = exercise("12.5").answer - 1
+    place = exercise("12.6").answer - 1
     mended = [*lines[:place], lines[place].replace(".mean()", ".sum()"), *lines[place + 1 :]]
 
     for program, shares in ((lines, (1.0, 0.01)), (mended, (1.0, 1.0))):
@@ -90,7 +90,8 @@ def test_the_stored_numbers_have_three_seeds_of_every_way_and_scale():
     for kind in p12.PUPILS:
         assert p12.stored("reads")[kind, 0.0].shape == (3, 11)
         assert p12.stored("coarse")[kind, 0.0].shape == (3, 5)
-        assert all(accuracy[kind, scale].shape == (3, 1) for scale in (3.0, 9.0))
+        places = (("at the mean", 3.0), ("at the mean", 9.0), ("at x_t", 3.0), ("at x_t", 9.0), ("at x_t", 30.0))
+        assert all(accuracy[f"{kind}, {place}", scale].shape == (3, 1) for place, scale in places)
     stored = json.loads(shipped("bench/guidance.json").read_text(encoding="utf-8"))
     assert (stored["n"], stored["steps"]) == (300, 10)
 

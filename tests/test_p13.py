@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mini_ddpm import measure
-from mini_ddpm.course import p13
+from mini_ddpm.course import p13, p13_rulers
 from mini_ddpm.course.stored import precision, spread, stored
 from mini_ddpm.measure import extractors
 from mini_ddpm.runs.presets import preset
@@ -17,7 +17,7 @@ def test_a_recipe_is_that_of_the_preset():
     assert found.seen == config.training.steps * config.training.batch_size
     images, gflop_per_s = p13.rate(stored("cifar10"))
     assert gflop_per_s == pytest.approx(3 * found.gflop * images)
-    assert found.gflop == pytest.approx(0.135, abs=0.001)  # as the page prints it
+    assert found.gflop == pytest.approx(0.135, abs=0.001)
 
 
 def test_distances_are_of_disjoint_groups_of_the_size_asked_for():
@@ -35,17 +35,36 @@ def test_a_moved_network_has_a_gradient():
 
 def test_tables_leave_empty_what_was_not_measured_and_mark_the_network():
     rows = {"real": [{"FD-x": 1.0}], "the shipped network": [{"FD-x": 2.0, "accuracy": 0.5}] * 2}
-    table = p13.figures_table(rows, "x", "")
+    table = p13_rulers.figures_table(rows, "x", "")
     assert table.rows == [("real", "1.0", "", "", "", ""), ("the shipped network", "2.0", "", "", "", "0.50")]
     assert table.marked == {1}
-    shown = repr(p13.floors_table("efficientnet-lite0"))
-    assert "repeat: mini-ddpm floors --extractor efficientnet-lite0" in shown
-    assert p13.floors_table("cifar10-judge").rows[-1][0] == "the shipped network"
+
+
+def test_two_rulers_stand_in_one_table():
+    table = p13_rulers.floors_table()
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["test images against training images"] == ("1.0", "2.5", "", "", "", "")
+    assert rows["test images against one half of the training images"] == ("1.1", "2.9", "", "", "", "")
+    assert rows["the other half of these against it"] == ("0.6", "2.9", "0.82", "0.82", "0.70", "0.71")
+    assert rows["the shipped network"] == ("133.1", "86.0", "0.91", "0.39", "0.79", "0.02")
+    assert table.marked == {len(rows) - 1}
+    assert "repeat: mini-ddpm floors, and again with --extractor efficientnet-lite0" in repr(table)
+
+
+def test_the_control_of_recall_has_three_groups_in_two_rulers():
+    rows = stored("recall")["rows"]
+    found = {(row["extractor"], row["images"], row["group"]) for row in rows}
+    assert len(found) == len(rows) == 2 * 3 * len(p13_rulers.recall_table().rows)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(20143.3, "20,000"), (0.2604, "0.26"), (12.444, "12"), (1.44, "1.4")])
+def test_numbers_without_a_show_of_precision(value, shown):
+    assert p13.rough(value) == shown
 
 
 def test_floors_are_in_units_of_their_own():
     drawn = stored("cifar10-evaluation")
-    noisy, network = p13.in_floors(drawn, "cifar10-judge")
+    noisy, network = p13_rulers.in_floors(drawn, "cifar10-judge")
     assert network == drawn["FD-cifar10-judge"] / drawn["FD-cifar10-judge of test images"]
     assert noisy == sorted(noisy)
 

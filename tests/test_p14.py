@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mini_ddpm.course import p14, p14_papers
+from mini_ddpm.course import fourteen, p14, p14_papers
 from mini_ddpm.course.exercises.n14 import _how_often
 from mini_ddpm.course.stored import stored
 from mini_ddpm.schedules import linear_betas
@@ -58,14 +58,34 @@ def test_where_the_weight_lies():
 
 
 def test_bits_are_those_of_the_stored_bounds():
-    (_, digits, error, n, precision, how), (_, colour, *_) = p14.bits_table().rows
-    assert (digits, error, n, precision) == ("1.316", "0.027", "100", "float32")
+    (_, _, digits, error, n, how), (_, _, colour, *_) = p14.bits_table().rows
+    assert (digits, error, n) == ("1.316", "0.027", "100")
     assert how == "mini-ddpm evaluate mnist-improved --bits 100 --precision float32"
     assert float(colour) == pytest.approx(stored("cifar10-bits")["bits_per_dim"], abs=1e-3)
 
 
+def test_what_we_trained_stands_beside_as_many_real_images():
+    rows = {row[0]: row for row in p14.ours_table().rows}
+    assert rows["mnist-laptop"][1:5] == ("cosine, v, min-snr", "yes, guidance 1.75", "3,200", "2,000")
+    assert rows["mnist-laptop"][6] == "0.029"
+    assert rows["cifar10-ddpm"] == ("cifar10-ddpm", "linear, eps, simple", "no", "800,000", "", "", "")
+    assert p14.duel_table("objective").rows[4][-1] == "0.03 (0.03 to 0.04)"
+
+
+def test_fourteen_formulas_agree_and_one_that_does_not_is_named(monkeypatch):
+    assert [row[2] for row in fourteen.table().rows] == sorted(one.notebook for one in fourteen.formulas())
+    assert torch.get_default_dtype() == torch.float32
+    monkeypatch.setattr(fourteen.guidance, "classifier_free", lambda model, y, scale: lambda x_t, t: x_t)
+    with pytest.raises(AssertionError, match="no label"):
+        fourteen.table()
+
+
 def test_what_stands_for_a_network_tells_labels_apart():
-    x, t = torch.randn(2, 1, 3, 3), torch.tensor([5, 5])
-    one, other = p14.told(x, t, torch.tensor([1, 2])), p14.told(x, t, torch.tensor([1, 3]))
+    x, t, told = torch.randn(2, 1, 3, 3), torch.tensor([5, 5]), fourteen.Told()
+    one, other = told(x, t, torch.tensor([1, 2])), told(x, t, torch.tensor([1, 3]))
     assert torch.equal(one[0], other[0])
     assert not torch.equal(one[1], other[1])
+
+
+def test_a_bound_is_shown_as_one():
+    assert [p14_papers.bits(row) for row in p14_papers.DDPM_TABLE_1 if row.nll] == ["3.03", "≤ 3.70", "≤ 3.75", "2.80"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mini_ddpm import diffusion, sampling
-from mini_ddpm.course import flows, p15
+from mini_ddpm.course import flows, p15_interval
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.exercises.n15 import PROGRAM
 from mini_ddpm.course.p05 import floor
@@ -150,13 +150,13 @@ def test_the_interval_of_guidance_is_measured_by_its_command(tmp_path):
     subprocess.run([*command, "--seeds", "0"], cwd=tmp_path, check=True, capture_output=True)
     rows = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))["rows"]
     parts = [row["part"] for row in rows if row["part"] != "real digits"]
-    assert set(parts) == {"nowhere", *p15.PARTS, *p15.WINDOWS}
+    assert set(parts) == {"nowhere", *p15_interval.PARTS, *p15_interval.WINDOWS}
     assert len({row["fd_judge"] for row in rows if row["part"] in parts}) == len(parts)
 
 
 def test_the_stored_intervals_have_three_seeds_of_every_part_and_scale():
-    rows = p15.interval_rows()
-    assert {part for part, _ in rows} == {"real digits", "nowhere", *p15.PARTS, *p15.WINDOWS}
+    rows = p15_interval.rows()
+    assert {part for part, _ in rows} == {"real digits", "nowhere", *p15_interval.PARTS, *p15_interval.WINDOWS}
     assert all(table.shape == (2 if part == "real digits" else 3, 3) for (part, _), table in rows.items())
     stored = json.loads(shipped("bench/interval.json").read_text(encoding="utf-8"))
     assert (stored["n"], stored["steps"]) == (400, 10)

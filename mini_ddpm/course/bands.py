@@ -1,7 +1,7 @@
 """Comparisons of samplers with their spread: a table, a picture and a verdict, of the rows of a file in data/bench."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +19,7 @@ LOOKS = {  # sampler -> its name in a picture, colour and style
     "heun": ("Heun", "#56B4E9", "D--"),
     "dpm-solver": ("DPM-Solver++(2M)", "#E69F00", "v--"),
 }
+TICKS = (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.2, 0.3, 0.5, 1, 2, 5)
 
 
 def measured(name: str) -> list[dict]:
@@ -91,12 +92,21 @@ def alt(found: Bands) -> str:
     return f"Curves with bands on logarithmic axes, falling to the right: {'; '.join(ends)}."
 
 
-def draw(found: Bands, title: str, real: Sequence[float] = (), line: float | None = None) -> None:
+def draw(
+    found: Bands,
+    title: str,
+    real: Sequence[float] = (),
+    line: float | None = None,
+    banded: Collection[str] = tuple(LOOKS),
+    top: float | None = None,
+) -> None:
     """Mean and range over seeds against calls of the network.
 
     Args:
         real: the same figure of several sets of real images, a grey band.
         line: that of a single set, a dotted line.
+        banded: the samplers whose range is drawn; of the others there is the mean alone.
+        top: the upper end of the axis; a mean above it is written at the edge.
     """
     figure, axes = plt.subplots(figsize=(8.4, 4.6))
     if real:
@@ -104,11 +114,19 @@ def draw(found: Bands, title: str, real: Sequence[float] = (), line: float | Non
     if line is not None:
         axes.axhline(line, color=OTHER, linestyle=":", linewidth=2, label="real digits, one set")
     for name, points in found.items():
-        _band(axes, name, points)
+        _band(axes, name, points, name in banded)
     axes.set(xscale="log", yscale="log", xlabel="calls of the network", ylabel="FD-judge", title=title)
     axes.set_xticks(_counts(found), map(str, _counts(found)))
     low, high = axes.get_ylim()
-    ticks = [tick for tick in (0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low <= tick <= high]
+    if top is not None and top < high:
+        high = top
+        axes.set_ylim(low, high)
+        for name, points in found.items():
+            for calls, values in points.items():
+                if (mean := sum(values) / len(values)) > top:
+                    note = {"xytext": (-22, -14), "textcoords": "offset points", "color": LOOKS[name][1]}
+                    axes.annotate(f"{mean:.1f}", (made(name, calls), top), **note)
+    ticks = [tick for tick in TICKS if low <= tick <= high]
     axes.set_yticks(ticks, map(str, ticks))
     axes.minorticks_off()
     axes.legend(fontsize=9, loc="upper right")
@@ -120,9 +138,10 @@ def _counts(found: Bands) -> list[int]:
     return sorted({calls for points in found.values() for calls in points})
 
 
-def _band(axes: Axes, name: str, points: Mapping[int, Sequence[float]]) -> None:
+def _band(axes: Axes, name: str, points: Mapping[int, Sequence[float]], banded: bool) -> None:
     label, colour, style = LOOKS[name]
     values = np.array([(sum(these) / len(these), min(these), max(these)) for these in points.values()]).T
     calls = [made(name, at_most) for at_most in points]
     axes.plot(calls, values[0], style, color=colour, label=label, linewidth=1.8, markersize=5)
-    axes.fill_between(calls, values[1], values[2], color=colour, alpha=0.22, linewidth=0)
+    if banded:
+        axes.fill_between(calls, values[1], values[2], color=colour, alpha=0.22, linewidth=0)

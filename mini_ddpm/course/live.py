@@ -7,7 +7,7 @@ import numpy as np
 from IPython.display import display
 from torch import Tensor
 
-from mini_ddpm.course.figures import MODEL, NOISY, RESULT
+from mini_ddpm.course.figures import MODEL, NOISY, RESULT, plain_ticks
 from mini_ddpm.runs.pictures import image_grid
 from mini_ddpm.training import TrainStep
 
@@ -59,9 +59,14 @@ class Live:
         if self.held_out or self.floor is not None:
             curve.legend()
         curve.set(xlabel="training step", ylabel=f"loss, mean over {window} steps", yscale="log")
-        curve.set_title(f"step {done} of {self.steps}, {self.images_per_second:.0f} images/s, {left:.0f} s left")
+        title = f"step {done} of {self.steps}, {self.images_per_second:.0f} images/s, {left:.0f} s left"
+        if done == self.steps and self.floor is not None:
+            end = np.mean(self.losses[-100:])
+            title = f"The last hundred steps: {end:.2f}, {end / self.floor:.1f} times the floor"
+        curve.set_title(title)
+        plain_ticks(curve)
         grid.imshow(image_grid(images, columns), cmap="gray", vmin=0, vmax=255)
-        grid.set_title("drawn by the network as it is now")
+        grid.set_title(f"drawn by the network after {done} steps")
         grid.axis("off")
         alt = "Left: the loss over the training steps, on a logarithmic axis. Right: images that the network draws now."
         self._place.update(figure, metadata={"image/png": {"alt": alt}})

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, NOISE, NOISY, OTHER, RESULT, Slider, show
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.diffusion import q_sample
 from mini_ddpm.schedules import NoiseSchedule
@@ -156,15 +157,35 @@ def draw_bundle(schedule: NoiseSchedule, walks: Tensor, t: int) -> None:
 
 def draw_images(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> None:
     """Images (n, 1, h, w) in a row, and one row for each of `times`, each row one jump with the same noise."""
+    show(
+        jumps(x_0, noise, schedule, times),
+        "Eight handwritten digits in every row, under more and more grain from row to row: at 150 they are clear, "
+        "at 300 barely readable, at 500 there is hardly anything but grain, at 1000 nothing else.",
+    )
+
+
+def jumps(x_0: Tensor, noise: Tensor, schedule: NoiseSchedule, times: Sequence[int]) -> Figure:
+    """The figure alone."""
     figure, panels = plt.subplots(len(times), 1, figsize=(8, 1.02 * len(times)), squeeze=False)
     for axes, t in zip(panels[:, 0], times, strict=True):
         row = q_sample(x_0, noise, schedule.at(t)).clamp(-1, 1)
         axes.imshow(torch.cat(list(row[:, 0]), dim=1), cmap="gray", vmin=-1, vmax=1)
         axes.set(xticks=[], yticks=[])
         axes.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
-    alt = "Eight handwritten digits in every row, under more and more grain from row to row: at 150 they are clear, "
-    alt += "at 300 barely readable, at 500 there is hardly anything but grain, at 1000 nothing else."
-    show(figure, alt if len(times) > 1 else f"Eight handwritten digits at t = {times[0]}; grain grows with t.")
+    return figure
+
+
+def noise_them(x_0: Tensor, noise: Tensor, schedules: Mapping[str, NoiseSchedule]) -> Slider:
+    """One row of images at any time, by any of the schedules."""
+
+    def look(t: int, schedule: str) -> tuple[Figure, str]:
+        bar = float(schedules[schedule].alpha_bar[t])
+        return jumps(x_0, noise, schedules[schedule], [t]), (
+            f"Eight handwritten digits at t = {t} of the {schedule} schedule: {bar:.1%} of the power is left, "
+            f"{bar**0.5:.1%} of the contrast."
+        )
+
+    return Slider(look, {"t": range(0, 1001, 20), "schedule": [*schedules]}, {"t": 300, "schedule": "linear"})
 
 
 def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> None:

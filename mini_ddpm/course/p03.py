@@ -5,12 +5,13 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sympy import Expr, symbols
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, Slider, show
 from mini_ddpm.course.p04 import Bell
 from mini_ddpm.symbolic import Expectation
 
@@ -70,6 +71,22 @@ def draw_evidence(a: Bell, b: Bell, draws: int = 12, games: int = 30) -> None:
 
 def draw_integrand(a: Bell, b: Bell) -> None:
     """Two bells, and a log(a/b), whose area is the divergence."""
+    show(*integrand(a, b))
+
+
+def move_bell(a: Bell) -> Slider:
+    """The same for a second bell of any mean and width."""
+
+    def look(mean: float, width: float) -> tuple[Figure, str]:
+        figure, seen = integrand(a, Bell(mean, width**2))
+        return figure, f"The bell b has the mean {mean:g} and the width {width:g}. {seen}"
+
+    widths = [0.25 * k for k in range(2, 13)]
+    return Slider(look, {"mean": [0.5 * k for k in range(-6, 7)], "width": widths}, {"mean": 2.0, "width": 2.0})
+
+
+def integrand(a: Bell, b: Bell) -> tuple[Figure, str]:
+    """The figure, and what is seen."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.7))
     x = np.linspace(-6, 8, 1400)
     left.plot(x, a(x), color=NOISY, linewidth=2, label=f"a: mean {a.mean:g}, variance {a.variance:g}")
@@ -82,10 +99,9 @@ def draw_integrand(a: Bell, b: Bell) -> None:
     right.fill_between(x, y, where=list(y < 0), color=MODEL, alpha=0.35, label="speaks for b")
     right.set(xlabel="x", ylabel="a(x) log a(x)/b(x)", title=f"Areas with signs add up to {area:.3f}")
     right.legend(loc="upper right")
-    show(
-        figure,
+    return figure, (
         "Left: two bells, a as a solid line and b dashed. Right: a log(a/b), above zero where a is higher than b and "
-        f"below zero elsewhere; with their signs the areas add up to {area:.3f}.",
+        f"below zero elsewhere; with their signs the areas add up to {area:.3f}."
     )
 
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISY, OTHER, RESULT, Slider, show
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.diffusion import q_posterior
 from mini_ddpm.schedules import NoiseSchedule
@@ -51,6 +52,31 @@ def clues(schedule: NoiseSchedule, t: int, x_0: float, x_t: float) -> tuple[Bell
 
 def draw_clues(bells: tuple[Bell, Bell, Bell], title: str) -> None:
     """Two clues and their product, over x_{t-1}."""
+    show(
+        bells_over(bells, title),
+        "Three bells over x_{t-1}: one from the image, one from x_t, and between them, nearer to the sharper one, "
+        "the narrowest: both together.",
+    )
+
+
+def move_clues(schedule: NoiseSchedule) -> Slider:
+    """The same at any time, for any image and any x_t."""
+
+    def look(t: int, x_0: float, x_t: float) -> tuple[Figure, str]:
+        bells = clues(schedule, t, x_0, x_t)
+        image, now, both = (f"{bell.mean:.2f}, deviation {bell.variance**0.5:.2f}" for bell in bells)
+        return bells_over(bells, f"t = {t}"), (
+            f"Three bells over x_{{t-1}} at t = {t}. From the image: mean {image}. From x_t: mean {now}. "
+            f"Both together: mean {both}."
+        )
+
+    x_t = [-2.0, -1.4, -0.8, -0.2, 0.4, 1.0, 1.6]
+    choices = {"t": [2, 3, 5, 10, 15, 20, 30, 40, 50], "x_0": [-1.3, -0.7, 0.0, 0.7, 1.3], "x_t": x_t}
+    return Slider(look, choices, {"t": 10, "x_0": 0.7, "x_t": -0.2})
+
+
+def bells_over(bells: tuple[Bell, Bell, Bell], title: str) -> Figure:
+    """The figure alone."""
     figure, axes = plt.subplots()
     grid = np.linspace(-2.5, 2.5, 600)
     names = "from the image", "from $x_t$, scaled to area 1", "both: the posterior"
@@ -59,11 +85,7 @@ def draw_clues(bells: tuple[Bell, Bell, Bell], title: str) -> None:
         axes.plot([bell.mean] * 2, [0.0, float(bell(bell.mean))], ":", color=color, linewidth=1)
     axes.set(xlabel="$x_{t-1}$", ylabel="density", title=title, ylim=0)
     axes.legend()
-    show(
-        figure,
-        "Three bells over x_{t-1}: one from the image, one from x_t, and between them, nearer to the sharper one, "
-        "the narrowest: both together.",
-    )
+    return figure
 
 
 def walk_back(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: int, seed: int) -> Tensor:

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mini_ddpm.contracts import Network
+from mini_ddpm.contracts import Network, classes_of
+from mini_ddpm.course import sheets
 from mini_ddpm.course.architecture import Unit, diagram
+from mini_ddpm.course.architecture import draw_shares as draw_shares
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.seeds import TIMES, Runs, noisy
 from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import q_sample
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.runs import Trained
-from mini_ddpm.runs.pictures import image_grid
 from mini_ddpm.sampling import ddim_step, sample
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.unet import UNet, UNetConfig
@@ -151,30 +152,33 @@ def draw_bands(vectors: Tensor) -> None:
         figure,
         "Left: stripes that grow wider downwards, in an upper half of sines and a lower half of cosines; each half "
         "ends in a plain band, the upper one white, the lower one dark blue. Right: a ragged curve falls steeply from "
-        "1 and then swings about 0.3.",
+        "1 and from 150 on swings about 0.3.",
     )
 
 
 def draw_runs(runs: Mapping[str, Runs]) -> None:
     """Left: losses over the steps, a band from least to most of the seeds. Right: what is left at each t."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(1.3, 1))
-    styles = ((RESULT, "-"), (MODEL, "-"), (OTHER, "-"), (NOISY, "--"), (NOISE, ":"))
-    for (name, run), (colour, line) in zip(runs.items(), styles, strict=False):
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), width_ratios=(1.3, 1))
+    looks = ((RESULT, "-"), (MODEL, "-"), (OTHER, "-"), (NOISY, "--"), (IMAGE, "-."), (NOISE, ":"))
+    for (name, run), (colour, line) in zip(runs.items(), looks, strict=False):
         window = max(1, run.losses.shape[1] // 10)
         smooth = np.stack([np.convolve(one, np.ones(window) / window, "valid") for one in run.losses])
         at = np.arange(smooth.shape[1]) + window // 2
         for axes, x, y in ((left, at, smooth), (right, TIMES, run.at_times)):
             axes.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.25, linewidth=0)
             axes.plot(x, y.mean(0), line, color=colour, linewidth=2, label=name)
-    left.set(yscale="log", xlabel="training step", ylabel=r"$L_{\mathrm{simple}}$, running mean", title="Training")
+    left.set(yscale="log", xlabel="training step", ylabel=r"$L_{\mathrm{simple}}$, running mean")
+    left.set_title("In training: one skip is nearly as good as four")
     right.plot(TIMES, np.zeros(len(TIMES)), "k|", clip_on=False)  # where it was measured
-    right.set(xlabel="t", ylabel="squared error of the noise", title="After training, on other digits", ylim=(0, None))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    right.set(xscale="log", xlabel="t", ylabel="squared error of the noise", ylim=(0, None))
+    right.set_title("The input added helps at large t alone")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     show(
         figure,
-        "Left: with all skips and with the last one alone the loss falls below 0.1; with none, and with none and a "
-        "wide middle, it stays above and is still falling. Right: the same order; without skips the error is higher "
-        "by much the same amount at every t; with the input added it is the least from 500 on and the most below 300.",
+        "Left: with all skips, the input added or not, and with the last one alone the loss falls below 0.1; with none "
+        "it stays above, less far in the wide network; with none and the input added it begins at 0.2 and hardly "
+        "falls. Right: all errors fall with t; without skips they are higher by much the same amount at every t; with "
+        "none and the input added the error is the largest by far up to 200, and among the least from 500 on.",
     )
 
 
@@ -197,17 +201,22 @@ def side(field: Tensor) -> int:
     return int(rows.max() - rows.min()) + 1
 
 
-def influence(network: nn.Module, schedule: NoiseSchedule, t: int, n: int = 100, of: str = "image") -> Tensor:
+def influence(
+    network: nn.Module, schedule: NoiseSchedule, t: int, told: bool = True, of: str = "image", n: int = 100
+) -> tuple[Tensor, float]:
     """How much each pixel of x_t counts for the middle pixel of the guessed image, or noise: (28, 28), the sum is 1.
 
-    The squared slope; of n digits each counts alike. The network guesses the velocity.
+    The squared slope; of n digits each counts alike. And the root of the sum of these squares, a mean over the digits.
+    The network guesses the velocity; it is `told` the label, or that there is none.
     """
     digits = load("mnist-5k", "test")
     x_t = noisy(digits.images[:n], schedule, t).requires_grad_()
     a = schedule.at(t).float()
-    image, noise = guesses(network, a, x_t, torch.full((len(x_t),), t), digits.labels[:n])
+    y = digits.labels[:n] if told else torch.full((len(x_t),), classes_of(network))
+    image, noise = guesses(network, a, x_t, torch.full((len(x_t),), t), y)
     (slope,) = torch.autograd.grad((image if of == "image" else noise)[:, 0, 14, 14].sum(), x_t)
-    return (slope.square() / slope.square().sum((1, 2, 3), keepdim=True)).mean((0, 1))
+    whole = slope.square().sum((1, 2, 3), keepdim=True)
+    return (slope.square() / whole).mean((0, 1)), float(whole.sqrt().mean())
 
 
 def draw_fields(sides: Mapping[str, int], influences: Mapping[int, Tensor]) -> None:
@@ -223,6 +232,8 @@ def draw_fields(sides: Mapping[str, int], influences: Mapping[int, Tensor]) -> N
     for (t, share), line in zip(influences.items(), ("-", "--", ":"), strict=False):
         inside = [float(share[14 - r : 15 + r, 14 - r : 15 + r].sum()) for r in range(14)]
         right.plot(range(14), inside, line, color=MODEL, linewidth=2, label=f"t = {t}")
+    for r in (3, 8):  # 7x7 and 17x17
+        right.axvline(r, color=OTHER, linewidth=0.8)
     right.set(xlabel="within so many pixels", ylabel="share of the influence", ylim=(0, 1.02))
     right.set_title("What counts: with more noise, less this one pixel")
     right.legend(loc="lower right")
@@ -230,38 +241,13 @@ def draw_fields(sides: Mapping[str, int], influences: Mapping[int, Tensor]) -> N
         figure,
         "Left: the field grows from 6 pixels at conv_in over 18 after shrink to 66 in the middle and 122 at the end; a "
         "line at 28 is crossed at down_2. Right: at t = 20 one pixel has most of the influence, at t = 900 a tenth; "
-        "at 8 pixels the three curves meet above 0.95.",
+        "at 8 pixels, the second of two thin lines, the three curves meet above 0.95.",
     )
-
-
-def draw_shares(parts: Sequence[Unit]) -> None:
-    """The shares of weights and of work at each size of the feature map, printed, too."""
-    sides = sorted({part.shape[1] for part in parts})
-    figure, axes = plt.subplots(figsize=(7, 3.6))
-    totals = {}
-    for offset, what, label, colour in ((-0.2, "parameters", "weights", MODEL), (0.2, "gflop", "work", OTHER)):
-        totals[what] = np.array([sum(getattr(part, what) for part in parts if part.shape[1] == side) for side in sides])
-        percent = 100 * totals[what] / totals[what].sum()
-        bars = axes.bar(np.arange(len(sides)) + offset, percent, width=0.4, label=label, color=colour)
-        axes.bar_label(bars, fmt="%.0f%%")
-    axes.set(xticks=range(len(sides)), xticklabels=[f"{side}x{side}" for side in sides], ylim=(0, 55))
-    axes.set(xlabel="size of the feature map", ylabel="share in %", title="Many weights sit where there is little work")
-    axes.legend()
-    show(
-        figure,
-        "Pairs of bars for weights and work: at 4x4 a third of the weights and 3% of the work, at 32x32 9% of the "
-        "weights and 46% of the work.",
-    )
-    for row in zip(sides, totals["parameters"] / 1e6, totals["gflop"], strict=True):
-        print("{0:2}x{0:<2} {1:5.2f} million weights {2:5.2f} GFLOP".format(*row))
 
 
 def draw_digits(x_0: Tensor) -> None:
-    """A row of drawn digits (N, 1, 28, 28)."""
-    figure, axes = plt.subplots(figsize=(8, 1.2))
-    axes.imshow(image_grid(x_0, columns=len(x_0)), cmap="gray", vmin=0, vmax=255)
-    axes.axis("off")
-    show(figure, "A row of ten drawn digits, white on black, the labels 0 to 9 in their order.")
+    """A row of ten drawn digits (10, 1, 28, 28)."""
+    sheets.draw_digits({"drawn": x_0}, "A row of ten drawn digits, white on black, the labels 0 to 9 in their order.")
 
 
 def draw_with(network: Network, shipped: Trained, y: Tensor, side: int = 28, steps: int = 20) -> Tensor:
@@ -273,26 +259,33 @@ def draw_with(network: Network, shipped: Trained, y: Tensor, side: int = 28, ste
 
 
 def stroke_width(images: Tensor) -> float:
-    """How wide strokes are, in pixels: twice the white pixels over the pairs of a white one beside a black one."""
+    """How wide strokes are, in pixels: twice the white pixels over the pairs of a white one beside a black one.
+
+    Of a piece w wide and L long that is wL / (w + L): short pieces are measured too thin.
+    """
     white = images > 0
     pairs = (white[..., 1:] != white[..., :-1]).sum() + (white[..., 1:, :] != white[..., :-1, :]).sum()
     return float(2 * white.sum() / pairs)
 
 
-def draw_sizes(drawn: Mapping[int, Tensor]) -> None:
-    """Three images of each size, a pixel as large in all of them."""
-    sides = list(drawn)
-    figure, panels = plt.subplots(3, len(sides), figsize=(9.5, 7.6), width_ratios=sides)
-    for column, images in zip(panels.T, drawn.values(), strict=True):
-        side = images.shape[-1]
-        for axes, image in zip(column, images[:3, 0], strict=True):
-            frame = np.full((sides[-1], side), np.nan)
-            frame[:side] = image
-            axes.imshow(frame, cmap="gray", vmin=-1, vmax=1)
-            axes.axis("off")
-        column[0].set_title(f"{side}x{side}")
+def draw_sizes(drawn: Mapping[int, Tensor], y: Tensor) -> None:
+    """A row for each size, as many images as fit, each under its label; a pixel is as large in all of them."""
+    sides, gap = list(drawn), 4
+    width = 3 * (sides[-1] + gap)
+    figure, panels = plt.subplots(len(sides), 1, figsize=(9, 8.4), height_ratios=[side + 12 for side in sides])
+    for axes, (side, images) in zip(panels, drawn.items(), strict=True):
+        row = np.full((side, width), np.nan)
+        for k, image in enumerate(images[: width // (side + gap), 0]):
+            left = k * (side + gap)
+            row[:, left : left + side] = image
+            axes.text(left + side / 2, -2, str(int(y[k])), ha="center", va="bottom", fontsize=9)
+        axes.imshow(row, cmap="gray", vmin=-1, vmax=1)
+        axes.set(xticks=[], yticks=[])
+        axes.set_ylabel(f"{side}x{side}", rotation=0, ha="right", va="center")
+        axes.spines[:].set_visible(False)
+    figure.suptitle("Asked for: the label above each. Whole digits at 28x28 alone", fontsize=11)
     show(
         figure,
-        "Images drawn at sides of 20, 28, 40 and 56 pixels with the labels 2, 3 and 5: whole digits at 28 alone. "
-        "Smaller ones are cut, larger ones full of strokes that do not make a digit.",
+        "Rows of images drawn at sides of 20, 28, 40 and 56 pixels, the label that was asked for above each: whole "
+        "digits at 28 alone. Smaller ones are cut, larger ones full of strokes that do not make a digit.",
     )

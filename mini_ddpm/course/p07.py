@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, plain_ticks, show
 from mini_ddpm.course.toys import TWO_PEAKS, Mixture, best_model
 from mini_ddpm.diffusion import Diffusion, q_sample
 from mini_ddpm.losses import Model, StratifiedTimes, simple_loss
@@ -154,14 +154,17 @@ def draw_excess(times: Sequence[int], floor: Tensor, excess: Tensor) -> None:
     )
 
 
+PIECE = (0.4, 2.2), (-1.6, 0.2)  # of the plane, which the roll fills from -2 to 2
+
+
 def draw_roll(clouds: Mapping[str, Tensor], known: Tensor, times: Sequence[int], curves: Mapping[str, Tensor]) -> None:
     """Points of the roll (n, 2) and points drawn, over the known ones; and losses over t, of one player or several."""
     widths = [1.0] * len(clouds) + [1.6]
     figure, (*panels, axes) = plt.subplots(1, len(clouds) + 1, figsize=(12, 3.8), width_ratios=widths)
     for panel, (name, cloud) in zip(panels, clouds.items(), strict=True):
-        panel.scatter(*known.flatten(1).T, s=14, color=OTHER, alpha=0.45, linewidths=0)
-        panel.scatter(*cloud.T, s=3, color=IMAGE, linewidths=0)
-        panel.set(title=name, aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xlabel="first coordinate")
+        panel.scatter(*known.flatten(1).T, s=60, color=OTHER, alpha=0.5, linewidths=0)
+        panel.scatter(*cloud.T, s=10, color=IMAGE, linewidths=0)
+        panel.set(title=name, aspect="equal", xlim=PIECE[0], ylim=PIECE[1], xlabel="first coordinate")
     panels[0].set_ylabel("second coordinate")
     _curves(axes, times, curves)
     _, by_heart, _, network = curves.values()
@@ -171,9 +174,10 @@ def draw_roll(clouds: Mapping[str, Tensor], known: Tensor, times: Sequence[int],
     axes.legend(fontsize=8)
     show(
         figure,
-        "Three spirals of dots over the grey known points: new points and the network's lie beside them, the perfect "
-        "player's on them. Curves of the loss over t: on new points the network's lies below the perfect player's at "
-        f"{better} of {len(times)} times, those of small t first.",
+        "A piece of the spiral three times, dots over the grey known points: new points and the network's lie on the "
+        "same two arms and between the known ones, the perfect player's on top of these. Curves of the loss over t: on "
+        f"new points the network's lies below the perfect player's at {better} of {len(times)} times, those of small t "
+        "first.",
     )
 
 
@@ -181,7 +185,7 @@ _LOOKS: list[dict] = [
     {"color": RESULT, "linewidth": 2},
     {"color": RESULT, "linewidth": 1.5, "linestyle": ":"},
     {"color": MODEL, "marker": "o", "markersize": 4},
-    {"color": NOISE, "marker": "s", "markersize": 4, "linestyle": "--"},
+    {"color": NOISE, "marker": "s", "markersize": 8, "markerfacecolor": "none", "linestyle": "--"},
     {"color": OTHER, "linestyle": "--"},
 ]
 
@@ -219,6 +223,7 @@ def draw_overfit(losses: Sequence[float], floor: float, images: Tensor, drawn: T
     left.plot(np.arange(len(smooth)) + window, smooth, color=MODEL, label=f"loss, mean over {window} steps")
     left.axhline(floor, color=RESULT, linewidth=2, label="floor of the eight")
     left.set(xlabel="step", ylabel="loss", yscale="log")
+    plain_ticks(left)
     left.set_title(f"The last loss is {np.mean(losses[-100:]) / floor:.1f} times the floor")
     left.legend()
     right.imshow(image_grid(torch.cat([images, drawn]), columns=8), cmap="gray", vmin=0, vmax=255)
@@ -270,10 +275,8 @@ def draw_grid(found: Mapping[tuple[float, int], Sequence[float]]) -> None:
             axes.plot([rate] * len(dots), dots, mark, color=colour, markersize=6, alpha=0.7, label=label)
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="loss minus floor, mean over t")
     axes.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
-    ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_ylim(0.8 * min(map(min, found.values())), 1.25 * max(map(max, found.values())))
-    axes.minorticks_off()
+    plain_ticks(axes)
     axes.legend()
     best = {size: min((np.mean(found[rate, size]), rate) for rate in rates)[1] for size in sizes}
     words = ", ".join(f"{rate:g} for batch {size}" for size, rate in best.items())

@@ -3,18 +3,18 @@
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
+from PIL import Image
 from sympy import Expr, lambdify, symbols
 from torch import Tensor
 
 from mini_ddpm.course import bands
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, RESULT, Slider, show
 from mini_ddpm.course.toys import TWO_PEAKS, best_model
 from mini_ddpm.data import ImageSet, to_model
 from mini_ddpm.diffusion import Diffusion, eps_from_x_0, like, posterior_variance, predict_x_0
@@ -104,6 +104,12 @@ def even(n: int, T: int) -> list[int]:
     return [round(T * i / n) for i in range(n, -1, -1)]
 
 
+def split(n: int, T: int) -> list[int]:
+    """n steps of equal length but for the last one, which is cut in two at a tenth of it: the times from T to 0."""
+    *before, last, end = even(n - 1, T)
+    return [*before, last, max(1, round(last / 10)), end]
+
+
 def dense(n: int, T: int) -> list[int]:
     """n steps that are shorter near the image: the times from T to 0. Source: DDIM, Appendix D.2."""
     return [max(i, round(T * (i / n) ** 2)) for i in range(n, -1, -1)]
@@ -123,7 +129,7 @@ def off_the_path(schedule: NoiseSchedule, counts: tuple[int, ...] = (11, 21, 41)
     T = schedule.T
     ends = [on_peaks(DPMSolver(), schedule, even(T, T), n, seed)[-1].x_t for seed in range(3)]
     lines = ["times    calls" + "".join(f"{name:>18}" for name in SOLVERS)]
-    for times_of in (even, dense):
+    for times_of in (even, split, dense):
         for calls in counts:
             line = f"{times_of.__name__:8} {calls:5}"
             for name, new in SOLVERS.items():
@@ -156,35 +162,35 @@ def draw_two_ways(ways: Mapping[str, list[Step]], shown: int = 12) -> None:
     )
 
 
-def draw_read_ahead(schedule: NoiseSchedule, steps: int = 6, seed: int = 3) -> None:
-    """The guess of the image along one exact path, and what three steps put in its place."""
-    fine = on_peaks(ddim_step, schedule, even(1000, 1000), 1, seed)
-    guess = np.array([float(state.x_0) for state in fine[1:]])  # made at t = 1000, ..., 1
-    at = np.arange(1000, 0, -1)
-    chain = even(steps, 1000)
-    half = schedule.alpha_bar.logit().numpy() / 2  # lambda
-    figure, axes = plt.subplots(figsize=(8, 4))
-    axes.plot(at, guess, color=IMAGE, linewidth=2.5, label="the guess, asked at every time")
-    for i, (now, then) in enumerate(pairwise(chain)):
-        here = guess[1000 - now]
-        there = guess[1000 - then] if then else here
-        last = guess[1000 - chain[i - 1]] if i and then else here
-        ratio = (half[then] - half[now]) / (2 * (half[now] - half[chain[i - 1]])) if i and then else 0.0
-        for level, (colour, style), name in (
-            (here, (RESULT, "-"), "DDIM: the guess at the start"),
-            ((here + there) / 2, (HEUN, "--"), "Heun: the mean of both ends"),
-            (here + ratio * (here - last), (AHEAD, "-."), "2M: read ahead, from the last two"),
-        ):
-            axes.plot([now, then], [level] * 2, style, color=colour, linewidth=1.8, label=None if i else name)
-    axes.set(xlabel="t, from noise to data", ylabel=r"$x_0$, as guessed", xlim=(1000, 0))
-    axes.set_title(f"What {steps} steps take the guess to be, between two kept times")
-    axes.legend(loc="upper left")
+def draw_read_ahead(schedule: NoiseSchedule, calls: int = 11, widest: float = 3.5) -> None:
+    """The guess along one exact path, over r, and what walks of so many calls from the same start put in its place.
+
+    A walk's stair is (change of x over its deviation) / (change of r); the last one, where r has no end, is left out.
+    """
+    T = schedule.T
+    r = (schedule.alpha_bar / (1 - schedule.alpha_bar)).sqrt().numpy()
+    fine = on_peaks(ddim_step, schedule, even(T, T), 2, None)  # two starts: the quarters of N(0, 1)
+    figure, panels = plt.subplots(1, 3, figsize=(10, 3.7), sharex=True, sharey=True)
+    looks = ((RESULT, "DDIM: the guess at the start"), (HEUN, "Heun: the mean of both ends"), (AHEAD, "2M: read ahead"))
+    for axes, (name, new), (colour, title) in zip(panels, SOLVERS.items(), looks, strict=True):
+        chain = even((calls + 1) // 2 if name == "Heun" else calls, T)
+        walk = on_peaks(new(), schedule, chain, 2, None)[:-1]
+        at = r[[state.t for state in walk]]
+        place = np.array([float(state.x_t[1]) for state in walk]) * np.sqrt(1 + at**2)  # x over its deviation
+        stairs = np.diff(place) / np.diff(at)
+        axes.fill_between(at, [*stairs, stairs[-1]], step="post", color=colour, alpha=0.25, linewidth=0)
+        axes.stairs(stairs, at, color=colour, linewidth=1.8, baseline=None)
+        times_of = [state.t for state in fine[:-1]]
+        axes.plot(r[times_of], [float(state.x_0[1]) for state in fine[1:]], color=IMAGE, linewidth=2)
+        axes.set(title=title, xlabel=r"$r = \sqrt{\mathrm{SNR}}$", xlim=(0, widest), ylim=(0, 0.9))
+    panels[0].set_ylabel(r"$x_0$, as guessed")
+    figure.suptitle(f"What walks of {calls} calls take for the guess (stairs); what it is on the exact path (curve)")
     show(
         figure,
-        "A curve of the guessed image over time, which starts near 0 and bends towards one peak. Three staircases lie "
-        "along it: DDIM's below the curve; Heun's, which it crosses in the middle of each stride; and that which "
-        "reads ahead, on DDIM's in the first and the last stride, and above it between them, in the end above the "
-        "curve.",
+        "Three panels with the same curve, the guessed image over r: it rises from 0, bends, and stays near 0.75. "
+        "Left, the stairs of DDIM lie below the curve where it rises. Middle, those of Heun, twice as wide, are "
+        "crossed by it. Right, those of 2M are crossed by it, too, but for the first two, and lie a little above it "
+        "after the bend.",
     )
 
 
@@ -229,8 +235,8 @@ def draw_errors(wrong: Mapping[int, Sequence[tuple[float, float, float, float]]]
     axes.legend()
     show(
         figure,
-        "Over t, on a logarithmic axis: the image's error rises from 0.01 to 0.46, the noise's falls from 0.44 "
-        "to 0.007; the velocity's lies on the upper one of the two, and the score's falls from 18 to the noise's.",
+        "Over t, on a logarithmic axis: the image's error rises from 0.01 to 0.45, the noise's falls from 0.44 "
+        "to 0.007; the velocity's lies on the upper one of the two, and the score's falls from 17 to the noise's.",
     )
 
 
@@ -254,9 +260,18 @@ def draw_walk(walk: Sequence[Step], rows: int = 8) -> list[int]:
     return [state.t for state in states]
 
 
-def at_step(state: Step) -> object:
-    """One state of a walk for the slider: above the noisy image, below the guess."""
-    return image_grid(torch.cat([state.x_t.clamp(-1, 1), state.x_0]), columns=len(state.x_0), zoom=3)
+def step_through(walk: Sequence[Step]) -> Slider:
+    """The states of a walk, one at a time: above the noisy images, below the guesses."""
+
+    def look(step: int) -> tuple[Image.Image, str]:
+        state = walk[step]
+        words = f"Step {step + 1} of {len(walk)}, which has led to t = {state.t}. Above, the noisy images; below, the "
+        pair = torch.cat([state.x_t.clamp(-1, 1), state.x_0])
+        return image_grid(pair, len(state.x_0), zoom=3), f"{words}digits that were guessed for this step."
+
+    last = len(walk) - 1
+    stops = [*range(0, last, max(1, len(walk) // 50)), last]
+    return Slider(look, {"step": stops}, {"step": stops[len(stops) // 2]})
 
 
 def animation(walk: Sequence[Step]) -> None:
@@ -271,12 +286,14 @@ def animation(walk: Sequence[Step]) -> None:
     display(shown_as, metadata={"image/gif": {"alt": alt}}, raw=True)
 
 
-def real_sets(held_out: ImageSet, n: int) -> list[Tensor]:
-    """Disjoint sets of n real digits, drawn at random, as many of each class in every one: (n, 1, 28, 28) in [-1, 1].
+def real_sets(images: ImageSet, n: int) -> list[tuple[Tensor, Tensor]]:
+    """Disjoint sets of n real digits (n, 1, 28, 28) in [-1, 1] and their labels (n,), as many of each class in each.
 
-    Neighbours in the file are often by the same writer: sets of neighbours vary less inside, and more among each other.
+    Drawn at random: neighbours in the file are often by the same writer, and sets of neighbours vary less inside, and
+    more among each other.
     """
-    shuffled = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))
-    order = shuffled[held_out.labels[shuffled].argsort(stable=True)]
-    sets = len(held_out) // n
-    return [to_model(held_out.images[order[k::sets]][:n]) for k in range(sets)]
+    shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    order = shuffled[images.labels[shuffled].argsort(stable=True)]
+    sets = len(images) // n
+    order = order[torch.arange(sets * n) * len(images) // (sets * n)]  # the rest is left out of all classes alike
+    return [(to_model(images.images[one]), images.labels[one]) for one in (order[k::sets] for k in range(sets))]

@@ -1,19 +1,21 @@
 """Notebook 12: what it draws, each figure with its alt text; its symbols, and what was measured for it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from PIL import Image
 from sympy import symbols
 from torch import Tensor
 
-from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
+from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, Slider, show
 from mini_ddpm.course.sheets import draw_digits as draw_digits
 from mini_ddpm.course.toys import Mixture
 from mini_ddpm.files import shipped
+from mini_ddpm.runs import image_grid
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.symbolic.notation import forward_process
 
@@ -35,16 +37,6 @@ LOOKS = {
 NEAR = 0.75  # where accuracies begin to be worth comparing
 PUPILS = ("told t", "never told t", "clean digits")
 
-PAPER = {  # ImageNet 128x128, FID after 700,000 steps: ADM, Table 1; AdaGN: Table 3
-    "base": "15.33",
-    "4 heads": "-0.54",
-    "attention at 14 and 7": "-0.72",
-    "BigGAN resampling": "-1.20",
-    "rescaled residuals": "+0.16",
-    "AdaGN": "13.06 against 15.08",
-    "all but rescaling": "-3.14",
-}
-
 
 def stored(*names: str) -> dict[tuple[str, float], Tensor]:
     """What was measured, by way and scale: (seeds, numbers) of the rows that have these names."""
@@ -60,14 +52,6 @@ def spread(values: Tensor, digits: int = 2) -> str:
     return f"{values.mean():.{digits}f} ({values.min():.{digits}f} to {values.max():.{digits}f})"
 
 
-def ablation(name: str) -> dict[str, Tensor]:
-    """One number of ADM's choices of architecture, for each of three seeds, by choice."""
-    found: dict[str, list[float]] = {}
-    for row in json.loads(shipped("bench/ablation.json").read_text(encoding="utf-8"))["rows"]:
-        found.setdefault(row["choice"], []).append(row[name])
-    return {choice: torch.tensor(values) for choice, values in found.items()}
-
-
 def _band(axes: Axes, across: Sequence[float], table: Tensor, way: str) -> None:
     """A line of means and a band from the least to the largest of the seeds; table (seeds, len(across))."""
     colour, line, name = LOOKS[way]
@@ -75,21 +59,20 @@ def _band(axes: Axes, across: Sequence[float], table: Tensor, way: str) -> None:
     axes.fill_between(across, table.min(dim=0).values, table.max(dim=0).values, color=colour, alpha=0.2)
 
 
-def draw_steps(side: Tensor, bells: Mapping[float, tuple[Tensor, Tensor, Tensor]]) -> None:
-    """For each width of a step: the step, its product with a classifier, and the bell that was moved."""
+def draw_steps(side: Tensor, bells: Mapping[str, tuple[float, Tensor, Tensor, Tensor]]) -> None:
+    """For each step its width, the step, its product with a classifier, and the bell that was moved."""
     figure, panels = plt.subplots(1, len(bells), figsize=(10, 3.4))
     looks = ((OTHER, "-", "the step"), (RESULT, "-", "times the classifier"), (NOISY, "--", "moved bell"))
-    for axes, (sigma, curves) in zip(panels, bells.items(), strict=True):
+    for axes, (title, (sigma, *curves)) in zip(panels, bells.items(), strict=True):
         for curve, (colour, line, name) in zip(curves, looks, strict=True):
             axes.plot(side, curve / (curve.sum() * (side[1] - side[0])), line, color=colour, linewidth=2, label=name)
-        axes.set(xlabel="$x_s$", ylabel="density", xlim=(-0.5 - 4 * sigma, 0.7 + 5.5 * sigma))
-        axes.set_title(f"A step of width {sigma:g}")
+        axes.set(xlabel="$x_s$", ylabel="density", xlim=(-0.5 - 4 * sigma, -0.5 + 8 * sigma), title=title)
     panels[0].legend(fontsize=9)
     show(
         figure,
         "Two panels, each with a bell for the step, the product with the classifier to the right of it, and the moved "
-        "bell. For the short step the moved bell covers the product nearly. For the long one the product stands near "
-        "0.4 and the moved bell near 2, far to the right of it.",
+        "bell. For the short step the moved bell covers the product. For the long one it stands further to the right: "
+        "by a third of the way.",
     )
 
 
@@ -200,6 +183,18 @@ def draw_pushes(schedule: NoiseSchedule, chains: Iterable[Sequence[int]]) -> Non
     )
 
 
+def turn(asked_for: Callable[[int, float], Tensor]) -> Slider:
+    """Ten images of one digit at any scale; `asked_for(digit, scale)` draws them, (10, 1, 28, 28)."""
+
+    def look(scale: float, digit: int) -> tuple[Image.Image, str]:
+        return image_grid(asked_for(digit, scale), columns=10), (
+            f"Ten images from the same noise, asked to be a {digit} at w = {scale:g}."
+        )
+
+    scales = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]
+    return Slider(look, {"scale": scales, "digit": range(10)}, {"scale": 1.5, "digit": 7})
+
+
 def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
     """Left, precision against recall for each knob; right, FD-judge over the scale."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6))
@@ -215,7 +210,8 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
         bars = [np.abs(np.stack([(middle - low)[:, k], (high - middle)[:, k]])) for k in (3, 2)]
         left.errorbar(middle[:, 3], middle[:, 2], *bars[::-1], fmt=line, color=colour, label=name, elinewidth=0.8)
         for scale, place in zip(scales, middle[:, [3, 2]].tolist(), strict=True):
-            left.annotate(f"{scale:g}", place, fontsize=8, xytext=(4, 4), textcoords="offset points", color=colour)
+            beside = {"temperature": (5, -9), "label and classifier": (-9, -10), "at x_t": (5, -8)}.get(way, (3, 5))
+            left.annotate(f"{scale:g}", place, fontsize=8, xytext=beside, textcoords="offset points", color=colour)
         if way != "temperature":
             _band(right, scales, values[:, :, 0], way)
     bare = table["free, no clamp", 8.0].mean(dim=0)
@@ -224,7 +220,7 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
     left.plot(real[3], real[2], "*", color=IMAGE, markersize=14, label="real digits")
     right.axhline(float(real[0]), color=IMAGE, linewidth=1)
     left.set(xlabel="recall (variety)", ylabel="precision (fidelity)", title="Fidelity is bought with variety")
-    right.set(xlabel="scale", ylabel=f"FD-judge, n = {n}", title="Best in between; the line is real digits")
+    right.set(xlabel="scale", ylabel=f"FD-judge, n = {n}", title="Nearest: the label alone (the line: real digits)")
     right.set_xscale("symlog", linthresh=1)
     right.set_xticks([0, 1, 2, 4, 8, 15, 30], ["0", "1", "2", "4", "8", "15", "30"])
     right.set_xticks([], minor=True)
@@ -257,23 +253,4 @@ def draw_clouds(clouds: Mapping[str, tuple[Tensor, Tensor]], side: Tensor, three
         "Three panels with three crosses for the clusters of the data, contour lines of the sharpened density around "
         "the upper one, and samples as dots. At scale 1 the dots fill the contours. At scale 5 ancestral dots lie a "
         "little higher than the contours; DDIM's are a small patch at their upper edge.",
-    )
-
-
-def draw_ablation(losses: Mapping[str, Tensor], distances: Mapping[str, Tensor]) -> None:
-    """Three seeds of each choice of architecture, and the range of the base."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True)
-    for axes, table in zip(panels, (losses, distances), strict=True):
-        for place, values in enumerate(table.values()):
-            axes.plot(values, [place] * len(values), "o", color=RESULT if place else OTHER)
-        axes.axvspan(float(table["base"].min()), float(table["base"].max()), color="0.88")
-    panels[0].set_yticks(range(len(losses)), list(losses))
-    panels[0].invert_yaxis()
-    panels[0].set(xlabel="loss on held-out digits", title="Loss: AdaGN, attention and the sum are apart")
-    panels[1].set(xlabel="FD-judge, n = 500", title="FD-judge: the sum and rescaling are")
-    show(
-        figure,
-        "Two panels of three dots for each choice, and a grey band for the range of the base. Loss: attention at two "
-        "resolutions, AdaGN and all choices but rescaling lie left of the band, rescaling touches its right side. "
-        "FD-judge: only the choices together lie left of it and rescaling right of it.",
     )

@@ -56,9 +56,15 @@ ADM_256 = (  # ADM (arXiv), Tables 4 to 6: ImageNet 256x256 with labels; FID, pr
 KINDS = {"diffusion": MODEL, "GAN": OTHER, "score-based": NOISY, "autoregressive": IMAGE, "energy-based": NOISE}
 
 
+def bits(one: Result) -> str | None:
+    """Bits/dim as the paper prints it: a bound is an upper one, with its sign."""
+    told = figure(one.nll)
+    return f"≤ {told}" if told and one.kind == "diffusion" else told
+
+
 def rivals_table() -> Table:
     """DDPM's Table 1."""
-    rows = [(one.model, one.kind, figure(one.fid), figure(one.nll)) for one in DDPM_TABLE_1]
+    rows = [(one.model, one.kind, figure(one.fid), bits(one)) for one in DDPM_TABLE_1]
     ours = [k for k, one in enumerate(DDPM_TABLE_1) if one.kind == "diffusion"]
     return Table(("model", "kind", "FID", "bits/dim, test"), rows, "DDPM, Table 1: CIFAR-10 without labels", ours)
 
@@ -70,25 +76,25 @@ def draw_rivals() -> None:
         rows = sorted((row for row in DDPM_TABLE_1 if getattr(row, key)), key=lambda row: getattr(row, key))
         values = [getattr(row, key) for row in rows]
         bars = axes.barh([row.model for row in rows], values, color=[KINDS[row.kind] for row in rows])
-        axes.bar_label(bars, [f"{value:.2f}" for value in values], padding=3)
-        axes.set(xlabel=label, xlim=(0, 1.17 * max(values)))
+        axes.bar_label(bars, [bits(row) if key == "nll" else f"{row.fid:.2f}" for row in rows], padding=3)
+        axes.set(xlabel=label, xlim=(0, 1.24 * max(values)))
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
     panels[0].set_title("FID: the least of this table, just before a GAN")
-    panels[1].set_title("Bits: the last two")
+    panels[1].set_title("Bits: the last two, by their bounds")
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour, label=kind) for kind, colour in KINDS.items()]
     drawn.legend(handles=handles, loc="outside lower center", ncols=len(KINDS), fontsize=9)
     show(
         drawn,
         "Left: bars of FID, DDPM with L_simple 3.17 and StyleGAN2 + ADA 3.26 at the top, NCSN 25.32 far below. Right: "
-        "bits per dimension, Sparse Transformer 2.80, Gated PixelCNN 3.03, then the two of DDPM, 3.70 and 3.75.",
+        "bits per dimension, Sparse Transformer 2.80, Gated PixelCNN 3.03, then the two bounds of DDPM, 3.70 and 3.75.",
     )
 
 
 def objectives_table() -> Table:
     """DDPM's Table 2."""
     head = ("predicted", "loss", "variance", "IS", "FID")
-    caption = "DDPM, Table 2: CIFAR-10. Empty: unstable to train, and samples out of range"
+    caption = "DDPM, Table 2: CIFAR-10. Empty: unstable to train; poor samples, with scores out of range"
     return Table(head, DDPM_TABLE_2, caption, [len(DDPM_TABLE_2) - 1])
 
 
@@ -109,12 +115,14 @@ def draw_trade() -> None:
     styles = {"DDPM": (OTHER, "s", "DDPM 2020"), "linear": (NOISY, "o", "Improved DDPM, linear")}
     styles["cosine"] = (MODEL, "^", "Improved DDPM, cosine")
     for group, (colour, marker, label) in styles.items():
-        own = [dot for dot in dots if dot[2] == group]
-        axes.plot(*zip(*[dot[:2] for dot in own], strict=True), marker, color=colour, markersize=8, label=label)
-    places = {3.70: (8, -4), 3.73: (-4, 9), 3.75: (-6, -15), 3.37: (8, -4), 3.17: (-18, 9), 2.94: (9, -4)}
+        own, fill = [dot for dot in dots if dot[2] == group], "none" if group == "linear" else "full"
+        bits_and_fid = zip(*[dot[:2] for dot in own], strict=True)
+        axes.plot(*bits_and_fid, marker, color=colour, markersize=8, label=label, fillstyle=fill)
+    places = {3.70: (8, -4), 3.73: (-4, 9), 3.75: (-6, -15), 3.37: (8, -4), 3.17: (-76, 7), 2.94: (9, -4)}
     for nll, fid, _, name in dots:
-        here = places.get(nll or 0, (10, 3) if "hybrid" in name else (-98, -13))
-        axes.annotate(name, (nll, fid), here, textcoords="offset points", fontsize=8)
+        here = places.get(nll or 0, (10, 8) if "hybrid" in name else (-90, -20))
+        line = {"arrowstyle": "-", "linewidth": 0.7, "color": OTHER} if nll == 3.26 else None
+        axes.annotate(name, (nll, fid), here, textcoords="offset points", fontsize=8, arrowprops=line)
     axes.axvline(2.80, color=RESULT, linestyle=":", linewidth=1, label="Sparse Transformer: 2.80 bits/dim")
     axes.set(
         yscale="log",
@@ -146,13 +154,16 @@ def draw_adm() -> None:
     for name, fid, precise, recall in ADM_256:
         gan = name.endswith("a GAN")
         axes.plot(recall, precise, "s" if gan else "o", color=OTHER if gan else MODEL, markersize=9)
-        place = {"ADM-G, upsampled": (10, 4), "ADM-G, scale 1": (10, -12), "BigGAN-deep, a GAN": (-6, -17)}
+        place = {"ADM-G, upsampled": (10, 4), "ADM-G, scale 1": (10, -12), "BigGAN-deep, a GAN": (-6, -46)}
         text = f"{name}: FID {fid:.2f}"
-        axes.annotate(text, (recall, precise), place.get(name, (9, 5)), textcoords="offset points", fontsize=9)
+        line = {"arrowstyle": "-", "linewidth": 0.7, "color": OTHER} if gan else None
+        axes.annotate(
+            text, (recall, precise), place.get(name, (9, 5)), textcoords="offset points", fontsize=9, arrowprops=line
+        )
     way = [(recall, precise) for _, _, precise, recall in ADM_256[1:4]]
     axes.plot(*zip(*way, strict=True), "--", color=MODEL, linewidth=1)
     axes.set(xlabel="recall: variety", ylabel="precision: fidelity", xlim=(0.26, 0.8), ylim=(0.66, 0.92))
-    axes.set_title("Guidance walks towards the GAN; the best FID is on the way")
+    axes.set_title("Guidance trades variety for fidelity; the best FID is on the way")
     show(
         drawn,
         "Precision over recall: three versions of ADM on a dashed line from recall 0.63, precision 0.69 without "

@@ -1,25 +1,23 @@
 """Notebook 15: what it draws, each figure with its alt text, and the symbols of its derivations."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from sympy import symbols
 from torch import Tensor
 
 from mini_ddpm.course import flows
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.sheets import draw_digits as draw_digits
+from mini_ddpm.course.tables import Table
 from mini_ddpm.course.toys import TWO_PEAKS
-from mini_ddpm.files import shipped
 from mini_ddpm.symbolic.notation import forward_process
 
 forward = forward_process()
 u, epsilon_theta, v, xhat_0, F = symbols("u epsilon_theta v xhat_0 F", real=True)
-r, sigma_data = symbols("r sigma_data", positive=True)
+r, sigma_data, tau = symbols("r sigma_data tau", positive=True)
 
 # One look for one kind of network or loss.
 LOOKS = {
@@ -71,13 +69,13 @@ def draw_errors(found: Mapping[str, tuple[Tensor, Tensor]], slopes: Mapping[str,
     for (name, (calls, errors)), (colour, line) in zip(found.items(), looks, strict=True):
         axes.loglog(calls, errors, line, color=colour, label=f"{name}: slope {slopes[name]:.2f}")
     axes.set(xlabel="calls of the player, for each walk", ylabel="root mean square error of the end")
-    axes.set_title("First order or second: with enough calls the slope decides")
+    axes.set_title("On EDM's steps: with enough calls the order decides")
     axes.legend(fontsize=9)
     show(
         figure,
-        "Error against calls, both logarithmic. Two lines for Euler's method fall with slope -1, parallel. Heun's "
-        "method starts above both at 15 calls, crosses them near 30, and falls with slope -2, like the solver with "
-        "memory, which lies below all others from 16 calls on.",
+        "Error against calls, both logarithmic, all on EDM's steps. Two lines for Euler's method fall with slope -1, "
+        "parallel. Heun's method starts above both at 15 calls, crosses them near 30, and falls with slope -2, like "
+        "the solver with memory, which lies below all others from 16 calls on.",
     )
 
 
@@ -125,6 +123,28 @@ def draw_bounds(steps: Sequence[int], gaps: Mapping[str, Sequence[float]], curve
     )
 
 
+KINDS = ("noise", "image", "velocity", "EDM")
+
+
+def targets(images: Tensor, log_snr: Tensor) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]:
+    """For each kind of target over log-SNR: its root mean square, and the image's error of a network that answers 0."""
+    size, eps = images.square().mean().sqrt(), torch.randn_like(images)
+    sizes: dict[str, list[Tensor]] = {name: [] for name in KINDS}
+    fresh: dict[str, list[Tensor]] = {name: [] for name in KINDS}
+    for bar in log_snr.sigmoid():  # alpha_bar
+        ratio = (1 / bar - 1).sqrt()
+        whole = (ratio**2 + size**2).sqrt()
+        outside = ratio * size / whole  # what stands before F
+        velocity = bar.sqrt() * eps - (1 - bar).sqrt() * images
+        inside = (images - (size / whole) ** 2 * (images + ratio * eps)) / outside
+        found = (eps, images, velocity, inside)
+        factors = (ratio, 1.0, (1 - bar).sqrt(), outside)  # of an error, in the image
+        for name, target, factor in zip(KINDS, found, factors, strict=True):
+            sizes[name].append(target.square().mean().sqrt())
+            fresh[name].append(factor * sizes[name][-1])
+    return sizes, fresh
+
+
 def draw_targets(log_snr: Tensor, sizes: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> None:
     """Over log SNR, for each kind of target: how large it is, and the image's error of a network that answers 0."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.8))
@@ -145,60 +165,8 @@ def draw_targets(log_snr: Tensor, sizes: Mapping[str, Tensor], fresh: Mapping[st
     )
 
 
-def interval_rows() -> dict[tuple[str, float], Tensor]:
-    """Stored measurements by part of the chain and scale: (seeds, 3) of FD-judge, accuracy and diversity."""
-    rows = json.loads(shipped("bench/interval.json").read_text(encoding="utf-8"))["rows"]
-    found: dict[tuple[str, float], list[list[float]]] = {}
-    for row in rows:
-        figures = [row[key] for key in ("fd_judge", "accuracy", "diversity")]
-        found.setdefault((row["part"], row["scale"]), []).append(figures)
-    return {key: torch.tensor(value) for key, value in found.items()}
-
-
-PARTS = {  # that are guided, each with its look
-    "everywhere": (RESULT, "o-"),
-    "all but the clean end": (RESULT, "o--"),
-    "middle": (MODEL, "s-"),
-    "all but the noisy end": (MODEL, "s--"),
-    "noisy end": (NOISE, "v-"),
-    "clean end": (OTHER, "^-"),
-}
-WINDOWS = ("noisy end", "600 to 800", "400 to 600", "200 to 400", "clean end")  # a fifth of the steps each
-
-
-def draw_interval(rows: Mapping[tuple[str, float], Tensor]) -> None:
-    """FD-judge: left, against the scale for each part that is guided; right, where a fifth of the steps is guided."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
-
-    def drawn(
-        axes: Axes, across: Sequence[float], keys: Sequence[tuple[str, float]], look: str, color: str, label: str
-    ) -> None:
-        table = torch.stack([rows[key][:, 0] for key in keys])  # (points, seeds)
-        axes.plot(across, table.mean(dim=1), look, color=color, label=label)
-        low, high = table.min(dim=1).values, table.max(dim=1).values
-        axes.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
-
-    scales = sorted({scale for _, scale in rows})
-    for part, (colour, look) in PARTS.items():
-        keys = [("nowhere" if scale == 1 else part, scale) for scale in scales]
-        drawn(left, scales, keys, look, color=colour, label=part)
-    for scale, colour, look in ((1.5, MODEL, "o:"), (3.0, NOISY, "o--"), (6.0, RESULT, "o-")):
-        keys = [(part, scale) for part in WINDOWS]
-        drawn(right, range(5), keys, look, color=colour, label=f"two steps, w = {scale:g}")
-    for axes in (left, right):
-        axes.axhline(rows["real digits", 1.0][:, 0].mean(), color=IMAGE, label="real digits")
-        axes.axhline(rows["nowhere", 1.0][:, 0].mean(), color=OTHER, linestyle=":", label="no guidance")
-        axes.legend(fontsize=8)
-    left.set(xlabel="scale of guidance $w$", ylabel="FD-judge, lower is better", xticks=scales, ylim=(0.04, 0.29))
-    right.set_xticks(range(5), ["1000, 900", "800, 700", "600, 500", "400, 300", "200, 100"])
-    right.set(xlabel="the two guided times $t$", ylabel="FD-judge, lower is better", ylim=(0.04, 0.2))
-    left.set_title("From w = 3 on the noisy end harms the middle")
-    right.set_title("Two guided steps: at w = 3 and 6 best inside")
-    show(
-        figure,
-        "Left: over the scale, the two lines for guidance everywhere, with and without the clean end, fall to 0.07 at "
-        "1.5 and then rise steeply, above 0.2. The two for the middle rise less, to between 0.15 and 0.18; that of the "
-        "noisy end stays near 0.1, that of the clean end a little below no guidance. Right: over the place of two "
-        "guided steps the lines for scales 3 and 6 are lowest inside, at 0.07 to 0.08, and higher at both ends; the "
-        "line for 1.5 is low at the noisy side and rises to the clean one.",
-    )
+def steps_table(calls: Sequence[int], off: Mapping[tuple[str, str], Sequence[Tensor]]) -> Table:
+    """The error of the end by method and by choice of steps."""
+    rows = [(method, steps, *(f"{one:.4f}" for one in errors)) for (method, steps), errors in off.items()]
+    caption = "error of the end, the two peaks; Heun's method with half as many steps, and one call less than stated"
+    return Table(("method", "steps", *(f"{n} calls" for n in calls)), rows, caption)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mini_ddpm.course.p07 import mean_loss
 from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import Diffusion, q_sample
 from mini_ddpm.losses import simple_loss
@@ -18,6 +19,7 @@ from mini_ddpm.training import TrainConfig, TrainState, place, train
 
 PROCESS = Diffusion(NoiseSchedule.from_betas(linear_betas(1000)))
 TIMES = [10, 50, 100, 200, 300, 500, 700, 1000]
+ROUNDS = 10  # each image is played so often for the loss over all t
 
 
 def noisy(images: Tensor, schedule: NoiseSchedule, t: int) -> Tensor:
@@ -32,22 +34,21 @@ class Runs:
 
     Attributes:
         losses: of training, (seeds, steps).
-        at_times: on digits that it was not trained on, (seeds, len(TIMES)).
+        held_out: L_simple on digits that it was not trained on, all t alike, (seeds,).
+        at_times: the loss on these at each of TIMES, (seeds, len(TIMES)).
+        untrained: the same, before any training.
         readable: the share of the numbers of x_500 that `readable` finds in the middle, one for each seed.
         at_first: the same, before any training.
         weights: how many a network has.
     """
 
     losses: np.ndarray
+    held_out: np.ndarray
     at_times: np.ndarray
+    untrained: np.ndarray
     readable: np.ndarray
     at_first: np.ndarray
     weights: int
-
-    @property
-    def held_out(self) -> np.ndarray:
-        """The loss on digits that it was not trained on, mean over TIMES: one for each seed."""
-        return self.at_times.mean(axis=1)
 
 
 def spread(numbers: np.ndarray, digits: int = 3) -> str:
@@ -61,26 +62,40 @@ def learn(make: Callable[[], nn.Module], steps: int, n: int, seeds: Sequence[int
 
     The same seed draws the same batches and the same noise for every network.
     """
-    digits, held_out = load("mnist-5k", "train"), load("mnist-5k", "test")
-    x_0, y = to_model(held_out.images[:n]), held_out.labels[:n]
+    digits, others = load("mnist-5k", "train"), load("mnist-5k", "test")
+    x_0, y = to_model(others.images[:n]), others.labels[:n]
     config = TrainConfig(steps, batch_size=32, learning_rate=2e-3, warmup_steps=20)
 
     def in_the_middle(network: nn.Module) -> float:
-        return readable(network, noisy(held_out.images[:n], PROCESS.schedule, 500), torch.full((n,), 500), y)
+        return readable(network, noisy(others.images[:n], PROCESS.schedule, 500), torch.full((n,), 500), y)
 
-    losses, at_times, found, at_first = [], [], [], []
+    def per_t(network: nn.Module) -> np.ndarray:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return loss_per_t(simple_loss, PROCESS, partial(network, y=y), x_0, TIMES).numpy()
+
+    losses, held_out, at_times, untrained, found, at_first = [], [], [], [], [], []
     for seed in seeds:
         torch.manual_seed(seed)
         state = TrainState(place(make(), torch.device("cpu")), config)
         at_first.append(in_the_middle(state.model))
+        untrained.append(per_t(state.model))
         torch.manual_seed(seed)
         losses.append([float(step.loss) for step in train(PROCESS, state, digits, simple_loss, config)])
         network = state.model.eval()
-        torch.manual_seed(0)
-        at_times.append(loss_per_t(simple_loss, PROCESS, partial(network, y=y), x_0, TIMES).numpy())
+        at_times.append(per_t(network))
+        held_out.append(mean_loss(PROCESS, partial(network, y=y.repeat(ROUNDS)), x_0, ROUNDS))
         found.append(in_the_middle(network))
     weights = sum(weight.numel() for weight in network.parameters())
-    return Runs(np.array(losses), np.stack(at_times), np.array(found), np.array(at_first), weights)
+    return Runs(
+        losses=np.array(losses),
+        held_out=np.array(held_out),
+        at_times=np.array(at_times),
+        untrained=np.array(untrained),
+        readable=np.array(found),
+        at_first=np.array(at_first),
+        weights=weights,
+    )
 
 
 def readable(network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor) -> float:

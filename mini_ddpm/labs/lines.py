@@ -202,7 +202,7 @@ class _Walk:
 
     def _right(self, row: str, line: Line, before: _At, goal: int | None) -> Said:
         words = "" if before.true else "this follows from your line before"
-        if goal is None:
+        if goal is None or goal in self.earned:
             return Said(row, "right", 0, words)
         asked = self.task.goals[goal]
         if asked is self.task.answer and not (before.true or before.slips):
@@ -215,8 +215,14 @@ class _Walk:
 
 def _slip(error: WrongStep) -> bool:
     """Whether one small edit would make the line true."""
-    refusal = error.args[0]
-    return isinstance(refusal, Refusal) and refusal.repaired is not None
+    refusal = _refusal(error)
+    return refusal is not None and refusal.repaired is not None
+
+
+def _refusal(error: WrongStep) -> Refusal | None:
+    """What the checker says of a line; of one that begins with "~" it stands in the error before."""
+    said = [one.args[0] for one in (error, error.__context__) if isinstance(one, WrongStep)]
+    return next((one for one in said if isinstance(one, Refusal)), None)
 
 
 def _told(error: WrongStep) -> str:

@@ -21,8 +21,8 @@ from ablation import kept_rows
 from torch import Tensor
 
 from mini_ddpm import measure, runs
-from mini_ddpm.course.p08 import heun_step
-from mini_ddpm.data import load, to_model
+from mini_ddpm.course.p08 import heun_step, real_sets
+from mini_ddpm.data import load
 from mini_ddpm.diffusion import Variance, fixed_large
 from mini_ddpm.files import digest, write_json
 from mini_ddpm.guidance import classifier_free
@@ -123,19 +123,13 @@ def main() -> None:
     }
     rows = kept_rows(asked.out, settings)
     done = {(row["sampler"], row["calls"], row["n"], row["seed"]) for row in rows}
-    ruler = partial(
-        measure.evaluate_images,
-        reference=measure.load_reference(),
-        train=load("mnist-5k", "train"),
-        heldout=load("mnist-5k", "test"),
-    )
-    heldout = load("mnist-5k", "test")
-    if not rows:  # as many real digits, in sets that share none
-        torch.manual_seed(0)
-        for k, chosen in enumerate(torch.randperm(len(heldout)).split(asked.n)):
-            if len(chosen) == asked.n:
-                figures = ruler(to_model(heldout.images[chosen]), heldout.labels[chosen])
-                rows.append({"sampler": "real digits", "calls": 0, "n": asked.n, "seed": k, **kept(figures)})
+    train = load("mnist-5k", "train")
+    reference, heldout = measure.load_reference(), load("mnist-5k", "test")
+    ruler = partial(measure.evaluate_images, reference=reference, train=train, heldout=heldout)
+    if not rows:  # as many real digits, as many of each class, in sets that share none
+        for k, (images, known) in enumerate(real_sets(train, asked.n)):
+            figures = ruler(images, known)
+            rows.append({"sampler": "real digits", "calls": 0, "n": asked.n, "seed": k, **kept(figures)})
     labels = torch.arange(asked.n) % 10
     for calls in asked.calls:
         for seed in asked.seeds:

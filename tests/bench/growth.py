@@ -1,6 +1,6 @@
 """How cost grows: seconds a training step and peak memory, images drawn a second, one thing changed at a time.
 
-    make bench-growth                       # a quarter of an hour on two CPU cores
+    make bench-growth                       # five to fifteen minutes on two CPU cores
     make bench-growth ARGS="--tiny"         # one step each, to try it
 
 Every point is measured in a process of its own, on `mnist-laptop` with one thing changed: the median of three rounds.
@@ -118,10 +118,10 @@ def drawn(rows: list[dict]) -> plt.Figure:
         values = [row["value"] for row in points]
         key, label = ("seconds", "seconds a step") if what in TRAINING else ("images_per_s", "images a second")
         ax.plot(values, [row[key] for row in points], "o-", color="C0")
-        ax.set(xlabel=what, ylabel=label, ylim=(0, None))
+        ax.set(xlabel=what, ylabel=label, ylim=(0, 1.15 * max(row[key] for row in points)))
         memory = ax.twinx()
         memory.plot(values, [row["memory_mb"] for row in points], "s--", color="C1")
-        memory.set(ylabel="peak memory, MB", ylim=(0, None))
+        memory.set(ylabel="peak memory, MB", ylim=(0, 1.15 * max(row["memory_mb"] for row in points)))
         if max(values) > 20 * min(values):
             ax.set_xscale("log")
     axes.flat[-1].axis("off")

@@ -1,6 +1,6 @@
 """Guidance over its scale on the shipped `mnist`: two places for the gradient, with a label and without, and controls.
 
-    python tests/bench/guidance.py                         # a quarter of an hour on one CPU core
+    python tests/bench/guidance.py                         # half an hour on one CPU core
     python tests/bench/guidance.py --n 100 --seeds 0
 
 For each seed all ways start from the same noise. Then small classifiers of three kinds are trained on 4,000 digits, for
@@ -34,7 +34,9 @@ from mini_ddpm.training import autocast
 
 BATCH = 100
 PLACES, FREE, WITH_LABEL = (1.0, 3.0, 5.0, 9.0), (1.0, 1.5, 2.0, 3.0, 8.0), (1.0, 2.0, 4.0, 8.0)
-FURTHER, TEMPERATURES, PUPILS = (15.0, 30.0), (0.8, 0.6), (3.0, 9.0)
+FURTHER, TEMPERATURES = (15.0, 30.0), (0.8, 0.6)
+PUPILS = {"at the mean": (3.0, 9.0), "at x_t": (3.0, 9.0, 30.0)}
+LONG = ", five times the steps"  # ends the names of ways that take so many
 
 WAYS = [
     ("free", 0.0),  # nobody asks: guidance of any kind starts here, but for the network that is told the label
@@ -44,6 +46,7 @@ WAYS = [
     *(("label and classifier", scale) for scale in WITH_LABEL),
     ("free, no clamp", FREE[-1]),
     *(("temperature", scale) for scale in TEMPERATURES),
+    *((way + LONG, scale) for scale in (3.0, 9.0) for way in PUPILS),
 ]
 
 
@@ -63,7 +66,7 @@ class Way(NamedTuple):
 
 
 def way_of(trained: Trained, name: str, scale: float, y: Tensor, classifier: Classifier | None = None) -> Way:
-    """The way of that name; a `classifier` of one's own guides at the mean, whatever the name."""
+    """The way of that name; `classifier` takes the place of the shipped one."""
     diffusion, network = replace(trained.diffusion, variance=fixed_small), trained.model
     if name == "temperature":
         cool = replace(diffusion, variance=tempered(fixed_small, scale))
@@ -71,9 +74,8 @@ def way_of(trained: Trained, name: str, scale: float, y: Tensor, classifier: Cla
     if name.startswith("free"):
         clip = None if name.endswith("no clamp") else diffusion.clip
         return Way(ancestral_step, replace(diffusion, clip=clip), classifier_free(network, y, scale))
-    at_mean = name == "at the mean" or classifier is not None
     model = partial(network, y=y) if name == "label and classifier" else lambda x_t, t: network(x_t, t)
-    return Way(classifier_step(classifier or trained.classifier, y, scale, at_mean), diffusion, model)
+    return Way(classifier_step(classifier or trained.classifier, y, scale, name == "at the mean"), diffusion, model)
 
 
 def drawn(way_for: Callable[[Tensor], Way], labels: Tensor, steps: int, seed: int) -> Tensor:
@@ -141,9 +143,11 @@ def pupil_rows(
     coarse = [round(share, 4) for share in coarse_shares(classifier, trained, range(100, trained.config.T, 200))]
     yield {"way": kind, "scale": 0.0, "seed": seed, "reads": reads, "coarse": coarse}
     y = labels[: 2 * len(labels) // 3]
-    for scale in PUPILS:
-        images = drawn(lambda y, s=scale: way_of(trained, kind, s, y, classifier), y, asked.steps, seed)
-        yield {"way": kind, "scale": scale, "seed": seed, "accuracy": judged(images, y)["accuracy"]}
+    for place, scales in PUPILS.items():
+        for scale in scales:
+            images = drawn(lambda y, a=place, s=scale: way_of(trained, a, s, y, classifier), y, asked.steps, seed)
+            accuracy = judged(images, y)["accuracy"]
+            yield {"way": f"{kind}, {place}", "scale": scale, "seed": seed, "accuracy": accuracy}
 
 
 def all_rows(trained: Trained, asked: argparse.Namespace, done: set[tuple]) -> Iterator[dict]:
@@ -154,13 +158,15 @@ def all_rows(trained: Trained, asked: argparse.Namespace, done: set[tuple]) -> I
     for seed in asked.seeds:
         for name, scale in WAYS:
             if (name, scale, seed) not in done:
-                images = drawn(lambda y, a=name, s=scale: way_of(trained, a, s, y), labels, asked.steps, seed)
+                steps = 5 * asked.steps if name.endswith(LONG) else asked.steps
+                way = partial(way_of, trained, name.removesuffix(LONG), scale)
+                images = drawn(way, labels, steps, seed)
                 yield {"way": name, "scale": scale, "seed": seed, **judged(images, labels)}
     for seed in asked.seeds:
         for kind in ("told t", "never told t", "clean digits"):
-            if (kind, PUPILS[-1], seed) not in done:
+            if (f"{kind}, at x_t", PUPILS["at x_t"][-1], seed) not in done:
                 rows = pupil_rows(trained, judged, labels, asked, kind, seed)
-                yield from (row for row in rows if (kind, row["scale"], seed) not in done)
+                yield from (row for row in rows if (row["way"], row["scale"], seed) not in done)
 
 
 def main() -> None:

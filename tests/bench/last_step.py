@@ -1,10 +1,12 @@
 """What the last step t = 1 of the shipped `mnist-improved` costs, and what becomes of the other steps if it is mended.
 
-    python tests/bench/last_step.py        # half an hour on a CPU core
+    python tests/bench/last_step.py                      # half an hour on a CPU core
+    python tests/bench/last_step.py --judge mnist-5k     # without MNIST: by digits that the network has seen
 
-Three copies of the network go on training for each seed: with t = 1 alone; with every doubling of t as often as any
-other; and with all times alike, the control. Two tables of widths are tried without any training. All are judged by the
-same 200 held-out digits of mnist-5k, which the shipped network has seen, and at each t by the same noise.
+Four copies of the network go on training for each seed: with t = 1 alone; with every doubling of t as often as any
+other; the same with each loss divided by how often its t is drawn, so that the objective stays as it was; and with all
+times alike, the control. Two tables of widths are chosen on training digits. All are judged by the same 200 of MNIST's
+test digits, which the network has not seen, and at each t by the same noise.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from mini_ddpm import data, runs
 from mini_ddpm.diffusion import Diffusion, q_sample
 from mini_ddpm.losses import bound_term, decoder_log_likelihood, hybrid_loss
 
-Draw = Callable[[int], Tensor]
+Draw = Callable[[int], tuple[Tensor, Tensor]]  # T -> 32 times, and the weight of each
 
 TIMES = [*range(1, 11), 12, 15, 20, 30, 50, 100, 200, 400, 1000, 2000, 3000]
 WIDTHS = torch.tensor(
@@ -63,19 +65,25 @@ def tables(process: Diffusion, model: torch.nn.Module, seed: int) -> tuple[Tenso
     return WIDTHS[cost.flatten(1).mean(dim=1).argmin()], WIDTHS[torch.stack(each)]
 
 
-def alone(T: int) -> Tensor:
-    """32 times: t = 1."""
-    return torch.ones(32, dtype=torch.int64)
+def alone(T: int) -> tuple[Tensor, Tensor]:
+    """t = 1."""
+    return torch.ones(32, dtype=torch.int64), torch.ones(32)
 
 
-def doublings(T: int) -> Tensor:
-    """32 times, of which as many lie between 1 and 2 as between 1000 and 2000: log-uniform."""
-    return (torch.rand(32) * math.log(T + 1)).exp().long().clamp(1, T)
+def doublings(T: int) -> tuple[Tensor, Tensor]:
+    """As many times between 1 and 2 as between 1000 and 2000: log-uniform."""
+    return (torch.rand(32) * math.log(T + 1)).exp().long().clamp(1, T), torch.ones(32)
 
 
-def alike(T: int) -> Tensor:
-    """32 times, uniform."""
-    return torch.randint(1, T + 1, (32,))
+def doublings_weighted(T: int) -> tuple[Tensor, Tensor]:
+    """The same times, weighted so that the mean is that over all times alike."""
+    t, _ = doublings(T)
+    return t, math.log(T + 1) / (T * torch.log1p(1 / t))
+
+
+def alike(T: int) -> tuple[Tensor, Tensor]:
+    """Uniform."""
+    return torch.randint(1, T + 1, (32,)), torch.ones(32)
 
 
 def learn(process: Diffusion, model: torch.nn.Module, draw: Draw, steps: int, seed: int) -> torch.nn.Module:
@@ -86,8 +94,8 @@ def learn(process: Diffusion, model: torch.nn.Module, draw: Draw, steps: int, se
     torch.manual_seed(seed)
     for _ in range(steps):
         x_0, y = digits.batch(torch.randint(len(digits), (32,)))
-        t = draw(process.schedule.T)
-        loss = hybrid_loss(process, partial(pupil, y=y), x_0, t, torch.randn_like(x_0)).mean()
+        t, weight = draw(process.schedule.T)
+        loss = (weight * hybrid_loss(process, partial(pupil, y=y), x_0, t, torch.randn_like(x_0))).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -127,15 +135,16 @@ def main() -> None:
     """Measure, and write all rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=200, help="digits that judge")
+    parser.add_argument("--judge", choices=("mnist", "mnist-5k"), default="mnist", help="where they are from")
     parser.add_argument("--alone", type=int, default=50, help="steps with t = 1 alone")
-    parser.add_argument("--steps", type=int, default=300, help="steps of the other two")
+    parser.add_argument("--steps", type=int, default=300, help="steps of the other three")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/bench/last-step.json"))
     asked = parser.parse_args()
 
     trained = runs.open_run("mnist-improved", torch.device("cpu"))
     process, model = replace(trained.diffusion, steps=None), trained.model
-    held_out = data.load("mnist-5k", "test")
+    held_out = data.load(asked.judge, "test")
     which = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[: asked.n]
     judged = data.to_model(held_out.images[which]), held_out.labels[which]
     rows = []
@@ -148,11 +157,12 @@ def main() -> None:
         for name, draw, steps in (
             ("t = 1 alone", alone, asked.alone),
             ("every doubling alike", doublings, asked.steps),
+            ("every doubling alike, weighted", doublings_weighted, asked.steps),
             ("all times alike", alike, asked.steps),
         ):
             rows.append(row(name, seed, process, learn(process, model, draw, steps, seed), *judged, None))
     where = runs.machine(torch.device("cpu")).replace("bfloat16", "float32")  # as here
-    what = {"n": asked.n, "alone": asked.alone, "steps": asked.steps, "machine": where}
+    what = {"n": asked.n, "judge": asked.judge, "alone": asked.alone, "steps": asked.steps, "machine": where}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(what | {"times": TIMES, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 

@@ -33,14 +33,18 @@ class Implement(Exercise):
         super().__init__(statement, answer, why, hints, mistakes)
         self.cases, self.within = cases, within
 
+    def outcome(self, function: Callable, case: tuple) -> Tensor:
+        """What comes of a function in a case: what it returns."""
+        return _tried(function, case)
+
     def fault(self, answer: Callable) -> str | None:
         """The first case that differs, and by how much; or what the function raised."""
         if not callable(answer):
             return "Give the function itself: its name, with no brackets after it."
         for name, case in self.cases.items():
-            right = _tried(self.answer, case)
+            right = self.outcome(self.answer, case)
             try:
-                given = _tried(answer, case)
+                given = self.outcome(answer, case)
             except Exception as error:  # a learner's code may raise anything, and is told what
                 return f"{name}: {type(error).__name__}: {error}"
             if given.shape != right.shape:
@@ -53,7 +57,7 @@ class Implement(Exercise):
     def same(self, mistake: Callable, answer: Callable) -> bool:
         """The same numbers in every case."""
         for case in self.cases.values():
-            one, other = _tried(mistake, case).double(), _tried(answer, case).double()  # of any precision
+            one, other = (self.outcome(one, case).double() for one in (mistake, answer))  # of any precision
             if one.shape != other.shape or not torch.allclose(one, other, atol=self.within):
                 return False
         return True

@@ -191,27 +191,33 @@ class Predict(Exercise):
 
     def fault(self, answer: float | Sequence[float]) -> str | None:
         """Too small, too large, or not as many numbers as were asked for."""
-        right = np.atleast_1d(self.answer)
+        right = _several(self.answer)
         try:
-            given = np.atleast_1d(np.asarray(answer, dtype=float))
+            given = _several(answer)
         except (TypeError, ValueError):
-            given = np.array([])
-        if given.shape != right.shape:
+            given = []
+        if len(given) != len(right):
             return f"Give {len(right)} numbers." if len(right) > 1 else "Give one number."
-        off = np.flatnonzero(~(np.abs(given - right) <= self.within))
-        if not len(off):
+        off = [k for k, (one, true) in enumerate(zip(given, right, strict=True)) if not abs(one - true) <= self.within]
+        if not off:
             return None
         which = f"Number {off[0] + 1} is" if len(right) > 1 else "That is"
         return f"{which} too {'large' if given[off[0]] > right[off[0]] else 'small'}."
 
     def same(self, mistake: float | Sequence[float], answer: float | Sequence[float]) -> bool:
         """As near as a right answer must be."""
-        a, b = np.atleast_1d(mistake), np.atleast_1d(answer)
-        return a.shape == b.shape and bool(np.all(np.abs(a - b) <= self.within))
+        a, b = _several(mistake), _several(answer)
+        return len(a) == len(b) and all(abs(one - other) <= self.within for one, other in zip(a, b, strict=True))
 
     def praise(self, answer: float | Sequence[float]) -> str:
         """The exact number."""
-        return f"Exactly: {', '.join(map(_told_number, np.atleast_1d(self.answer)))}."
+        return f"Exactly: {', '.join(map(_told_number, _several(self.answer)))}."
+
+
+def _several(answer: float | Sequence[float]) -> list[float]:
+    """The numbers of an answer, one or more: of a tuple, a list, an array or a tensor, too."""
+    found = answer.tolist() if hasattr(answer, "tolist") else answer
+    return [float(number) for number in (found if isinstance(found, (list, tuple)) else [found])]
 
 
 def _told_number(number: float) -> str:

@@ -1,5 +1,8 @@
 """Exercises of notebook 02, on the bound."""
 
+import math
+from math import log as ln
+
 import numpy as np
 from sympy import Expr, Sum, log
 
@@ -41,7 +44,7 @@ EXERCISES: tuple[Exercise, ...] = (
     Predict(
         r"On half of the forward paths $p_\theta(x_{0:T})/q(x_{1:T}\mid x_0)$ is 0.5, on the other half it is 8. "
         r"Give two numbers: $\log p_\theta(x_0)$, and the mean of the (natural) logarithms. Two decimals will do.",
-        (np.log(4.25), np.log(2)),
+        (ln(4.25), ln(2)),
         r"The likelihood is the mean of the ratio, $(0.5 + 8)/2 = 4.25$, and $\log 4.25 = 1.447$. The mean of the "
         r"logarithms is $(\log 0.5 + \log 8)/2 = \log 2 = 0.693$. The bound loses the difference, 0.754.",
         (
@@ -51,33 +54,33 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         (
             (
-                (np.log(2), np.log(4.25)),
+                (ln(2), ln(4.25)),
                 "The two are swapped. Jensen the wrong way round: the log of the mean is the larger one.",
             ),
             *(
                 (wrong, "The second one takes the logarithms first, then their mean: that is another number.")
-                for wrong in ((np.log(4.25), np.log(4.25)), (np.log(4.25), 4.25))
+                for wrong in ((ln(4.25), ln(4.25)), (ln(4.25), 4.25))
             ),
             *(
                 (wrong, "The first one is the logarithm of the mean. You took the mean of the logarithms for both.")
-                for wrong in ((np.log(2), np.log(2)),)
+                for wrong in ((ln(2), ln(2)),)
             ),
-            ((np.log(4.25), 2 * np.log(2)), "The second one is a sum of two logarithms: their mean is half of it."),
-            ((np.log(8.5), np.log(2)), "The first one is a sum over both kinds of paths: take the mean, half of it."),
-            ((np.log(8.5), 2 * np.log(2)), "Both are sums. A mean over two halves is half of the sum."),
+            ((ln(4.25), 2 * ln(2)), "The second one is a sum of two logarithms: their mean is half of it."),
+            ((ln(8.5), ln(2)), "The first one is a sum over both kinds of paths: take the mean, half of it."),
+            ((ln(8.5), 2 * ln(2)), "Both are sums. A mean over two halves is half of the sum."),
             (
-                (np.log(4), np.log(2)),
+                (ln(4), ln(2)),
                 "The first one is the log of a product, 0.5 times 8. The likelihood is a mean: add, and halve.",
             ),
-            ((4.25, np.log(2)), "The first one is the likelihood itself: its logarithm was asked for."),
+            ((4.25, ln(2)), "The first one is the likelihood itself: its logarithm was asked for."),
             ((4.25, 2.0), "Both still need their logarithm."),
             (
-                (np.log(17 / 16), -np.log(2)),
+                (ln(17 / 16), -ln(2)),
                 "p and q are swapped: you averaged q/p, which is 2 and 1/8. What q draws too seldom counts more: p/q.",
             ),
-            ((-np.log(4.25), -np.log(2)), "The signs: you give losses, minus the logarithms. They were not asked for."),
+            ((-ln(4.25), -ln(2)), "The signs: you give losses, minus the logarithms. They were not asked for."),
             (
-                (np.log10(4.25), np.log10(2)),
+                (math.log10(4.25), math.log10(2)),
                 "These are logarithms to the base 10. All of this course's are natural ones.",
             ),
         ),

@@ -1,12 +1,17 @@
 """The exercises of notebook 06."""
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import SimpleNamespace
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from mini_ddpm.course.exercises.implement import Implement
 from mini_ddpm.course.exercises.kinds import Debug, Exercise, Predict
+from mini_ddpm.unet import ResidualBlock, UNetConfig
 
 
 def _omega(k: int, last: int) -> Tensor:
@@ -27,35 +32,6 @@ def _sines(d: int, k: int) -> Tensor:
 
 def _never_the_slowest(d: int, k: int) -> Tensor:
     return torch.cos(_omega(k, k) * d).mean()
-
-
-def _mean_angle(d: int, k: int) -> Tensor:
-    return torch.cos(_omega(k, k - 1).mean() * d)
-
-
-def _fold(x: Tensor) -> Tensor:
-    B, C, H, W = x.shape
-    return x.reshape(B, C, H // 2, 2, W // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(B, 4 * C, H // 2, W // 2)
-
-
-def _cut_into_pieces(x: Tensor) -> Tensor:
-    B, C, H, W = x.shape
-    return x.reshape(B, 4 * C, H // 2, W // 2)
-
-
-def _transposed(x: Tensor) -> Tensor:
-    B, C, H, W = x.shape
-    return x.reshape(B, C, H // 2, 2, W // 2, 2).permute(0, 1, 5, 3, 2, 4).reshape(B, 4 * C, H // 2, W // 2)
-
-
-def _places_first(x: Tensor) -> Tensor:
-    B, C, H, W = x.shape
-    return x.reshape(B, C, H // 2, 2, W // 2, 2).permute(0, 3, 5, 1, 2, 4).reshape(B, 4 * C, H // 2, W // 2)
-
-
-def _quarters(x: Tensor) -> Tensor:
-    B, C, H, W = x.shape
-    return x.reshape(B, C, 2, H // 2, 2, W // 2).permute(0, 1, 2, 4, 3, 5).reshape(B, 4 * C, H // 2, W // 2)
 
 
 def _split(x: Tensor, n: int) -> Tensor:
@@ -85,19 +61,10 @@ def _over_askers(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
     return _collected(q, k, v, n, math.sqrt(q.shape[-1] / n), dim=-2)
 
 
-def _one_head(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
-    return _collected(q, k, v, 1, math.sqrt(q.shape[-1]))
-
-
 def _strided(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
     q, k, v = (one.unflatten(-1, (-1, n)).permute(0, 3, 1, 2) for one in (q, k, v))
     weights = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), dim=-1)
     return (weights @ v).permute(0, 2, 3, 1).flatten(2)
-
-
-def _strided_in(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
-    out = _strided(q, k, v, n)
-    return out.unflatten(-1, (-1, n)).transpose(-1, -2).flatten(2)
 
 
 def _not_put_back(q: Tensor, k: Tensor, v: Tensor, n: int) -> Tensor:
@@ -119,7 +86,6 @@ PROGRAM = """```
  9  return self.shortcut(x) + h
 ```"""
 
-STRIDED = "Your heads take every n-th channel. Neighbouring ones were asked for: with 8 channels and 2 heads, 0-3, 4-7."
 _GENERATOR = torch.Generator().manual_seed(0)
 
 
@@ -127,11 +93,52 @@ def _draw(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=_GENERATOR)
 
 
+def _parts() -> SimpleNamespace:
+    """The parts of the page's network, small, with weights drawn at random."""
+    c, w = 16, 32
+    config = UNetConfig(8, 1, c, (1, 2), attention=(), patch_size=2, groups=8)
+    sizes = {"down_1": (c, c), "down_2": (c, w), "middle_1": (w, w), "middle_2": (w, w)}
+    sizes |= {"up_1": (w + w, w), "up_2": (w + c, w), "up_3": (w + c, c), "up_4": (c + c, c)}
+    with torch.random.fork_rng(devices=[]):
+        parts: dict[str, nn.Module] = {name: ResidualBlock(*size, config) for name, size in sizes.items()}
+        parts |= {"conv_in": nn.Conv2d(4, c, 3, padding=1), "shrink": nn.Conv2d(c, c, 3, 2, padding=1)}
+        parts |= {"grow": nn.Conv2d(w, w, 3, padding=1), "conv_out": nn.Conv2d(c, 4, 3, padding=1)}
+        parts["norm_out"] = nn.GroupNorm(8, c)
+    for weight in nn.ModuleDict(parts).parameters():
+        nn.init.normal_(weight, std=0.2, generator=_GENERATOR)
+    return SimpleNamespace(**parts)
+
+
+def _way(
+    net: SimpleNamespace,
+    x_t: Tensor,
+    emb: Tensor,
+    order: Sequence[int] = (3, 2, 1, 0),
+    skip_first: bool = False,
+    silu: Callable = F.silu,
+    middle: bool = True,
+) -> Tensor:
+    skips = [net.conv_in(F.pixel_unshuffle(x_t, 2))]
+    skips.append(net.down_1(skips[-1], emb))
+    skips.append(net.shrink(skips[-1]))
+    skips.append(net.down_2(skips[-1], emb))
+
+    def join(h: Tensor, k: int) -> Tensor:
+        skip = skips[order[k]] if order else h[:, : skips[3 - k].shape[1]]
+        return torch.cat([skip, h] if skip_first else [h, skip], dim=1)
+
+    h = net.middle_2(net.middle_1(skips[-1], emb), emb) if middle else skips[-1]
+    h = net.up_2(join(net.up_1(join(h, 0), emb), 1), emb)
+    h = net.grow(F.interpolate(h, scale_factor=2.0))
+    h = net.up_4(join(net.up_3(join(h, 2), emb), 3), emb)
+    return F.pixel_shuffle(net.conv_out(silu(net.norm_out(h))), 2)
+
+
 EXERCISES: tuple[Exercise, ...] = (
     Implement(
         "How similar are the vectors of two times that lie `d` apart? Write `similar(d, k)`, the scalar product of the "
-        "two vectors divided by that of a vector with itself, for `k` clocks: one number, without making any vector. "
-        "`q.check(similar)`.",
+        "two vectors divided by that of a vector with itself, for `k` clocks: one number, without the vector of any "
+        "time. `q.check(similar)`.",
         _similar,
         r"$\cos a\cos b + \sin a\sin b = \cos(a - b)$: each clock adds the cosine of the angle between its two hands. "
         r"A vector with itself gives $k$. So it is $\frac1k\sum_j \cos(\omega_j d)$: "
@@ -148,8 +155,11 @@ EXERCISES: tuple[Exercise, ...] = (
                 _sines,
                 "At d = 0 the two vectors are the same, and this gives 0. Which function of the angle is 1 there?",
             ),
-            (_never_the_slowest, "The slowest turns 1/10000 as fast: the exponent goes from 0 to 1 in k - 1 steps."),
-            (_mean_angle, "That is the cosine of a mean angle. Take the mean of the cosines."),
+            (
+                _never_the_slowest,
+                "Those are the Transformer's speeds. Here the slowest clock turns 1/10000 as fast as the first: the "
+                "exponent goes from 0 to 1 in k - 1 steps.",
+            ),
         ),
         cases={"32 numbers, the same time": (0, 16), "32 numbers, 500 apart": (500, 16), "8 numbers": (3, 4)},
     ),
@@ -177,9 +187,10 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Implement(
-        "ADM (Section 3) splits the channels among several *heads*: each has its own share of the channels of $q$, $k$ "
-        "and $v$, its own table of weights, and collects for its own share. Write `heads(q, k, v, n)`: three tensors "
-        "(B, pixels, C), `n` heads of C/n neighbouring channels, and out comes (B, pixels, C): `q.check(heads)`.",
+        "The Transformer splits the channels among several *heads*, and ADM (Section 3) varies their number: each has "
+        "its own share of the channels of $q$, $k$ and $v$, its own table of weights, and collects for its own share. "
+        "Write `heads(q, k, v, n)`: three tensors (B, pixels, C), `n` heads of C/n neighbouring channels, and out "
+        "comes (B, pixels, C): `q.check(heads)`.",
         _heads,
         "`split = lambda z: z.unflatten(-1, (n, -1)).transpose(1, 2)` gives (B, n, pixels, C/n), and the two matrix "
         "products work on the last two axes: `w = softmax(split(q) @ split(k).transpose(-1, -2) / (C / n) ** 0.5, "
@@ -194,9 +205,11 @@ EXERCISES: tuple[Exercise, ...] = (
             (_scaled_by_all, "A head's scalar product has C/n summands. Below stands the root of C/n, not of C."),
             (_not_scaled, "The scalar products are not divided: below them stands the root of C/n."),
             (_over_askers, "The weights of the pixel that asks must add up to 1: softmax over the last axis."),
-            (_one_head, "That is one head over all channels. Each of the n must have a table of weights of its own."),
-            (_strided, STRIDED),
-            (_strided_in, STRIDED),
+            (
+                _strided,
+                "Your heads take every n-th channel. Neighbouring ones were asked for: with 8 channels and 2 heads, "
+                "0-3, 4-7.",
+            ),
             (
                 _not_put_back,
                 "The heads are joined in the wrong order: (B, n, pixels, C/n) must become (B, pixels, n, C/n) before "
@@ -210,38 +223,36 @@ EXERCISES: tuple[Exercise, ...] = (
         },
     ),
     Implement(
-        "Write `fold(x)`, which does what `F.pixel_unshuffle(x, 2)` does, with `reshape` and `permute`: each block of "
-        "2x2 pixels becomes 4 channels, (B, C, H, W) to (B, 4 C, H/2, W/2). The four stand side by side, in reading "
-        "order, and those of the first channel come first: `q.check(fold)`.",
-        _fold,
-        "`x.reshape(B, C, H // 2, 2, W // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(B, 4 * C, H // 2, W // 2)`. The row "
-        "of a pixel is twice the row of its block, plus 0 or 1: `reshape` takes this apart, `permute` moves both "
-        "remainders behind the channel, and `reshape` makes one axis of the three.",
+        "Write the way of an image through the network: `forward(net, x_t, emb)`. `net` has the parts above, `x_t` is "
+        "(B, 1, H, W), and the blocks are handed `emb`, (B, e), the vector of time and label. First comes "
+        "`F.pixel_unshuffle(x_t, 2)`, before `grow` `F.interpolate(h, scale_factor=2.0)`, before `conv_out` `F.silu`, "
+        "and at last `F.pixel_shuffle(h, 2)`. `q.check(forward)` tries it on a small network of random weights.",
+        _way,
+        "The next cell of the page has it. Four results go onto the pile, those of `conv_in`, `down_1`, `shrink` and "
+        "`down_2`; four blocks take one off, the last one first, and join it as `torch.cat([h, skips.pop()], dim=1)`.",
         (
-            "The row of a pixel is 2 i + a, with i the row of its block. `reshape` to (..., H/2, 2, ...) takes it "
-            "apart.",
-            "Six axes: B, C, i, a, j, b. In which order must they stand, so that C, a, b can become one axis?",
-            "(B, C, a, b, i, j): that is permute(0, 1, 3, 5, 2, 4).",
+            "The table of section 1 says which part is handed what, and at which size.",
+            "`skips = [net.conv_in(F.pixel_unshuffle(x_t, 2))]`, and then `skips.append(...)` for each part on the way "
+            "down. What goes into `middle_1`?",
+            "`h = net.up_1(torch.cat([h, skips.pop()], dim=1), emb)`, and so on; `grow` stands between `up_2` and "
+            "`up_3`, and is handed nothing.",
         ),
         (
-            (_cut_into_pieces, "Reshape alone cuts the rows of the image into pieces. The axes have to be moved, too."),
             (
-                _transposed,
-                "The four of a block are in columns first: upper left, lower left. Reading order goes by rows.",
+                partial(_way, order=(3, 2, 0, 1)),
+                "`up_3` and `up_4` have each other's skip, of the same shape. The pile gives the last one first.",
             ),
             (
-                _places_first,
-                "All upper left pixels come first, then all others. The four of a channel belong together.",
+                partial(_way, skip_first=True),
+                "The channels are joined in the other order. First comes what the block has, then the skip.",
             ),
-            (
-                _quarters,
-                "That makes channels of the four quarters of the image. The four pixels of a small block were asked "
-                "for.",
-            ),
+            (partial(_way, order=()), "No skip is used: the blocks are handed a copy of what is there anyway."),
+            (partial(_way, silu=nn.Identity()), "Between `norm_out` and `conv_out` stands a SiLU, as in every block."),
+            (partial(_way, middle=False), "The middle is left out: two blocks, between the way down and the way up."),
         ),
         cases={
-            "a digit's size": (_draw(2, 1, 28, 28),),
-            "3 colours": (_draw(1, 3, 4, 6),),
+            "two images": (_parts(), _draw(2, 1, 8, 8), _draw(2, 64)),
+            "12x8": (_parts(), _draw(1, 1, 12, 8), _draw(1, 64)),
         },
     ),
     Predict(
@@ -266,28 +277,24 @@ EXERCISES: tuple[Exercise, ...] = (
         within=0.5,
     ),
     Predict(
-        "How many weights has the block `down_2` of the shipped network, from 32 to 64 channels, with a vector `emb` "
-        "of 128? Count all that is learned, norms and biases too: `q.check(number)`.",
-        65_984,
-        "65,984. `conv_1` has nine weights for each pair of an input and an output channel, and a bias for each "
-        "output: 9 x 32 x 64 + 64 = 18,496. `conv_2`: 9 x 64 x 64 + 64 = 36,928. `embed`: 128 x 64 + 64 = 8,256. "
-        "`shortcut`: 32 x 64 + 64 = 2,112. The norms have a scale and a shift for each channel: 64 and 128.",
+        "Two blocks of the shipped network: `up_1` is handed 128 channels of 7x7 and makes 64, `up_4` is handed 64 of "
+        "14x14 and makes 32. Look at their convolutions, and leave biases aside. How many times as many *weights* has "
+        "`up_1`? And how many times as many *multiply-adds* does it take? Two numbers: `q.check(weights, work)`.",
+        (4, 1),
+        "(4, 1). A 3x3 convolution has nine weights for each pair of an input and an output channel, a 1x1 "
+        "convolution one. `up_1` has twice the channels on both sides: 9 x 128 x 64 + 9 x 64 x 64 + 128 x 64 = "
+        "118,784 weights, against 29,696. But each weight is used once at every pixel, 49 times against 196: "
+        "5,820,416 multiply-adds in either block.",
         (
-            "Six layers: `norm_1`, `conv_1`, `embed`, `norm_2`, `conv_2`, `shortcut`.",
-            "A 3x3 convolution: nine weights for each pair of an input and an output channel, and a bias for each "
-            "output.",
-            "18,496 in `conv_1` and 36,928 in `conv_2`; four layers are left.",
+            "A convolution has weights for each pair of an input and an output channel. Either block has three.",
+            "Each weight is used once at every pixel. How many pixels has either?",
         ),
         (
-            (
-                63_872,
-                "The `shortcut` is missing: the number of channels changes, so the input passes a 1x1 convolution.",
-            ),
-            (65_792, "The norms are missing: each has a scale and a shift for every channel."),
-            (57_728, "`embed` is missing: a linear layer from 128 to 64 numbers."),
-            (65_728, "The biases are missing: one for each output of the four layers that have one."),
-            (47_552, "`conv_2` goes from 64 to 64 channels: its input is the output of `conv_1`."),
+            ((2, 0.5), "The channels are doubled on both sides: there are four times as many pairs."),
+            ((4, 4), "The work counts pixels, too: each weight is used at all of them."),
+            ((4, 2), "Half the side means a quarter of the pixels."),
+            ((4, 16), "`up_1` has fewer pixels, not more: 49 against 196."),
         ),
-        within=0.5,
+        within=0.05,
     ),
 )

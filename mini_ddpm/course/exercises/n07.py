@@ -1,28 +1,16 @@
 """The exercises of notebook 07."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from mini_ddpm.course.exercises.implement import Implement
-from mini_ddpm.course.exercises.kinds import Debug, Exercise, Predict
+from mini_ddpm.course.exercises.kinds import Choose, Exercise, Predict
+from mini_ddpm.course.exercises.steps import Steps, average_of, batch, clip, forget, move, step
 
 Model = Callable[[Tensor, Tensor], Tensor]
-
-LOOP = """```
-1  for step in range(1, steps + 1):
-2      x_0, _ = data.batch(torch.randint(len(data), (512,)))
-3      loss = game(network, x_0)
-4      optimizer.zero_grad()
-5      loss.backward()
-6      nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-7      optimizer.step()
-8      with torch.no_grad():
-9          for mean, weight in zip(average.parameters(), network.parameters()):
-10             mean.lerp_(weight, 0.999)
-```"""
-
 
 # --- a network that answers with the image ------------------------------------------------------------------
 
@@ -124,56 +112,51 @@ def _clouds() -> tuple[Tensor, ...]:
     return torch.randn(82, 5, generator=torch.Generator().manual_seed(3)).mul(torch.arange(1, 6)).split((40, 42))
 
 
-# --- a schedule -------------------------------------------------------------------------------------------------
-
-
-def _table(T: int) -> Tensor:
-    return torch.cat([torch.ones(1).double(), torch.linspace(9, -9, T, dtype=torch.float64).sigmoid()])
-
-
-def _without_1(T: int) -> Tensor:
-    return _table(T)[1:]
-
-
-def _turned(T: int) -> Tensor:
-    return torch.cat([torch.ones(1).double(), torch.linspace(-9, 9, T, dtype=torch.float64).sigmoid()])
-
-
-def _of_roots(T: int) -> Tensor:
-    return torch.cat([torch.ones(1).double(), (2 * torch.linspace(9, -9, T, dtype=torch.float64)).sigmoid()])
-
-
-def _from_time_0(T: int) -> Tensor:
-    return torch.linspace(9, -9, T + 1, dtype=torch.float64).sigmoid()
-
-
-def _ratio_itself(T: int) -> Tensor:
-    return torch.cat([torch.ones(1).double(), torch.linspace(9, -9, T, dtype=torch.float64).exp()])
-
-
 EXERCISES: tuple[Exercise, ...] = (
-    Debug(
-        "With this loop the loss falls as it should. But the *average* draws no better than the network as the last "
-        f"step left it, with the same flaws. Which line is wrong? `q.check(number)`.\n\n{LOOP}",
-        10,
-        "Line 10. `mean.lerp_(weight, share)` goes that share of the way *to the weight*: 0.999 throws away nearly all "
-        "of the average at each step, and it is the last weights. It should be 0.001, 1 less the decay. (Line 10 "
-        "also lacks a ramp. That is a choice, and no fault: section 1.)",
+    Steps(
+        "Write one whole step of training: `step(network, average, optimizer, x_0, t, eps, bar)`. `x_0` and `eps` are "
+        r"(B, C, 1, 1), `t` is (B,), `bar` is $\bar\alpha_t$, (B, 1, 1, 1). Mix, ask, compare; then the five things: "
+        "the gradient of *this* batch, clipped to length 1, `optimizer.step()` (the rate is set already), and "
+        "`average`, whose weights go a tenth of the way. Nothing is returned: `q.check(step)` looks at the weights "
+        "and at their average.",
+        step,
+        "The next cell of the page has the lines, in a loop: the loss, `optimizer.zero_grad()`, `loss.backward()`, "
+        "`nn.utils.clip_grad_norm_(network.parameters(), 1.0)`, `optimizer.step()`, and for each pair of weights "
+        "`mean.data.lerp_(weight.data, 0.1)`. Whether `zero_grad` comes before the loss or after it is all the same, "
+        "as long as it comes before `backward`.",
         (
-            "The loss falls: which lines have a part in that?",
-            "What does `a.lerp_(b, 0.999)` leave of `a`?",
+            "Six lines after the loss, if the `for` of the average counts as one. What must come before `backward`, "
+            "and what between `backward` and `optimizer.step()`?",
+            "`nn.utils.clip_grad_norm_(network.parameters(), 1.0)` changes the gradients in place; `optimizer.step()` "
+            "reads them.",
+            "`mean.data.lerp_(weight.data, share)` goes this share of the way from the mean to the weight.",
         ),
         (
-            (1, "Line 1 is sound: steps are counted from 1."),
-            (2, "Line 2 is sound: 512 points, drawn anew for each step."),
-            (3, "Line 3 is sound: it draws a time and a noise for each point, and compares."),
-            (4, "Line 4 is sound: it must come before `backward`, or the last step's gradient would be added."),
-            (5, "Line 5 is sound: the gradient of this batch."),
-            (6, "Line 6 is sound: it stands between `backward` and `step`, where a gradient is there to be shortened."),
-            (7, "Line 7 is sound. The loss falls, so the network itself does learn."),
-            (8, "Line 8 is sound: the average needs no gradient."),
-            (9, "Line 9 is sound: each weight meets its own average."),
+            (partial(step, before=()), "Gradients add up: those of the last step are still there (`zero_grad`)."),
+            (
+                partial(step, before=(), after=(forget, clip, move, average_of)),
+                "Nothing moves: the gradient is forgotten after it was found and before it is used.",
+            ),
+            (
+                partial(step, after=(move, clip, average_of)),
+                "A long gradient is not clipped, or only when the step has been taken.",
+            ),
+            (
+                partial(step, after=(clip, move, partial(average_of, share=0.9))),
+                "Your average keeps a tenth and takes nine tenths of the new: it is nearly the last weights.",
+            ),
+            (
+                partial(step, after=(clip, average_of, move)),
+                "Your average is one step late: it goes towards the weights as they were before the step.",
+            ),
+            (partial(step, after=(clip, move)), "The average stays where it was."),
+            (partial(step, power=1.0), r"The mixture has the *roots* of $\bar\alpha_t$ and of $1 - \bar\alpha_t$."),
         ),
+        cases={
+            "one step": (batch(1, 1.0),),
+            "three steps, long gradients in the second": (batch(1, 1.0), batch(2, 30.0), batch(3, 1.0)),
+        },
+        within=1e-5,
     ),
     Implement(
         "The smallest finite set: the data are $-1$ and $1$, equally often. Write `floor_of_two(bar, eps)`: "
@@ -227,6 +210,47 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         cases={"times 1 to 900": _round([1, 40, 300, 900]), "one image": _round([500])},
     ),
+    Choose(
+        "Four networks were trained on the 4,000 digits of this page, whose floor is 0.033. Which of them would you "
+        'let draw *new* digits? `q.check("a")`, say.\n\n'
+        "| | loss on digits trained with | on 1,000 held back |\n|---|---|---|\n"
+        "| a | 0.036 | 0.520 |\n| b | 0.118 | 0.171 |\n| c | 0.145 | 0.148 |\n| d | 0.157 | 0.156 |",
+        "c",
+        "c. For new digits the loss on those held back decides, and c has the least. That its two numbers lie close "
+        "together says that it copies little; but d's lie closer still, and it is worse at both. (The numbers are made "
+        "up.)",
+        (
+            "Which of the two columns is about digits that a network has not seen?",
+            "What do two equal columns say, and what do they not say?",
+        ),
+        (
+            ("a", "It is the nearest to the floor of its training digits, and pays for it on new ones: it copies."),
+            ("b", "It has begun to learn by heart: 0.118 is bought with 0.171 on digits held back. Stop earlier."),
+            ("d", "Its two numbers agree, so it does not copy. But c loses less on digits that neither has seen."),
+        ),
+    ),
+    Predict(
+        "An average with decay 0.9999 begins at the weights of the fresh network. What share of it are these still "
+        "after 1,000 steps, and after 50,000? And with the ramp, whose decay at step $k$ is $(1+k)/(10+k)$ as long as "
+        "that is less, after 2 steps? Three numbers between 0 and 1, within 0.02: "
+        "`q.check(first, second, third)`.",
+        (0.905, 0.0067, 0.0455),
+        r"(0.905, 0.007, 0.045). Each step keeps 0.9999 of what was there: $0.9999^{1000} = 0.905$, so such an average "
+        r"of a short run is nearly the fresh network, which draws nothing. With the ramp two steps leave "
+        r"$\frac{2}{11}\cdot\frac{3}{12} = 0.045$, and ten steps 0.00006.",
+        (
+            "How much of what was there does one step keep?",
+            "A thousand steps multiply a thousand such factors.",
+            "The ramp's first factor is 2/11. What is the second?",
+        ),
+        (
+            ((0.095, 0.993, 0.955), "These are the shares of all that came later. Asked is what is left of the start."),
+            ((0.9999, 0.9999, 0.25), "Those are single factors. Each step multiplies by one."),
+            ((0.905, 0.0067, 0.9998), "The last: with the ramp the decay of step 1 is 2/11, far from 0.9999."),
+            ((0.905, 0.0067, 0.25), "The last: 3/12 is the factor of step 2. Multiply those of both steps."),
+        ),
+        within=0.02,
+    ),
     Implement(
         r"Images have many features. If no two of a cloud's features are correlated, $\Sigma$ is diagonal, and the "
         "Fréchet distance is a sum over features, each as in one dimension. Write `frechet(real, drawn)` for clouds "
@@ -249,49 +273,5 @@ EXERCISES: tuple[Exercise, ...] = (
             "three and three": (torch.tensor([[-1.0], [0.0], [1.0]]), torch.tensor([[1.0], [3.0], [5.0]])),
             "five features": _clouds(),
         },
-    ),
-    Predict(
-        "An average with decay 0.9999 begins at the weights of the fresh network. What share of it are these still "
-        "after 1,000 steps, and after 50,000? And with the ramp, whose decay at step $k$ is $(1+k)/(10+k)$ as long as "
-        "that is less, after 1,000 steps? Three numbers between 0 and 1, within 0.02: "
-        "`q.check(first, second, third)`.",
-        (0.905, 0.0067, 0.0),
-        r"(0.905, 0.007, 0). Each step keeps 0.9999 of what was there: $0.9999^{1000} = 0.905$, so such an average of "
-        r"a short run is nearly the fresh network, which draws nothing. With the ramp the share is the product of the "
-        r"$(1+k)/(10+k)$: neighbours cancel, and $10!\,(n+1)!/(n+10)!$ is left, about $10^{-21}$ at $n = 1000$.",
-        (
-            "How much of what was there does one step keep?",
-            "A thousand steps multiply a thousand such factors.",
-            "The ramp's first factors are 2/11, 3/12, 4/13: what is the product of the first ten, about?",
-        ),
-        (
-            ((0.095, 0.993, 1.0), "These are the shares of all that came later. Asked is what is left of the start."),
-            ((0.9999, 0.9999, 0.991), "Those are single factors. Each step multiplies by one."),
-            ((0.905, 0.0067, 0.905), "The last: with the ramp the decay of step 1 is 2/11, far from 0.9999."),
-            ((0.9, 0.0, 0.991), "The last: 1001/1010 is the factor of step 1,000. Multiply those of all steps."),
-        ),
-        within=0.02,
-    ),
-    Implement(
-        r"A schedule of your own: $\log \mathrm{SNR}$ falls in equal steps from 9 at $t = 1$ to $-9$ at $t = T$, with "
-        r"$\mathrm{SNR} = \bar\alpha_t/(1-\bar\alpha_t)$. Write `alpha_bar(T)`, the (T + 1,) numbers "
-        r"$\bar\alpha_0, \dots, \bar\alpha_T$ in float64: `q.check(alpha_bar)`.",
-        _table,
-        "`torch.cat([torch.ones(1), torch.linspace(9, -9, T, dtype=torch.float64).sigmoid()])`: solved for "
-        r"$\bar\alpha_t$ the ratio is $1/(1 + e^{-\log\mathrm{SNR}})$, the sigmoid; $\bar\alpha_0$ is 1, where the "
-        "ratio is infinite. `NoiseSchedule(alpha_bar(1000))` takes it.",
-        (
-            r"Solve $r = \bar\alpha/(1-\bar\alpha)$ for $\bar\alpha$, with $r = e^{9}$ at first.",
-            "`torch.linspace` and `sigmoid`.",
-            r"There are T + 1 numbers. What is $\bar\alpha_0$?",
-        ),
-        (
-            (_without_1, "T + 1 numbers, please: the first is that of t = 0, where there is no noise yet."),
-            (_from_time_0, "The 9 belongs to t = 1. At t = 0 there is no noise at all."),
-            (_turned, "Noise grows with t, so the ratio falls."),
-            (_of_roots, "The ratio is that of the squares, bar over 1 - bar. Yours is that of their roots."),
-            (_ratio_itself, "That is the ratio itself, not the alpha-bar that has it."),
-        ),
-        cases={"T = 1000": (1000,), "T = 10": (10,)},
     ),
 )

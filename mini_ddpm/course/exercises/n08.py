@@ -25,7 +25,7 @@ PROGRAM = """```
 
 EXERCISES: tuple[Exercise, ...] = (
     Debug(
-        "This sampler is to draw with $\\tilde\\beta_t$, in a chain of 50 steps; the network predicts $v$. Its digits "
+        "This sampler is to draw with $\\tilde\\beta_t$, in a chain of 10 steps; the network predicts $v$. Its digits "
         f"have grain all over them. Which line is wrong? `q.check(number)`.\n\n{PROGRAM}",
         9,
         r"Line 9. $\tilde\beta_t = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\beta_t$, and a factor is missing. In "
@@ -112,10 +112,10 @@ EXERCISES: tuple[Exercise, ...] = (
         cases=steps.DDIM_CASES,
     ),
     Implement(
-        r"DDIM's authors also tried times that are dense near the image: $t_i = T\,(i/n)^2$, rounded, for "
-        "$i = n, \\dots, 0$ (their Appendix D.2). Write `dense(n, T)`, a list of $n + 1$ whole numbers that falls from "
-        "`T` to 0. For many steps the smallest would be rounded to the same number: let $t_i$ be at least $i$. "
-        "`q.check(dense)`.",
+        r"For CIFAR-10 DDIM's authors keep times that are dense near the image: $t_i = T\,(i/n)^2$ for "
+        r"$i = n, \dots, 0$ (their Appendix D.2). Write `dense(n, T)`, a list of $n + 1$ whole numbers, rounded to the "
+        "nearest, that falls from `T` to 0. For many steps the smallest would be rounded to the same number: let $t_i$ "
+        "be at least $i$. `q.check(dense)`.",
         p08.dense,
         "`[max(i, round(T * (i / n) ** 2)) for i in range(n, -1, -1)]`. Where the square is below $i$, the times are "
         "neighbours; above, they are further apart than 1, so none comes twice.",

@@ -81,7 +81,7 @@ EXERCISES: tuple[Exercise, ...] = (
     Predict(
         "Two simple codes, for images of which 80% of all pixels are black. The first gives every one of the 256 "
         "levels the same probability. The second says: black with probability 0.8, and every other level with "
-        "$0.2/255$. How many bits does each need for a pixel, in the mean? `q.check(first, second)`.",
+        "$0.2/255$. How many bits does each need for a pixel, on average? `q.check(first, second)`.",
         (8.0, 2.3207),
         r"$\log_2 256 = 8$. For the second, $-0.8 \log_2 0.8 - 0.2 \log_2 (0.2/255) = 0.26 + 2.06 = 2.32$. The rare "
         r"pixels cost nearly all of it, although the code tells nothing about strokes: to *know where black is* buys "
@@ -148,13 +148,14 @@ EXERCISES: tuple[Exercise, ...] = (
         only=[r],
     ),
     Debug(
-        "The bound of 8-bit pixels that are Gaussian with deviation 0.2, by the exact network and the true variance. "
-        "`posterior` and `best_step` give a mean and a deviation. The true cost is 6.71 bits. The program finds 5.71: "
-        "less than any code can do! Which line is wrong? `q.check(number)`.\n\n" + PROGRAM,
+        "The bound of 8-bit pixels that are Gaussian with deviation 0.2, by the exact network and the true variance, "
+        "in 20 steps. `posterior` and `best_step` give a mean and a deviation. The true cost is 6.72 bits. The program "
+        "finds 5.72: less than any code can do! Which line is wrong? `q.check(number)`.\n\n" + PROGRAM,
         7,
         r"Line 7. Grey levels are $2/255 = 1/127.5$ apart, so a bin reaches $1/255$ to each side. Here each bin is "
-        r"twice as wide, and overlaps its neighbours: the 256 probabilities sum to 2, and "
-        r"$\log_2 2 = 1$ bit is missing. A bound below the truth is always a mistake of the program.",
+        r"twice as wide, and overlaps its neighbours: the 256 probabilities sum to 2. Where the "
+        r"bell is much wider than a bin, as here, each is twice too large, and $\log_2 2 = 1$ bit is missing. A bound "
+        r"below the truth is always a mistake of the program.",
         (
             "Exactly one bit is missing: something that should be a probability is twice as large.",
             "Add up the areas of all 256 levels. What should the sum be?",

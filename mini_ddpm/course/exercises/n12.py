@@ -197,11 +197,35 @@ EXERCISES: tuple[Exercise, ...] = (
         theory=FORWARD,
         question=sqrt(bar_s) * w * g * (1 - bar_t) / sqrt(bar_t) - sqrt(1 - bar_s) * sqrt(1 - bar_t) * w * g,
     ),
+    Predict(
+        r"What would a guided walk have to do to draw the sharpened density? Take data $\mathcal{N}(0, 1)$ and a label "
+        r"whose data are $\mathcal{N}(m, \frac14)$, so that the sharpened density $q(x_0)\,p(y \mid x_0)^w$ is "
+        r"$q(x_0)^{1-w}\,q(x_0 \mid y)^w$, up to a factor. At $w = 3$ and $\bar\alpha_t = \frac12$: what is the "
+        r"variance of the *noised sharpened* density, and what that of the *sharpened noised* one, "
+        r"$q(x_t)^{1-w}\,q(x_t \mid y)^w$? `q.check(first, second)`.",
+        (0.55, 5 / 14),
+        r"In a product of powers of Gaussians the precisions add up. Sharpened: $-2 + 3 \cdot 4 = 10$, a variance of "
+        r"0.1, and noised $\frac12 \cdot 0.1 + \frac12 = 0.55$. The other order: noised, the label's variance is "
+        r"$\frac18 + \frac12 = \frac58$, and that of all data stays 1; sharpened, $-2 + 3 \cdot \frac85 = 2.8$, a "
+        r"variance of 0.36. The two orders part, so guidance follows other densities than those that lead to the "
+        r"sharpened one.",
+        (
+            r"A Gaussian to the power $a$ has $a$ times the exponent: its precision is $a$ times as large.",
+            r"Noise makes $\bar\alpha_t \cdot$ variance $+\,1 - \bar\alpha_t$ of a variance.",
+            r"First: sharpen ($-2 \cdot 1 + 3 \cdot 4$), then noise. Second: noise both, then sharpen.",
+        ),
+        (
+            ((0.1, 5 / 14), "The first is the sharpened density without its noise."),
+            ((0.55, 0.1), "The second is to be sharpened at t, after both have been noised."),
+            ((5 / 14, 0.55), "The other way round: which operation comes first?"),
+            ((0.55, 0.55), "That would be so if the order did not matter. Noise both densities first, then sharpen."),
+            ((7 / 12, 0.2083), "Where is $q(x)^{1-w}$? The label's density alone, to the power 3, is not the product."),
+        ),
+        within=0.005,
+    ),
     Debug(
         "A program for one guided step draws the right digits when it is given one image at a time. With a batch of "
-        "100 it draws any digits, and nobody's error is raised. Which line is wrong?\n\n"
-        + PROGRAM
-        + "\n\n`q.check(line)`",
+        "100 it draws any digits, and no error is raised. Which line is wrong?\n\n" + PROGRAM + "\n\n`q.check(line)`",
         3,
         r"Line 3. `.mean()` divides by $n$, so each image gets a hundredth of its slope. `.sum()` does not: image $k$ "
         "enters the $k$-th summand alone, so the sum's slope holds the slope of each.",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mini_ddpm.course.exercises.implement import Implement
-from mini_ddpm.course.exercises.kinds import Choose, Debug, Exercise, Predict
+from mini_ddpm.course.exercises.kinds import Debug, Exercise, Predict
 
 
 def _combined(gradients: Tensor, sizes: Tensor) -> Tensor:
@@ -60,15 +60,16 @@ CLOUD = torch.tensor([0.0, 1.0, -0.5]), torch.tensor([1.0, 4.0, 0.25])
 OTHER = torch.tensor([0.5, 1.0, 0.5]), torch.tensor([2.25, 1.0, 0.25])
 
 PROGRAM = """```
-1  torch.manual_seed(0)
-2  model = DistributedDataParallel(UNet(config.unet).to(device))
-3  for step in range(800_000):
-4      x_0 = images[torch.randint(len(images), (32,))]
-5      t = torch.randint(1, T + 1, (32,))
-6      eps = torch.randn_like(x_0)
-7      loss = simple_loss(process, model, x_0, t, eps).mean()
-8      loss.backward()  # and the mean of the four gradients is taken
-9      optimizer.step()
+1   torch.manual_seed(0)
+2   model = DistributedDataParallel(UNet(config.unet).to(device))
+3   for step in range(800_000):
+4       x_0 = images[torch.randint(len(images), (32,))]
+5       t = torch.randint(1, T + 1, (32,))
+6       eps = torch.randn_like(x_0)
+7       loss = simple_loss(process, model, x_0, t, eps).mean()
+8       optimizer.zero_grad()
+9       loss.backward()  # and the mean of the four gradients is taken
+10      optimizer.step()
 ```"""
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -141,8 +142,9 @@ EXERCISES: tuple[Exercise, ...] = (
             (5, "Line 5 is sound by itself: T + 1 is excluded. But which times do the other three draw?"),
             (6, "Line 6 is sound by itself: fresh noise. But which noise do the other three draw?"),
             (7, "Line 7 is sound: the mean over the part."),
-            (8, "Line 8 is sound: a mean of means of equal parts is the mean."),
-            (9, "Line 9 is sound: all copies make the same step."),
+            (8, "Line 8 is sound: the gradients of the step before are forgotten."),
+            (9, "Line 9 is sound: a mean of means of equal parts is the mean."),
+            (10, "Line 10 is sound: all copies make the same step."),
         ),
     ),
     Implement(
@@ -168,20 +170,23 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         cases={"two clouds": (*CLOUD, *OTHER), "a cloud and itself": (*CLOUD, *CLOUD)},
     ),
-    Choose(
-        "A colleague reports FD 20 for model A, from 1,000 samples, and FD 12 for model B, from 10,000, with the same "
-        'extractor. Which is better: `"A"`, `"B"`, or can `"nobody"` know? `q.check(...)`.',
-        "nobody",
-        "Nobody knows. Each number has the error of its own n in it, and in the figure above real images alone lose "
-        "nearly half of their distance between 1,000 and 2,000; in other features it may be more or less. Ask for "
-        "equal n, or for the kernel distance, or for both models' distances beside that of as many real images.",
+    Predict(
+        "A model gets FD-cifar10-judge 20 from 1,000 samples. About how much of it would be left with very many, if "
+        "few samples add to the model what they add to real images? Read it off the figure, within 1.5: `q.check(fd)`.",
+        15,
+        "About 15. Real images get 5 from 1,000, and next to 0 from very many, so about 5 of the 20 are owed to n. It "
+        "is a rule of thumb: how much few samples add depends on the cloud. (A sample of 100 adds twenty to this "
+        "page's network, and forty to real images.) So state n, compare equal n only, and show what real images get.",
         (
-            "What would the same model get from 1,000 samples, and from 10,000?",
-            "Real images are equally good at every n. Look at what their distance does.",
+            "What do real images get at n = 1,000? They are as good at every n.",
+            "Take that from the 20.",
         ),
         (
-            ("A", "A has the larger number. From fewer samples, true; but nothing says by how much that raised it."),
-            ("B", "B's smaller number comes from ten times as many samples, which makes any distance smaller."),
+            (20, "Then n would not matter. Look at the figure: what do real images get from 1,000?"),
+            (5, "That is what n adds. What is left without it?"),
+            (20 / 9, "The distance of real images falls to a ninth between 200 and 2,000. The model's need not."),
+            (10, "Half of it is what real images lose between 1,000 and 2,000, of theirs and not of the model's."),
         ),
+        within=1.5,
     ),
 )

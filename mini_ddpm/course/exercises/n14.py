@@ -1,12 +1,14 @@
 """The exercises of notebook 14."""
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mini_ddpm.course.exercises.implement import Implement
-from mini_ddpm.course.exercises.kinds import Choose, Exercise, Predict
+from mini_ddpm.course.exercises.kinds import Exercise, Predict
 from mini_ddpm.schedules import cosine_betas, linear_betas
 
 
@@ -65,7 +67,44 @@ def _evenly(betas: Tensor) -> Tensor:
     return torch.full_like(betas, 1 / len(betas))
 
 
+class Match(Predict):
+    """Which belongs to which: numbers, of which it is told how many are right."""
+
+    kind = "match"
+
+    def fault(self, answer: float | Sequence[float]) -> str | None:
+        """How many are right."""
+        words = super().fault(answer)
+        if words is None or words.startswith("Give"):
+            return words
+        right = sum(abs(a - b) < 0.5 for a, b in zip(np.atleast_1d(answer), np.atleast_1d(self.answer), strict=True))
+        return f"{right} of {len(np.atleast_1d(self.answer))} are right."
+
+
 EXERCISES: tuple[Exercise, ...] = (
+    Match(
+        "Which formula says it? (a) What the bound loses is how wrong a guess of the latents is. (b) Two sources tell "
+        "where the step before is, and their precisions add up. (c) The guessed image, with less of the guessed noise. "
+        "(d) A term of the bound is a squared error of the noise, times a number. (e) Any time is reached in one jump. "
+        "(f) On in the direction in which the label changes the answer. (g) The more a step may vary, the farther "
+        "another network's opinion moves it. Seven numbers of the table: `q.check(a, b, c, d, e, f, g)`.",
+        (3, 5, 10, 7, 2, 13, 14),
+        "(3, 5, 10, 7, 2, 13, 14). Of the other seven: 1 is the noise that many steps add, 4 and 8 are what formulas "
+        "are written with, 6 is where a step goes, 9 is that step with fresh noise, 11 is a schedule that keeps the "
+        "image longer, and 12 makes a likelihood of grey levels from a density.",
+        (
+            "Say each formula aloud, with its words for its letters: precision is one over variance.",
+            "Begin with those that have a name: the bound, DDIM, guidance without and with a classifier.",
+        ),
+        (
+            ((3, 5, 9, 7, 2, 13, 14), "(c): formula 9 adds fresh noise. Which one keeps the guessed noise?"),
+            ((3, 6, 10, 7, 2, 13, 14), "(b): formula 6 says where the step goes. Precision is one over variance."),
+            ((4, 5, 10, 7, 2, 13, 14), "(a): formula 4 computes a KL. In which one is a KL what the bound loses?"),
+            ((3, 5, 10, 7, 1, 13, 14), "(e): formula 1 is needed for the jump. Which one is the jump?"),
+            ((3, 5, 10, 7, 2, 14, 13), "(f) and (g) are exchanged: in which one does a variance stand?"),
+        ),
+        within=0.4,
+    ),
     Implement(
         "A model codes images in so many nats each. Write `bits_per_dim(nats, channels, side)`: `nats` is (n,), of "
         "whole images of `side` x `side` pixels: `q.check(bits_per_dim)`.",
@@ -88,29 +127,20 @@ EXERCISES: tuple[Exercise, ...] = (
             "digits": (torch.tensor([700.0]), 1, 28),
         },
     ),
-    Choose(
-        "One paper reports FID 2.9 and 3.4 bits/dim, another FID 3.2 and 3.2 bits/dim, both on CIFAR-10. Which model "
-        'is better: `"first"`, `"second"`, or is there `"no order"`? `q.check(...)`.',
-        "no order",
-        "For what? The first draws samples that Inception likes better, the second codes images in fewer bits. Both "
-        "pairs are close to rows of Improved DDPM's Table 2 (section 5), so this is no trick question.",
-        ("Which number says something about samples, and which about likelihood?", "Does either rule the other out?"),
+    Predict(
+        "In a digit four pixels of five are black, and a model codes each of these in 0.05 bits; the others cost it 5 "
+        "bits each, more than a photograph's. How many bits/dim is that? Within 0.02: `q.check(bits)`.",
+        0.8 * 0.05 + 0.2 * 5,
+        "1.04. Fewer than any model in this page's tables needs for CIFAR-10, and no praise: most of a digit is black, "
+        "and costs almost nothing. Bits/dim compare models of the same data.",
+        ("A mean over all pixels.", "0.8 of them at 0.05, 0.2 of them at 5."),
         (
-            ("first", 'Its samples, by Inception. By likelihood it is the other one: what was "better" to mean?'),
-            ("second", 'Its likelihood. By its samples it is the other one: what was "better" to mean?'),
+            ((0.05 + 5) / 2, "The two kinds are not equally many."),
+            (5.05, "A sum over one pixel of each kind. Bits/dim are a mean over the pixels."),
+            (0.2 * 0.05 + 0.8 * 5, "Four of five are the cheap ones."),
+            (1.0, "That leaves out what the black ones cost: little, but not nothing."),
         ),
-    ),
-    Choose(
-        "Our digits' network needs 1.32 bits/dim, Improved DDPM's best for CIFAR-10 2.94. Which of these may be said? "
-        '`"ours is better"`, `"theirs is better"`, `"digits cost less"`: `q.check(...)`.',
-        "digits cost less",
-        "Bits/dim compare models on the same data only. Most of a digit's numbers are black, and cost almost nothing "
-        "(notebook 11), whichever model codes them.",
-        ("What do the two rows have in common, and what not?", "What would a poor model of digits need?"),
-        (
-            ("ours is better", "Fewer bits, of other images. What would their network need for a digit?"),
-            ("theirs is better", "It may well be, but these two numbers don't say so: they are of different images."),
-        ),
+        within=0.02,
     ),
     Implement(
         "Draw times by weight: write `how_often(betas)`, the probability of each $t = 1, \\dots, T$ under which the "
@@ -147,7 +177,8 @@ EXERCISES: tuple[Exercise, ...] = (
         1 - (1 - 1 / 8) ** 5,
         "0.487. One choice agrees three times with probability 1/8, none of the five with (7/8)^5 = 0.513. So one "
         "agreement among five is what luck alone gives in every second table. Three seeds are few. (Ours share their "
-        "base in each seed, so they are not even independent.)",
+        "base in each seed, so they are not even independent.) With the sixth row, all but rescaling, it is 0.55: the "
+        "sign alone is no evidence there either; the size of the change is.",
         (
             "How likely is one choice to have the paper's sign three times?",
             "How likely is it that none of five has?",

@@ -1,8 +1,7 @@
 """The exercises of notebook 15."""
 
-from collections.abc import Callable
-
 import torch
+from sympy import symbols
 from torch import Tensor
 
 from mini_ddpm.course.exercises.implement import Implement
@@ -10,7 +9,7 @@ from mini_ddpm.course.exercises.kinds import Debug, Derive, Exercise, Predict
 from mini_ddpm.course.flows import Noise, heun
 from mini_ddpm.symbolic.notation import alpha_bar, forward_process, snr, t
 
-Network = Callable[[Tensor, Tensor], Tensor]
+tau = symbols("tau", positive=True)
 
 
 def _player(u: Tensor, r: Tensor) -> Tensor:
@@ -49,44 +48,6 @@ def _from_there(noise: Noise, u: Tensor, r: Tensor, nearer: Tensor) -> Tensor:
 def _only_the_second(noise: Noise, u: Tensor, r: Tensor, nearer: Tensor) -> Tensor:
     there = _euler(noise, u, r, nearer)
     return there if nearer == 0 else u + (nearer - r) * noise(there, nearer)
-
-
-def denoise(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    """EDM's denoiser around a network F. Source: 2206.00364, Eq. 7 and Table 1."""
-    whole = r**2 + sigma_data**2
-    return sigma_data**2 / whole * u + r * sigma_data / whole.sqrt() * network(u / whole.sqrt(), r)
-
-
-def _raw_input(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    whole = r**2 + sigma_data**2
-    return sigma_data**2 / whole * u + r * sigma_data / whole.sqrt() * network(u, r)
-
-
-def _without_skip(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    whole = r**2 + sigma_data**2
-    return r * sigma_data / whole.sqrt() * network(u / whole.sqrt(), r)
-
-
-def _noisy_skip(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    whole = r**2 + sigma_data**2
-    return r**2 / whole * u + r * sigma_data / whole.sqrt() * network(u / whole.sqrt(), r)
-
-
-def _no_root(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    whole = r**2 + sigma_data**2
-    return sigma_data**2 / whole * u + r * sigma_data / whole * network(u / whole.sqrt(), r)
-
-
-def _unit_data(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    return denoise(network, u, r, 1.0)
-
-
-def _minus(network: Network, u: Tensor, r: Tensor, sigma_data: float) -> Tensor:
-    return denoise(lambda x, ratio: -network(x, ratio), u, r, sigma_data)
-
-
-def _network(x: Tensor, r: Tensor) -> Tensor:
-    return torch.sin(2 * x) + 0.1 * r
 
 
 POINTS = torch.tensor([-2.0, -0.5, 0.3, 1.7])
@@ -176,32 +137,28 @@ EXERCISES: tuple[Exercise, ...] = (
         question=1 / alpha_bar[t],
         only=[snr],
     ),
-    Implement(
-        "Write EDM's denoiser, `denoise(network, u, r, sigma_data)`, from the definition above, for any "
-        r"$\sigma_{\mathrm{data}}$; `network(input, r)` is $F$: `q.check(denoise)`.",
-        denoise,
-        "With `whole = r**2 + sigma_data**2`: `sigma_data**2 / whole * u + r * sigma_data / whole.sqrt() * "
-        "network(u / whole.sqrt(), r)`.",
+    Derive(
+        r"Build the same shell in flow matching's place, $z = (1-\tau)\,x_0 + \tau\,\epsilon$, for data of size 1: the "
+        r"network mends what $c\,z$ leaves of the image. Which number $c$ leaves the least, in mean square? "
+        "($x_0$ and $\\epsilon$ are independent, both of mean square 1.) `q.check(...)`, in `tau`.",
+        (1 - tau) / ((1 - tau) ** 2 + tau**2),
+        r"$x_0 - c\,z = (1 - c\,(1-\tau))\,x_0 - c\,\tau\,\epsilon$ has the mean square $(1 - c\,(1-\tau))^2 + "
+        r"c^2\tau^2$. Its derivative is 0 at $c = (1-\tau)/((1-\tau)^2 + \tau^2)$. It is EDM's number elsewhere: put "
+        r"$r = \tau/(1-\tau)$ and $u = z/(1-\tau)$ in, and $c\,z$ is $u/(r^2+1)$.",
         (
-            r"Three numbers of $r$: one before $u$, one before $F$, and one before $u$ inside of $F$.",
-            r"$u$ has the mean square $r^2 + \sigma_{\mathrm{data}}^2$: the input of $F$ is divided by its root.",
+            r"Write $x_0 - c\,z$ with $x_0$ and $\epsilon$ alone. Their mean squares add up.",
+            r"Where is the derivative of $(1 - c\,(1-\tau))^2 + c^2\tau^2$ by $c$ zero?",
         ),
         (
-            (
-                _raw_input,
-                "The network gets u itself, which is up to 80 in size. Divide by the root of its mean square.",
-            ),
-            (_without_skip, "Where is c_skip? The network would have to repeat the clean part of u."),
-            (_noisy_skip, "c_skip is the share of the image in the mean square of u, not that of the noise."),
-            (_no_root, "c_out has a root below."),
-            (_unit_data, "This is right for sigma_data = 1 only: where does sigma_data stand?"),
-            (_minus, "The sign before F: c_out is positive. (The velocity is -F.)"),
+            (1 - tau, "That is the image's share of z. Without noise it is 1, but near noise it is still too much."),
+            (1 / (1 - tau), "That leaves noise alone, and at the noisy end without bound."),
+            ((1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2), "That is the image's share in the mean square of z."),
+            (tau / ((1 - tau) ** 2 + tau**2), "That is the number for a guess of the noise."),
+            (1 / ((1 - tau) ** 2 + tau**2), "One factor is missing: by how much the image enters z."),
         ),
-        cases={
-            "sigma_data = 1, r = 0.5": (_network, POINTS, *_at(0.5), 1.0),
-            "sigma_data = 0.5, r = 3": (_network, POINTS, *_at(3.0), 0.5),
-            "nearly clean, r = 0.01": (_network, POINTS, *_at(0.01), 0.5),
-        },
+        theory=forward_process(),
+        question=tau * (1 - tau) / (tau * (1 - tau) ** 2 + tau**3),
+        only=[tau],
     ),
     Debug(
         "Flow matching, with the exact velocity of the two peaks in the network's place: `velocity(x_t, alpha_bar)`. "

@@ -1,0 +1,147 @@
+"""The pages of the site in a real browser, with the network cut: make site, then make test-site."""
+
+import re
+
+import pytest
+from conftest import OUT
+from playwright.sync_api import expect
+
+AXE = OUT.parents[1] / "site" / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = sorted(path.name for path in OUT.glob("*.html"))
+NOTEBOOKS = [name for name in PAGES if (OUT / "notebooks" / name.replace(".html", ".ipynb")).exists()]
+SLIDERS = sorted(path.name for path in (OUT / "frames").iterdir() if path.is_dir())
+LARGEST = 3_000_000  # bytes, before a live part is asked for
+each = pytest.mark.parametrize("name", PAGES)
+
+
+def text_of(name):
+    return (OUT / name).read_text(encoding="utf-8")
+
+
+def test_every_notebook_is_there():
+    stems = {path.stem for path in (OUT.parents[1] / "notebooks").glob("*.ipynb")}
+    assert {name.removesuffix(".html") for name in NOTEBOOKS} == stems
+
+
+@each
+def test_a_page_renders_without_a_complaint_and_is_light(site, page, name):
+    sizes = []
+    page.on("response", lambda response: sizes.append(len(response.body()) if response.ok else 0))
+    page.goto(f"{site}/{name}", wait_until="networkidle")
+    for image in page.locator("article img").all():
+        image.scroll_into_view_if_needed()  # pictures come when they are near
+    page.wait_for_load_state("networkidle")
+    broken = "images => images.filter(image => !image.naturalWidth).map(image => image.src)"
+    assert page.locator("article img").evaluate_all(broken) == []
+    assert page.complaints == []
+    assert sum(sizes) < LARGEST
+
+
+@each
+def test_the_policy_lets_in_nothing_from_within_a_page(name):
+    text = text_of(name)
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)[1]
+    assert "default-src 'none'" in policy
+    assert "'unsafe-eval'" not in policy
+    assert re.search(r"script-src 'self' 'wasm-unsafe-eval'(;|$)", policy)
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style| style=| on\w+=\"|https?://[^\"]*\.(js|css|woff2?)", text)
+
+
+@each
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(site, page, name, scheme):
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.goto(f"{site}/{name}", wait_until="networkidle")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
+    told = [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:3]
+    ]
+    assert told == []
+
+
+@each
+def test_links_lead_somewhere(name):
+    for target in re.findall(r'(?:href|src)="([^"]+)"', text_of(name)):
+        place, _, anchor = target.partition("#")
+        if re.match(r"(https?|mailto|data):", target):
+            continue
+        file = OUT / (place.partition("?")[0] or name)
+        assert file.exists(), target
+        if anchor and file.suffix == ".html":
+            assert f'id="{anchor}"' in file.read_text(encoding="utf-8"), target
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_fits_a_phone(site, page, name):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site}/{name}", wait_until="networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    cut = """() => [...document.querySelectorAll('.exercise, details')].filter(box =>
+        box.scrollWidth > box.clientWidth + 1).map(box => box.textContent.slice(0, 60))"""
+    assert page.evaluate(cut) == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_pictures_have_a_sentence_and_formulas_their_mathml(name):
+    for image in re.findall(r"<img [^>]*>", text_of(name)):
+        alt = re.search(r'alt="([^"]*)"', image)[1]
+        assert len(alt.split()) >= 5, image
+    assert text_of(name).count("<mjx-container") == text_of(name).count("<mjx-assistive-mml")
+    assert not re.search(r"(?<!\\)\$\S[^$<]*\\[a-z]+[^$<]*\$", re.sub(r"<pre>.*?</pre>", "", text_of(name), flags=re.S))
+
+
+@pytest.mark.parametrize("stem", SLIDERS)
+def test_a_slider_moves_its_picture_and_says_what_is_seen(site, page, stem):
+    page.goto(f"{site}/{stem}.html")
+    slider = page.locator("figure.slider")
+    picture, caption = slider.locator("img"), slider.locator("figcaption")
+    for control in slider.locator("input").all():
+        before, said = picture.get_attribute("src"), caption.inner_text()
+        shown = control.get_attribute("aria-valuetext")
+        control.focus()
+        page.keyboard.press("ArrowRight")
+        expect(picture).not_to_have_attribute("src", before)
+        expect(caption).not_to_have_text(said)
+        assert control.get_attribute("aria-valuetext") != shown
+        page.wait_for_function("image => image.complete && image.naturalWidth", arg=picture.element_handle())
+    assert page.complaints == []
+
+
+def test_code_is_folded_under_a_line_and_unfolds_for_good(site, page):
+    page.goto(f"{site}/02_elbo.html")
+    code = page.locator("div.cell_input").first
+    expect(code).to_be_hidden()
+    assert all(len(line.split()) >= 2 for line in page.locator("details.code > summary").all_inner_texts())
+    page.get_by_role("button", name="Unfold all code").press("Enter")
+    expect(code).to_be_visible()
+    page.goto(f"{site}/03_kl_between_gaussians.html")
+    expect(page.locator("div.cell_input").first).to_be_visible()
+
+
+def test_an_exercise_has_hints_and_a_solution_folded(site, page):
+    page.goto(f"{site}/02_elbo.html")
+    exercise = page.locator(".exercise").first
+    solution = exercise.locator("details", has_text="Solution")
+    expect(solution.locator("p").first).to_be_hidden()
+    solution.locator("summary").press("Enter")
+    expect(solution.locator("p").first).to_be_visible()
+
+
+def test_a_symbol_leads_to_the_table_and_back(site, page):
+    page.goto(f"{site}/00_start_here.html")
+    page.locator("a.symbol").first.click()
+    expect(page).to_have_url(re.compile(r"A_notation\.html#symbol-\d+"))
+    place = page.url.partition("#")[2]
+    page.locator(f'a[href="00_start_here.html#{place}"]').click()
+    expect(page.locator(f"#{place}")).to_be_in_viewport()
+
+
+def test_search_finds_a_page(site, page):
+    page.goto(f"{site}/search.html?q=posterior")
+    expect(page.locator("#search-results li a").first).to_be_visible()
+    assert page.complaints == []
