@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mini_ddpm import diffusion, files, losses, runs
+from mini_ddpm import diffusion, losses, runs
 from mini_ddpm.course import p10, shares
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.toys import TWO_PEAKS, Mixture
@@ -91,11 +91,10 @@ def test_terms_of_the_bound_and_the_best_of_single_numbers(small):
     x_0, labels = torch.rand(4, 1, 28, 28) * 2 - 1, torch.arange(4)
     with torch.no_grad():
         found = shares.compared_terms(small, x_0, labels, [2, 300], seeds=range(2))
-    assert {"f = 0", "f = 1", "one number", "learned", "not below 0"} <= set(found)
+    assert {"f = 0", "f = 1", "one number", "learned", "kept in [0, 1]"} <= set(found)
     assert all(term.shape == (2, 2) for term in found.values())
     for f in shares.CONSTANTS:
         assert (found["one number"] <= found[f"f = {f:g}"] * (1 + 1e-5)).all()
-    assert (found["one a digit"] <= found["one number"] * (1 + 1e-5)).all()
     torch.manual_seed(1)
     whole, t = replace(small.diffusion, steps=None), torch.full((4,), 300)
     model = partial(small.model, y=labels)
@@ -179,16 +178,10 @@ def test_skipped_walks_are_measured_by_their_command(tmp_path):
 def test_the_stored_numbers_have_three_seeds_each():
     found, real = p10.skipped_rows()
     assert len(real) == 3
-    assert all(table.shape == (6, 3) for _, _, table in found.values())
+    assert all(table.shape == (5, 3) for _, _, table in found.values())
     rows = p10.variance_rows(steps=10)
-    assert {"0", "0.2", "0.4", "1", "learned", "ddim", "ddim, times from 1", "real digits"} <= set(rows)
+    assert {"0", "0.2", "0.4", "1", "learned", "ddim", "real digits"} <= set(rows)
     assert all(len(values) == 3 for values in rows.values())
     assert all(len(values) == 3 for values in p10.repeated().values())
     stored = json.loads(shipped("bench/variances.json").read_text(encoding="utf-8"))
     assert stored["n"] == 1000
-
-
-def test_what_was_measured_of_one_network_names_one_fingerprint():
-    own = files.digest(runs.open_run("mnist-improved", "cpu").model.state_dict())
-    for name in ("strided", "strided-seed1", "strided-seed2", "variances", "skipped"):
-        assert json.loads(shipped(f"bench/{name}.json").read_text(encoding="utf-8"))["weights"] == own, name

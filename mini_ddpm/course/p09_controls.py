@@ -22,11 +22,10 @@ LAST = FAULTS["noise in the last step"]._replace(right="return Step(s, mean, x_0
 
 
 class Control(NamedTuple):
-    """Changed lines, one or several, the step that draws with them, and whose network it is."""
+    """Changed lines, one or several, and the step that draws with them."""
 
     lines: tuple[Fault, ...] = ()
     step: StepFunction = ancestral_step
-    trained: str = "healthy"
 
     def draw(self, network: UNet, labels: Tensor, seed: int) -> Tensor:
         """Digits as they are seen: (n,) labels -> pixels (n, 1, 28, 28) uint8."""
@@ -44,9 +43,6 @@ CONTROLS = {
     "randn + 0.5": Control((NOISE._replace(wrong="(torch.randn_like(x_t, generator=generator) + 0.5)"),)),
     "last noise of 1000 steps": Control(
         (LAST._replace(wrong="return Step(s, mean + 0.0047 * torch.randn_like(mean), x_0)"),)
-    ),
-    "[0, 1], shown as 2x - 1": Control(
-        (FAULTS["shown on the wrong scale"]._replace(wrong="(2 * x - 1).clamp(-1, 1)"),), trained="data in [0, 1]"
     ),
 }
 PICTURED = ("healthy, DDIM", "rand at the start, DDIM", "v read as eps, no clamp")

@@ -25,7 +25,6 @@ narrow = forward_process()
 narrow.define(V, 1 / (1 + Symbol("u", positive=True)))  # below 1
 any_variances = Theory()
 beta_t, betatilde_t, delta = symbols("beta_t betatilde_t delta", positive=True)
-f, g, h = symbols("f g h", positive=True)  # the best share, the width of the slit, another share
 sigma = IndexedBase("sigma", positive=True)
 m, w, p = (IndexedBase(name, positive=True) for name in "mwp")
 draws = Theory()
@@ -40,7 +39,6 @@ def draw_three(rows: Mapping[str, Tensor]) -> None:
         rows,
         "Three rows of the digits 0 to 9, from the same noise. The first row is clean and its strokes are thin and "
         "smooth. The second is covered with grey specks, on the black ground, too. The third looks like the first.",
-        "One variance leaves specks; the other two look alike",
     )
 
 
@@ -99,7 +97,7 @@ def draw_skipped(found: Mapping[str, tuple[Tensor, Tensor, Tensor]], real: Tenso
     for axes in panels:
         axes.axhspan(float(real.min()), float(real.max()), color=IMAGE, alpha=0.25, label="real test digits")
     panels[0].set(xlabel="share of the walk that is skipped", ylabel="FD-judge", yscale="log")
-    panels[0].set_title("A quarter of linear's walk can go, an eighth of cosine's can't")
+    panels[0].set_title("Linear's first third can go, cosine's can't")
     panels[1].set(xlabel="log SNR where the walk begins (-11: and below)")
     panels[1].set_title("By the noise at the start: nearly one curve")
     panels[0].legend()
@@ -140,7 +138,7 @@ def draw_best_shares(schedule: NoiseSchedule, times: Sequence[int]) -> None:
         lower.plot(grid, density, line, color=colour)
     for edge in (0, 1):
         upper.axhline(edge, color=OTHER, linewidth=1)
-    upper.set(ylabel="best f", title="The best f on two peaks: above 1 between them")
+    upper.set(ylabel="best f", title="The best f on two peaks: small on them, above 1 between them")
     lower.set(xlabel="$x_t$", ylabel="density of $x_t$")
     upper.legend()
     show(figure, BEST_SHARES)
@@ -159,7 +157,7 @@ def draw_shares(x_0: Tensor, maps: Mapping[int, Tensor]) -> None:
     axes[0].imshow(x_0[0], cmap="gray")
     axes[0].set_title("$x_0$")
     for one, (time, share) in zip(axes[1:], maps.items(), strict=True):
-        picture = one.imshow(share[0], cmap="RdBu_r", vmin=-1.3, vmax=1.3)
+        picture = one.imshow(share[0], cmap="RdBu_r", vmin=-1, vmax=1)
         one.set_title(f"f at t = {time}")
     for one in axes:
         one.set(xticks=[], yticks=[])
@@ -183,7 +181,6 @@ def draw_terms(times: Sequence[int], terms: Mapping[str, Tensor]) -> None:
         "f = 0": (NOISE, "^-.", r"$\tilde\beta_t$"),
         "f = 0.2": (OTHER, "o-", "constant, f = 0.2"),
         "one number": (RESULT, "s-", "best one number for each t"),
-        "one a digit": (IMAGE, "D:", "best one number for each digit"),
     }
     for name, (colour, line, label) in looks.items():
         _band(axes, times, terms[name] / terms["learned"], line, colour, label)
@@ -236,12 +233,12 @@ CHANCES = (
 )
 
 
-def variance_rows(steps: int, what: str = "fd_judge") -> dict[str, Tensor]:
-    """FD-judge, or else, of each choice in a chain of so many steps, and of real test digits: (seeds,)."""
+def variance_rows(steps: int) -> dict[str, Tensor]:
+    """FD-judge of each choice in a chain of so many steps, and of real test digits: (seeds,)."""
     found: dict[str, list[float]] = {}
     for row in _stored("variances")["rows"]:
         if row["steps"] in (0, steps):
-            found.setdefault(row["choice"], []).append(row[what])
+            found.setdefault(row["choice"], []).append(row["fd_judge"])
     return {name: torch.tensor(values) for name, values in found.items()}
 
 
@@ -268,7 +265,7 @@ def draw_variances(rows: Mapping[str, Tensor], lengths: Mapping[str, Mapping[int
     constants = sorted(float(name) for name in rows if name[0].isdigit())
     table = torch.stack([rows[f"{one:g}"] for one in constants])
     _band(left, constants, table, "o-", RESULT, "the same f everywhere")
-    for name, colour, line in (("learned", MODEL, "-"), ("ddim", NOISY, ":"), ("ddim, times from 1", NOISE, "-.")):
+    for name, colour, line in (("learned", MODEL, "-"), ("ddim", NOISY, ":")):
         left.axhline(float(rows[name].mean()), color=colour, linestyle=line, linewidth=2, label=name)
         left.axhspan(float(rows[name].min()), float(rows[name].max()), color=colour, alpha=0.2, linewidth=0)
     left.set(xlabel="f: 0 is $\\tilde\\beta$, 1 is $\\beta$", ylabel="FD-judge", yscale="log")

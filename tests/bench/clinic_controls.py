@@ -3,8 +3,8 @@
     python tests/bench/clinic.py             # first: it trains the networks
     python tests/bench/clinic_controls.py    # minutes; it goes on where it was interrupted
 
-Each control draws as many digits as a patient of the clinic, from the same noise and with the network of the same
-seed: the healthy one, or that of a patient. Results go to runs/bench/clinic-controls.json.
+Each control draws as many digits as a patient of the clinic, with the healthy network of the same seed and from the
+same noise. Results go to runs/bench/clinic-controls.json.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     reference, labels = load_reference(), torch.arange(10).repeat(asked.n // 10)
     for name, seed in product(CONTROLS, asked.seeds):
         if (name, seed) not in done:
-            tensors, _ = read_tensors(file_of(CONTROLS[name].trained, seed, patients.STEPS, asked.networks))
+            tensors, _ = read_tensors(file_of("healthy", seed, patients.STEPS, asked.networks))
             network = UNet(patients.SHAPE).eval()
             network.load_state_dict({key: tensors[f"ema.{key}"] for key in network.state_dict()})
             found = patients.judged(CONTROLS[name].draw(network, labels, seed), labels, reference)

@@ -31,8 +31,8 @@ from mini_ddpm.training import autocast
 
 BATCH = 200
 
-CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
-EARLIER = "ddim, times from 1"  # as in the DDIM paper: the first is T - T/n + 1, not T
+
+CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 CHOICES = {
     **{f"{f:g}": (constant(f), ancestral_step) for f in CONSTANTS},
     "learned": (learned_range, ancestral_step),
@@ -42,7 +42,6 @@ CHOICES = {
     ),
     "learned, kept in [0, 1]": (read_as(lambda f: f.clamp(0, 1)), ancestral_step),
     "ddim": (fixed_small, ddim_step),
-    EARLIER: (fixed_small, ddim_step),
 }
 
 
@@ -60,11 +59,9 @@ def drawn(trained: Trained, choice: str, labels: Tensor, steps: int, seed: int) 
     """Digits (n, 1, 28, 28) with these labels (n,)."""
     variance, step = CHOICES[choice]
     diffusion, images = replace(trained.diffusion, variance=variance, steps=steps), []
-    stride = diffusion.schedule.T // steps
-    times = [*range(1 + (steps - 1) * stride, 0, -stride), 0] if choice == EARLIER else None
     for k, y in enumerate(labels.split(BATCH)):
         torch.manual_seed(1000 * seed + k)
-        *_, last = sample(step, diffusion, in_half_precision(trained, y), torch.randn(len(y), 1, 28, 28), times)
+        *_, last = sample(step, diffusion, in_half_precision(trained, y), torch.randn(len(y), 1, 28, 28))
         images.append(last.x_t)
     return torch.cat(images)
 
