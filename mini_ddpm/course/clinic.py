@@ -106,7 +106,7 @@ def chance_in_the_last_step(seed: int) -> float:
     return float((first - second).std() / 2**0.5)
 
 
-def told(process: Diffusion, t: int, s: int) -> int:
+def time_it_hears(process: Diffusion, t: int, s: int) -> int:
     """The time that the network is told in the step from t to s."""
     seen: list[int] = []
 
@@ -121,13 +121,13 @@ def told(process: Diffusion, t: int, s: int) -> int:
 def time_told_over_time(seed: int) -> float:
     """The t that the network is told over the t it is at, in the chain of 20 steps."""
     t = 500 + 50 * seed
-    return told(patients.for_sampling(), t, t - 50) / t
+    return time_it_hears(patients.for_sampling(), t, t - 50) / t
 
 
 def time_told_less_time(seed: int) -> float:
     """How far the t that the network is told is from the t it is at, in the chain of all 1,000."""
     t = 400 + seed
-    return told(patients.for_training(), t, t - 1) - t
+    return time_it_hears(patients.for_training(), t, t - 1) - t
 
 
 def share_of_the_first_weights(seed: int) -> float:

@@ -12,15 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
+from mini_ddpm import data
 from mini_ddpm.course import patients
 from mini_ddpm.course.clinic import FAULTS, Fault
 from mini_ddpm.course.figures import IMAGE, OTHER, RESULT, show
-from mini_ddpm.data import load
 from mini_ddpm.files import read_tensors, shipped
 from mini_ddpm.runs.pictures import pixel_grid
 from mini_ddpm.unet import UNet
 
 REAL = "real digits"
+GUESSED_AT, GUESSED = (1, 3, 6, 10), (3, 7)  # steps, and digits, whose guesses of x_0 are shown
 STORED, NETWORKS = "bench/clinic.json", "bench/clinic.safetensors"  # made by tests/bench/clinic.py
 
 
@@ -96,6 +97,11 @@ def read_right(patient: str) -> str:
     return ", ".join(f"{row['accuracy'] * stored()['n']:.0f}" for row in rows(patient))
 
 
+def farther(patient: str) -> list[float]:
+    """The distance to real digits over that of the healthy one of the same seed, seed by seed."""
+    return [row["fd_judge"] / healthy["fd_judge"] for row, healthy in zip(rows(patient), rows("healthy"), strict=True)]
+
+
 def told(patient: str) -> str:
     """Accuracy and distance to real digits over the seeds, and the healthy ones' of the same seeds beside them."""
     lines = [f"{'':9} {'broken':22} healthy, the same seeds"]
@@ -130,43 +136,55 @@ def network(patient: str) -> UNet:
     return found
 
 
+def walked(patient: str) -> tuple[Tensor, Tensor]:
+    """The digits 0 to 9 as they are seen with the fault at work, and the guesses of them on the way, `GUESSED_AT`.
+
+    From the same noise for all: (10, 1, 28, 28) and (steps, 10, 1, 28, 28), uint8.
+    """
+    with FAULTS[patient].planted() if patient in FAULTS else nullcontext():
+        torch.manual_seed(0)
+        states = patients.walk(network(patient), torch.arange(10))
+        guesses = torch.stack([states[k - 1].x_0 for k in GUESSED_AT])
+        return data.to_pixels(states[-1].x_t), data.to_pixels(guesses)
+
+
 def ten(patient: str) -> Tensor:
     """The digits 0 to 9 as they are seen with the fault at work, from the same noise for all: (10, 1, 28, 28) uint8."""
-    with FAULTS[patient].planted() if patient in FAULTS else nullcontext():
-        return patients.draw(network(patient), torch.arange(10), 0)
+    return walked(patient)[0]
 
 
 # --- figures ----------------------------------------------------------------------------------------------
 
 
 def admit(number: int) -> None:
-    """A case as it comes in: its digits below the healthy ones, its loss in training and at each t."""
-    case = CASES[number]
-    figure = plt.figure(figsize=(9.5, 5.6))
-    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.25))
-    pixels = torch.cat([ten("healthy"), ten(case.patient)]).numpy()
+    """A case as it comes in: digits below the healthy ones, its loss in training and at each t, guesses on the way."""
+    case, names = CASES[number], ("healthy", f"case {number}")
+    figure = plt.figure(figsize=(9.5, 5.2))
+    grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.25))
+    (healthy, good), (ill, bad) = walked("healthy"), walked(case.patient)
     top = figure.add_subplot(grid[0, :])
-    digits(top, pixels, ("healthy", f"case {number}"))
+    digits(top, torch.cat([healthy, ill]).numpy(), names)
     counts = f"healthy {read_right('healthy')}; case {number} {read_right(case.patient)}"
     top.set_title(f"Read as what was asked for, of {stored()['n']}, three seeds: {counts}")
-    left, right = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[1, 1])
+    left, right, way = (figure.add_subplot(grid[1, k]) for k in range(3))
     curve = np.arange(len(rows("healthy")[0]["loss"]))
     _beside_healthy(left, (curve + 0.5) * stored()["steps_to_a_point"], case.patient, "loss", f"case {number}")
-    left.set(yscale="log", xlabel="step of training", ylabel="loss", title="in training: the weights of the moment")
+    left.set(yscale="log", xlabel="step of training", ylabel="loss", title="Loss in training")
     _beside_healthy(right, np.array(stored()["times"]), case.patient, "loss_at_times", f"case {number}")
-    right.set(
-        xscale="log", yscale="log", xlabel="t", ylabel="loss at t", title="on digits held out: the average, which draws"
-    )
+    right.set(xscale="log", yscale="log", xlabel="t", title="Loss at t, digits held out")
     for axes in (left, right):
         axes.set_yticks((0.05, 0.1, 0.2, 0.5, 1), ("0.05", "0.1", "0.2", "0.5", "1"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    left.legend()
+    left.legend(fontsize=8)
+    digits(way, torch.cat([guess[:, k] for k in GUESSED for guess in (good, bad)]).numpy(), 2 * names, len(GUESSED_AT))
+    way.set_xticks([60 * k + 32 for k in range(len(GUESSED_AT))], map(str, GUESSED_AT))
+    way.set(xlabel=f"step of {patients.CHAIN}", title="Guess of $x_0$ on the way")
     show(figure, f"{case.seen} Read as what was asked for, of {stored()['n']} digits: {counts}.")
 
 
-def digits(axes: Axes, pixels: np.ndarray, names: tuple[str, ...]) -> None:
-    """Rows of ten digits, (10 rows, 1, 28, 28) uint8, each row with its name."""
-    axes.imshow(pixel_grid(pixels, columns=10), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+def digits(axes: Axes, pixels: np.ndarray, names: tuple[str, ...], columns: int = 10) -> None:
+    """Rows of digits, (columns x rows, 1, 28, 28) uint8, each row with its name."""
+    axes.imshow(pixel_grid(pixels, columns=columns), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_yticks([60 * k + 32 for k in range(len(names))], names)
     axes.set_xticks([])
     axes.grid(False)
@@ -181,7 +199,7 @@ def _beside_healthy(axes: Axes, across: np.ndarray, patient: str, key: str, name
 
 def draw_healthy() -> None:
     """The healthy patient, ten digits, beside as many that were held out."""
-    held_out = load("mnist-5k", "test")
+    held_out = data.load("mnist-5k", "test")
     real = torch.stack([held_out.images[held_out.labels == digit][0] for digit in range(10)])
     figure, axes = plt.subplots(figsize=(9.5, 2.1))
     digits(axes, torch.cat([real, ten("healthy")]).numpy(), ("real", "healthy"))
@@ -204,20 +222,21 @@ def draw_carriers() -> None:
 
 
 def draw_ward() -> None:
-    """Accuracy and distance to real digits of all patients, a dot a seed, and what is healthy as a stripe."""
+    """Accuracy of all patients, a dot a seed, and their distance to real digits over the healthy one's of that seed."""
     names = [REAL, *(case.patient for case in CASES.values()), *CARRIERS]
     labels = ["real digits", *(f"{k}: {case.patient}" for k, case in CASES.items()), *CARRIERS]
     figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.3 * len(names) + 1.2), sharey=True)
-    for axes, what in zip(panels, ("accuracy", "fd_judge"), strict=True):
-        low, high = band("healthy", what)
-        axes.axvspan(low, high, color=OTHER, alpha=0.5, label="healthy, three seeds")
-        for place, patient in enumerate(names):
-            found = [row[what] for row in rows(patient)]
-            axes.plot(found, [place] * len(found), "o", color=RESULT if patient == REAL else IMAGE, alpha=0.8)
+    panels[0].axvspan(*band("healthy", "accuracy"), color=OTHER, alpha=0.5, label="healthy, three seeds")
+    panels[1].axvline(1, color=OTHER, linewidth=3, label="the healthy one")
+    for place, patient in enumerate(names):
+        colour = RESULT if patient == REAL else IMAGE
+        for axes, found in zip(panels, ([row["accuracy"] for row in rows(patient)], farther(patient)), strict=True):
+            axes.plot(found, [place] * len(found), "o", color=colour, alpha=0.8)
+    for axes in panels:
         axes.axhline(len(CASES) + 0.5, color=RESULT, linewidth=0.8)
+        axes.legend(loc="lower right" if axes is panels[1] else "lower left")
     panels[0].set(xlabel="accuracy", title="Read as what was asked for", xlim=(-0.03, 1.03))
     panels[0].set_yticks(range(len(names)), labels)
     panels[0].invert_yaxis()
-    panels[1].set(xscale="log", xlabel="FD-judge", title="Distance to real digits")
-    panels[1].legend(loc="lower right")
+    panels[1].set(xscale="log", xlabel="FD-judge, over the healthy one's", title="Distance to real digits, in pairs")
     show(figure, WARD_SEEN)

@@ -45,7 +45,7 @@ CONTROLS = {
         (LAST._replace(wrong="return Step(s, mean + 0.0047 * torch.randn_like(mean), x_0)"),)
     ),
 }
-PICTURED = ("v read as eps, no clamp", "rand at the start, DDIM", "healthy, DDIM")
+PICTURED = ("healthy, DDIM", "rand at the start, DDIM", "v read as eps, no clamp")
 
 
 @cache
@@ -69,10 +69,10 @@ def draw() -> None:
     """Ten digits of the lines that bite elsewhere, from the same noise as the healthy ones."""
     drawn = [CONTROLS[name].draw(p09.network("healthy"), torch.arange(10), 0) for name in PICTURED]
     figure, axes = plt.subplots(figsize=(9.5, 4.0))
-    p09.digits(axes, torch.cat([p09.ten("healthy"), *drawn]).numpy(), ("healthy", "lines 1, 2", "line 4, DDIM", "DDIM"))
+    p09.digits(axes, torch.cat([p09.ten("healthy"), *drawn]).numpy(), ("healthy", "DDIM", "line 4, DDIM", "lines 1, 2"))
     axes.set_title("Lines that show nothing: two of them together, and one with another sampler")
     show(
         figure,
-        "Four rows of the digits 0 to 9. The healthy ones can be read, by either sampler; lines 1 and 2 together give "
-        "digits in black and white specks, line 4 with DDIM thick strokes, some of them closed to blots.",
+        "Four rows of the digits 0 to 9. The healthy ones can be read, by either sampler; line 4 with DDIM gives thick "
+        "strokes, some of them closed to blots, lines 1 and 2 together digits in black and white specks.",
     )

@@ -14,7 +14,7 @@ from mini_ddpm.losses import simple_loss
 from mini_ddpm.measure.digits import Reference, judge_features
 from mini_ddpm.measure.distances import frechet_distance
 from mini_ddpm.measure.likelihood import loss_per_t
-from mini_ddpm.sampling import StepFunction, ancestral_step, sample
+from mini_ddpm.sampling import Step, StepFunction, ancestral_step, sample
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.training import TrainConfig, TrainState, autocast, place, train
 from mini_ddpm.unet import UNet, UNetConfig
@@ -67,16 +67,17 @@ def start(n: int) -> Tensor:
 
 
 @torch.no_grad()
+def walk(network: UNet, labels: Tensor, step: StepFunction = ancestral_step) -> list[Step]:
+    """Every step of digits with these labels (B,), from noise of torch's global generator."""
+    with autocast(CPU):
+        model = classifier_free(network, labels, GUIDANCE)
+        return list(sample(step, for_sampling(), model, start(len(labels))))
+
+
 def draw(network: UNet, labels: Tensor, seed: int, step: StepFunction = ancestral_step) -> Tensor:
     """Digits as one sees them: (n,) labels -> pixels (n, 1, 28, 28) uint8."""
     torch.manual_seed(seed)
-    drawn = []
-    for y in labels.split(100):
-        model = classifier_free(network, y, GUIDANCE)
-        with autocast(CPU):
-            *_, last = sample(step, for_sampling(), model, start(len(y)))
-        drawn.append(last.x_t)
-    return data.to_pixels(torch.cat(drawn))
+    return data.to_pixels(torch.cat([walk(network, y, step)[-1].x_t for y in labels.split(100)]))
 
 
 def loss_at_times(network: UNet, held_out: ImageSet, seed: int) -> list[float]:

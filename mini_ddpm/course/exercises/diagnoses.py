@@ -31,7 +31,7 @@ DIAGNOSES: tuple[Exercise, ...] = (
             ),
             (
                 "the average of the weights forgets too fast: it is hardly more than the last weights.",
-                "Then the right-hand curve would be that of the last weights. By the left-hand curve these are good.",
+                "Then the loss at each t would be that of the last weights. By the loss in training these are good.",
             ),
             ("the average of the weights forgets too slowly.", ""),
             (
@@ -40,14 +40,14 @@ DIAGNOSES: tuple[Exercise, ...] = (
             ),
             (
                 "it knows its 4,000 digits by heart, and fails on others.",
-                "That would raise the loss on other digits by a little, and it would draw digits. On the right stands "
+                "That would raise the loss on other digits by a little, and it would draw digits. In the middle stands "
                 "the loss of a network which answers nearly 0.",
             ),
         ),
         "The two losses contradict each other, so they are of two sets of weights. Those of the moment are good; their "
         "average still holds the first, random ones.",
         (
-            "Left and right show a loss. Why does one say that all is well, and the other that nothing was learned?",
+            "Two panels show a loss. Why does one say that all is well, and the other that nothing was learned?",
             "The weights of the moment are good. Which average of good weights and bad ones could be so bad?",
         ),
     ),
@@ -203,7 +203,7 @@ DIAGNOSES: tuple[Exercise, ...] = (
             ),
             (
                 "the average of the weights remembers too much.",
-                "Then left and right would contradict each other, as in case 1. Both are off here.",
+                "Then the two curves would contradict each other, as in case 1. Both are off here.",
             ),
             ("the network was trained on pixels of another range.", ""),
         ),

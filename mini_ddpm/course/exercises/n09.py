@@ -187,4 +187,10 @@ OTHERS: tuple[Exercise, ...] = (
     ),
 )
 
-EXERCISES: tuple[Exercise, ...] = (*DIAGNOSES, *OTHERS)
+_one, *_to_five, _six, _seven, _eight = DIAGNOSES
+_noise, _reading, _program, _variance = OTHERS
+EXERCISES: tuple[Exercise, ...] = (  # in the order of the page
+    *(_one, _program, *_to_five),
+    *(_noise, _six, _seven, _eight),
+    *(_reading, _variance),
+)
