@@ -28,6 +28,7 @@ VENDORED = {
     "ort": "onnxruntime-web/dist: ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm",
     "pyodide": "pyodide: pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm python_stdlib.zip pyodide-lock.json",
 }
+TYPED = ("derive", "predict", "choose", "debug")  # a function, which "compute" asks for, needs NumPy
 TITLES = {
     "00": "00, start here",
     "01": "01, forward process",
@@ -116,7 +117,7 @@ def exercises() -> list[dict]:
         some = [
             {"number": f"{notebook}.{k}", "kind": one.kind, "html": markdown.render(one.statement)}
             for k, one in enumerate(found, 1)
-            if one.kind in ("derive", "predict", "choose", "debug")
+            if one.kind in TYPED
         ]
         groups.append({"notebook": title, "exercises": some})
     return groups

@@ -124,8 +124,8 @@ def draw(
         for name, points in found.items():
             for calls, values in points.items():
                 if (mean := sum(values) / len(values)) > top:
-                    note = {"xytext": (-22, -14), "textcoords": "offset points", "color": LOOKS[name][1]}
-                    axes.annotate(f"{mean:.1f}", (made(name, calls), top), **note)
+                    place, colour = (made(name, calls), top), LOOKS[name][1]
+                    axes.annotate(f"{mean:.1f}", place, xytext=(-22, -14), textcoords="offset points", color=colour)
     ticks = [tick for tick in TICKS if low <= tick <= high]
     axes.set_yticks(ticks, map(str, ticks))
     axes.minorticks_off()

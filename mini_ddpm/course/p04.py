@@ -71,7 +71,7 @@ def move_clues(schedule: NoiseSchedule) -> Slider:
         )
 
     x_t = [-2.0, -1.4, -0.8, -0.2, 0.4, 1.0, 1.6]
-    choices = {"t": [2, 3, 5, 10, 15, 20, 30, 40, 50], "x_0": [-1.3, -0.7, 0.0, 0.7, 1.3], "x_t": x_t}
+    choices: dict[str, list] = {"t": [2, 3, 5, 10, 15, 20, 30, 40, 50], "x_0": [-1.3, -0.7, 0.0, 0.7, 1.3], "x_t": x_t}
     return Slider(look, choices, {"t": 10, "x_0": 0.7, "x_t": -0.2})
 
 

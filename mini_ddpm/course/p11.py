@@ -197,10 +197,11 @@ def width_table(seeds: Sequence[Mapping[str, Tensor]]) -> Table:
 
 def last_step_table(rows: Mapping[str, list[dict]], made: Mapping) -> Table:
     """What was done for the last step, and what all terms cost then, in bits/dim."""
-    table, times = [], made["times"]
+    table: list[list[str | None]] = []
+    times = made["times"]
     for name, seeds in rows.items():
         first, black = (torch.tensor([row[key] for row in seeds]) for key in ("L_0", "black"))
-        cells = [name, spread(first.tolist(), 3), f"{black.mean():.3f}"]
+        cells: list[str | None] = [name, spread(first.tolist(), 3), f"{black.mean():.3f}"]
         if "terms" in seeds[0]:
             each = torch.tensor([row["terms"] for row in seeds])
             sums = [whole(row["terms"], times, 4000) for row in seeds]

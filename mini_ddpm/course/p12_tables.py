@@ -55,7 +55,8 @@ def places_table() -> Table:
 
 def trade_table(table: Mapping[tuple[str, float], Tensor]) -> Table:
     """FD-judge, precision and recall of the rows that the page speaks of."""
-    rows, real = [], table["real digits", 0.0][0]
+    rows: list[list[str | None]] = []
+    real = table["real digits", 0.0][0]
     for way, scales in QUOTED.items():
         for scale in scales:
             values = table[way, scale]

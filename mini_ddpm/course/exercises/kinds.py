@@ -216,7 +216,7 @@ class Predict(Exercise):
 
 def _several(answer: float | Sequence[float]) -> list[float]:
     """The numbers of an answer, one or more: of a tuple, a list, an array or a tensor, too."""
-    found = answer.tolist() if hasattr(answer, "tolist") else answer
+    found: Any = answer.tolist() if hasattr(answer, "tolist") else answer
     return [float(number) for number in (found if isinstance(found, (list, tuple)) else [found])]
 
 
