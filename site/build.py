@@ -55,7 +55,8 @@ def without_dead_links(text: str) -> str:
     def led(link: re.Match) -> str:
         words, target = link.groups()
         name = target.rpartition("/")[2]
-        if target.startswith(("http", "#")) or (not target.startswith("..") and (SITE / target).exists()):
+        here = target.removesuffix(".md") in COPIED or (not target.startswith("..") and (SITE / target).exists())
+        if target.startswith(("http", "#")) or here:
             return link[0]
         if name.endswith(".ipynb") and (ROOT / "notebooks" / name).exists():
             return f"[{words}]({name})"
