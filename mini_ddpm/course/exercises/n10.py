@@ -229,7 +229,7 @@ EXERCISES: tuple[Exercise, ...] = (
         20 / 11,
         "1.82. Even draws: $(121 + 99)/100 = 2.2$. The best sampler: $((11 + 99)/100)^2 = 1.21$, the square of the "
         "mean: every draw gives the same size. A few large ones among many that are alike are not worth much; in "
-        r"$L_{\mathrm{vlb}}$ those many are next to nothing, and the factor is some 300.",
+        r"$L_{\mathrm{vlb}}$ those many are next to nothing, and the factor is 320 to 340.",
         (
             "Even draws: the mean of the squares over a hundred times.",
             "The best sampler reaches the square of the mean of m, by the last line of the derivation.",
