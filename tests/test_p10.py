@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mini_ddpm import diffusion, losses, runs
+from mini_ddpm import diffusion, files, losses, runs
 from mini_ddpm.course import p10, shares
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.toys import TWO_PEAKS, Mixture
@@ -185,3 +185,9 @@ def test_the_stored_numbers_have_three_seeds_each():
     assert all(len(values) == 3 for values in p10.repeated().values())
     stored = json.loads(shipped("bench/variances.json").read_text(encoding="utf-8"))
     assert stored["n"] == 1000
+
+
+def test_what_was_measured_of_one_network_names_one_fingerprint():
+    own = files.digest(runs.open_run("mnist-improved", "cpu").model.state_dict())
+    for name in ("strided", "strided-seed1", "strided-seed2", "variances", "skipped"):
+        assert json.loads(shipped(f"bench/{name}.json").read_text(encoding="utf-8"))["weights"] == own, name

@@ -25,6 +25,7 @@ narrow = forward_process()
 narrow.define(V, 1 / (1 + Symbol("u", positive=True)))  # below 1
 any_variances = Theory()
 beta_t, betatilde_t, delta = symbols("beta_t betatilde_t delta", positive=True)
+f, g, h = symbols("f g h", positive=True)  # the best share, the width of the slit, another share
 sigma = IndexedBase("sigma", positive=True)
 m, w, p = (IndexedBase(name, positive=True) for name in "mwp")
 draws = Theory()
@@ -39,6 +40,7 @@ def draw_three(rows: Mapping[str, Tensor]) -> None:
         rows,
         "Three rows of the digits 0 to 9, from the same noise. The first row is clean and its strokes are thin and "
         "smooth. The second is covered with grey specks, on the black ground, too. The third looks like the first.",
+        "One variance leaves specks; the other two look alike",
     )
 
 
@@ -97,7 +99,7 @@ def draw_skipped(found: Mapping[str, tuple[Tensor, Tensor, Tensor]], real: Tenso
     for axes in panels:
         axes.axhspan(float(real.min()), float(real.max()), color=IMAGE, alpha=0.25, label="real test digits")
     panels[0].set(xlabel="share of the walk that is skipped", ylabel="FD-judge", yscale="log")
-    panels[0].set_title("Linear's first third can go, cosine's can't")
+    panels[0].set_title("A quarter of linear's walk can go, an eighth of cosine's can't")
     panels[1].set(xlabel="log SNR where the walk begins (-11: and below)")
     panels[1].set_title("By the noise at the start: nearly one curve")
     panels[0].legend()
@@ -138,7 +140,7 @@ def draw_best_shares(schedule: NoiseSchedule, times: Sequence[int]) -> None:
         lower.plot(grid, density, line, color=colour)
     for edge in (0, 1):
         upper.axhline(edge, color=OTHER, linewidth=1)
-    upper.set(ylabel="best f", title="The best f on two peaks: small on them, above 1 between them")
+    upper.set(ylabel="best f", title="The best f on two peaks: above 1 between them")
     lower.set(xlabel="$x_t$", ylabel="density of $x_t$")
     upper.legend()
     show(figure, BEST_SHARES)
@@ -157,7 +159,7 @@ def draw_shares(x_0: Tensor, maps: Mapping[int, Tensor]) -> None:
     axes[0].imshow(x_0[0], cmap="gray")
     axes[0].set_title("$x_0$")
     for one, (time, share) in zip(axes[1:], maps.items(), strict=True):
-        picture = one.imshow(share[0], cmap="RdBu_r", vmin=-1, vmax=1)
+        picture = one.imshow(share[0], cmap="RdBu_r", vmin=-1.3, vmax=1.3)
         one.set_title(f"f at t = {time}")
     for one in axes:
         one.set(xticks=[], yticks=[])

@@ -58,8 +58,8 @@ DIAGNOSES: tuple[Exercise, ...] = (
             ("while it draws, the network is told a time that it is not at.", ""),
             (
                 "the sampler believes in another noise schedule than training did.",
-                "Near T every schedule is nothing but noise, so the first steps, which decide the large shapes, would "
-                "be sound, and most digits could still be read. In the seed shown, 20 of 200 can: that is chance.",
+                "Near T every schedule is nothing but noise, so the first guess of the image would be the healthy "
+                "one's, a blurred digit. Here it is specks already.",
             ),
             (
                 "in training, only small t were drawn.",
@@ -224,8 +224,8 @@ DIAGNOSES: tuple[Exercise, ...] = (
             ),
             (
                 "the network is told the place in the chain for the time, as in case 2.",
-                "Then it would be told 20 for 1,000, and the first steps would already fail. In the seed shown, 122 of "
-                "200 digits can be read, and most large shapes are those of the row above; case 2 has 20 of 200.",
+                "Then it would be told 20 for 1,000, and its first guess of the image would be specks, as there. Here "
+                "it is a blurred digit, as the healthy one's.",
             ),
             (
                 "in training, the noise had the wrong size.",

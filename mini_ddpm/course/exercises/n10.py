@@ -3,14 +3,13 @@
 import math
 
 import torch
-from sympy import log, sqrt
+from sympy import Rational, exp, log
 from torch import Tensor
 
 from mini_ddpm.course.exercises.implement import Implement
 from mini_ddpm.course.exercises.kinds import Debug, Derive, Exercise, Predict
-from mini_ddpm.course.p10 import any_variances, betatilde_t, delta, sigma
+from mini_ddpm.course.p10 import any_variances, betatilde_t, f, g, h
 from mini_ddpm.schedules import cosine_betas
-from mini_ddpm.symbolic.notation import t
 
 
 def _curve(T: int, s: float, first: int = 0) -> Tensor:
@@ -73,7 +72,7 @@ def _variance(rho: Tensor, beta: Tensor, beta_tilde: Tensor) -> Tensor:
     return log_variance(rho, beta, beta_tilde).exp()
 
 
-def draws(losses: Tensor) -> Tensor:
+def chances_of(losses: Tensor) -> Tensor:
     """Chances and weights, (2, T), from the last losses (T, k) of each t. Source: Improved DDPM, Eq. 18."""
     size = losses.square().mean(dim=1).sqrt()
     p = size / size.sum()
@@ -92,12 +91,12 @@ def _squares(losses: Tensor) -> Tensor:
 
 
 def _no_weight(losses: Tensor) -> Tensor:
-    p = draws(losses)[0]
+    p = chances_of(losses)[0]
     return torch.stack([p, torch.ones_like(p)])
 
 
 def _no_length(losses: Tensor) -> Tensor:
-    p = draws(losses)[0]
+    p = chances_of(losses)[0]
     return torch.stack([p, 1 / p])
 
 
@@ -146,29 +145,27 @@ EXERCISES: tuple[Exercise, ...] = (
         within=1e-5,
     ),
     Derive(
-        r"The network's mean is *exact*: at each $x_t$ it is the mean of $\tilde\mu_t$ over all images that fit. It "
-        r"still does not know which image it was: the mean of $\delta^2$ is not 0. With the **best** variance "
-        r"`sigma[t]**2`, what is the term worth, by `sigma[t]` and `betatilde_t` alone? `q.check(...)`.",
-        log(sigma[t] ** 2 / betatilde_t) / 2,
-        r"$\frac12 \log(\sigma_t^2/\tilde\beta_t)$: the best $\sigma_t^2$ is $\tilde\beta_t$ plus the mean of "
-        r"$\delta^2$, so the last summand is $\frac12$, and cancels. It is 0 for $\delta = 0$ only, that is, for one "
-        r"who knows $x_0$. Notebook 11 sums what is left.",
+        r"What does a wrong variance cost? The best one is $\tilde\beta_t\,e^{fg}$, where "
+        r"$g = \log(\beta_t/\tilde\beta_t)$ is the width of the slit. You take another share $h$, and so "
+        r"$\tilde\beta_t\,e^{hg}$. By how much does your term lie above the best one? By `f`, `g` and `h` "
+        "alone: `q.check(...)`.",
+        (exp((f - h) * g) - 1 - (f - h) * g) / 2,
+        r"$\frac12\left(e^{(f-h)g} - 1 - (f-h)g\right)$: it is $\frac12(u - 1 - \log u)$ with $u = e^{fg}/e^{hg}$, "
+        "the best variance over yours. In a narrow slit that is about $(f-h)^2g^2/4$, of a best term of $fg/2$: the "
+        "price, as a share of the term, falls with $g$.",
         (
-            r"Which number does the numerator $\tilde\beta_t + \delta^2$ have, if the variance is the best one?",
-            r"It is $\sigma_t^2$. So the last summand is one half.",
+            r"Above, the term has a rest, $\frac12(u - 1 - \log u)$. What is $u$?",
+            r"$u$ is the best variance over yours, $e^{fg}/e^{hg}$, and its logarithm is $(f-h)\,g$.",
         ),
         (
-            (log(1), "0 is for one who knows x_0: the exact mean does not, and pays for it."),
-            (log(sigma[t] ** 2 / betatilde_t), "Half of that: the logarithm of a root."),
-            (log(betatilde_t / sigma[t] ** 2) / 2, "Negative, since sigma is the larger one. A divergence never is."),
-            (
-                log(sigma[t] ** 2 / betatilde_t) / 2 - log(2) / 2,
-                "The constant is 1/2, not a logarithm: the last summand is one half, and cancels it.",
-            ),
+            ((exp((h - f) * g) - 1 - (h - f) * g) / 2, "Exchanged: u is the best variance over yours."),
+            (exp((f - h) * g) - 1 - (f - h) * g, "Half of that: look at the rest once more."),
+            ((exp((f - h) * g) - 1) / 2, "The logarithm of u is missing: the cost must be least, 0, at h = f."),
+            (((f - h) * g) ** 2 / 4, "That is it for a narrow slit. Exactly, please: with the exponential."),
         ),
         theory=any_variances,
-        question=log(sigma[t] / sqrt(betatilde_t)),
-        without=(delta,),
+        question=log(betatilde_t * exp(h * g) / (betatilde_t * exp(f * g))) / 2 - Rational(1, 2) + exp((f - h) * g) / 2,
+        without=(betatilde_t,),
     ),
     Implement(
         r"Write `log_variance(rho, beta, beta_tilde)`: the network's raw answer `rho`, a tensor, and the two bounds. "
@@ -208,9 +205,9 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Implement(
-        "Write `draws(losses)`: `losses` (T, k) holds the last k losses of each t. Return the chances `p` and the "
-        "weights, both (T,), as `torch.stack([p, weight])`. `q.check(draws)`.",
-        draws,
+        "Write `chances_of(losses)`: `losses` (T, k) holds the last k losses of each t. Return the chances `p` and the "
+        "weights, both (T,), as `torch.stack([p, weight])`. `q.check(chances_of)`.",
+        chances_of,
         "`size = losses.square().mean(dim=1).sqrt()`, `p = size / size.sum()`, and the weight is `1 / (len(p) * p)`.",
         (
             "p is proportional to the *root of the mean square* of the losses, and sums to 1.",
@@ -226,21 +223,23 @@ EXERCISES: tuple[Exercise, ...] = (
         cases={"three times, four losses each": (_losses(3, 4),), "fifty times, ten each": (_losses(50, 10),)},
     ),
     Predict(
-        "Could importance sampling help $L_{\\mathrm{simple}}$ as well? Say that a loss is 7 at one t out of ten and "
-        "1/3 at the other nine, always the same there. By what factor does the best sampler lower the *mean square* "
-        "of weight times loss against even draws? `q.check(number)`.",
-        5.0,
-        "5. Even draws: $(49 + 9/9)/10 = 5$. The best sampler: $(7 + 9/3)^2/100 = 1$, the square of the mean: every "
-        r"draw gives the same number. For $L_{\mathrm{vlb}}$ of this page it is thousands.",
+        "Could importance sampling help $L_{\\mathrm{simple}}$ as well? Say that the size of its gradient is 11 at one "
+        "t out of a hundred and 1 at the others, always the same there. By what factor does the best sampler lower "
+        "the *mean square* of weight times gradient against even draws? `q.check(number)`.",
+        20 / 11,
+        "1.82. Even draws: $(121 + 99)/100 = 2.2$. The best sampler: $((11 + 99)/100)^2 = 1.21$, the square of the "
+        "mean: every draw gives the same size. A few large ones among many that are alike are not worth much; in "
+        r"$L_{\mathrm{vlb}}$ those many are next to nothing, and the factor is 320 to 340.",
         (
-            "Even draws: the mean of the squares of ten losses.",
+            "Even draws: the mean of the squares over a hundred times.",
             "The best sampler reaches the square of the mean of m, by the last line of the derivation.",
         ),
         (
-            (1.0, "1 is what the best sampler reaches. Divide what even draws have by it."),
-            (7.0, "7 is the largest loss over the mean loss. Compare mean squares."),
-            (21.0, "21 is the largest loss over the least."),
+            (1.21, "1.21 is what the best sampler reaches. Divide what even draws have by it."),
+            (2.2, "2.2 is what even draws have. Divide it by what the best sampler reaches."),
+            (11.0, "11 is the largest size over the least. Compare mean squares over all times."),
+            (121.0, "121 is the largest square over the least. Compare means over all times."),
         ),
-        within=0.05,
+        within=0.02,
     ),
 )
