@@ -42,6 +42,7 @@ def finish(out: Path) -> None:
         text = re.sub(r"<img ([^>]*)>", partial(_measured, path.parent), text)
         text = text.replace('loading="lazy" decoding="async"', 'fetchpriority="high"', 1)  # the first is seen at once
         text = FOLD.sub(r'<details class="code"><summary>\1</summary>', text)
+        text = text.replace('class="caption" role="heading"', 'class="caption" role="heading" aria-level="2"')
         policy = TYPESETS if "mathjax-config.js" in text else POLICY
         meta = f'<meta charset="utf-8">\n    <meta http-equiv="Content-Security-Policy" content="{policy}">'
         path.write_text(text.replace('<meta charset="utf-8">', meta, 1), encoding="utf-8")

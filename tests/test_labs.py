@@ -260,7 +260,8 @@ def secrets(nb):
 def test_the_release_holds_no_answers(course, path):
     hidden = secrets(load(path))
     assert len(hidden) > 50
-    files = [file for file in (course.build / "labs").rglob("*") if file.is_file()]
+    made = course.build / "labs"  # this lab, and what is for all; another lab may give a line that is asked for here
+    files = [made / "README.md", *(made / path.parent.name).iterdir()]
     ours = [*files, *(Path(harness.ROOT) / "mini_ddpm" / "labs").rglob("*.py")]
     for file in ours:
         text = file.read_text(encoding="utf-8")
