@@ -8,7 +8,7 @@ import torch
 from conftest import Place
 from oracles import gaussian_denoiser
 
-from mini_ddpm.course import budget
+from mini_ddpm.course import budget, figures, sheets
 from mini_ddpm.course.architecture import diagram, trace
 from mini_ddpm.course.clinic import blank
 from mini_ddpm.course.live import Live
@@ -198,3 +198,37 @@ def test_live_shows_losses_and_rate(monkeypatch):
         live.add(TrainStep(step, torch.tensor(0.25), torch.tensor(0.0)))
     live.show(torch.zeros(20, 1, 8, 8))
     assert shown[-1].axes[0].get_title() == "The last hundred steps: 0.50, 2.0 times the floor"
+
+
+def test_a_slider_shows_what_its_controls_say(monkeypatch):
+    shown, made = [], {}
+    monkeypatch.setattr(figures, "show", lambda figure, alt: shown.append(alt))
+    monkeypatch.setattr("ipywidgets.interact", lambda draw, **controls: made.update(controls, draw=draw))
+    choices = {"t": [1, 2, 3], "schedule": ["linear", "cosine"]}
+    start = {"t": 2, "schedule": "cosine"}
+    figures.Slider(lambda t, schedule: (plt.figure(), f"{schedule}, {t}"), choices, start).move()
+    controls = {name: made[name] for name in choices}
+    assert {name: control.value for name, control in controls.items()} == start
+    assert [*controls["t"].options] == [1, 2, 3]
+    made["draw"](t=3, schedule="linear")
+    assert shown == ["linear, 3"]
+    plt.close("all")
+
+
+def test_rows_of_digits_have_their_names(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sheets, "show", lambda figure, alt: shown.append((figure, alt)))
+    sheets.draw_digits({"above": torch.zeros(10, 1, 28, 28), "below": torch.ones(10, 1, 28, 28)}, "two rows")
+    ((figure, alt),) = shown
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["above", "below"]
+    assert alt == "two rows"
+    plt.close(figure)
+
+
+def test_losses_have_ticks_that_one_reads():
+    figure, axes = plt.subplots()
+    axes.set_yscale("log")
+    axes.set_ylim(0.009, 0.6)
+    figures.plain_ticks(axes)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5"]
+    plt.close(figure)

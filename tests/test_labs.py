@@ -253,7 +253,8 @@ def secrets(nb):
             (hidden if inside else kept).add(row.strip())
             inside = inside and "### END" not in row
     seen = "\n".join(kept)
-    return {row for row in hidden if len(row) > 8 and "### " not in row and row not in seen}
+    said = {row for row in hidden if not row.startswith(("except ", "### "))}
+    return {row for row in said if len(row) > 8 and "### " not in row and row not in seen}
 
 
 @each
