@@ -1,6 +1,7 @@
 """Links between a symbol's line in the table of notation and its first use."""
 
 import re
+from html import escape
 from typing import NamedTuple
 
 import nbformat
@@ -46,7 +47,9 @@ class Notation:
         for symbol in self.symbols:
             if symbol.page == stem and symbol.place not in self.met and (formula := _first_use(symbol, markdown)):
                 self.met.add(symbol.place)
-                link = f'<a class="symbol" id="{symbol.place}" href="{TABLE}.html#{symbol.place}">{formula}</a>'
+                told = escape(re.sub(r"[$\\{}*`]", "", symbol.words))
+                where = f'href="{TABLE}.html#{symbol.place}" aria-label="{told}: in the table of notation"'
+                link = f'<a class="symbol" id="{symbol.place}" {where}>{formula}</a>'
                 markdown = markdown.replace(formula, link, 1)
         return markdown
 
