@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from sympy import sqrt
@@ -204,3 +205,15 @@ def test_what_a_forgotten_line_did_is_what_the_solution_says():
         }
         assert f"{min(found[1]):.2f} to {max(found[1]):.2f}" in told
         assert "{:.2f}, {:.2f} and {:.2f}".format(*found[4]) in told
+
+
+def test_what_lies_above_the_picture_is_written_at_its_edge(monkeypatch):
+    shown = []
+    monkeypatch.setattr(bands, "show", lambda figure, alt: shown.append((figure, alt)))
+    found = bands.of([*rows("ddim", 5, 0.8, 0.9, 1.0), *rows("ddim", 10, 0.1, 0.2, 0.3)])
+    bands.draw(found, "a title", real=(0.03, 0.04), line=0.05, banded=(), top=0.5)
+    ((figure, alt),) = shown
+    assert [note.get_text() for note in figure.axes[0].texts] == ["0.9"]
+    assert "goes from 0.90 at 5 calls to 0.20 at 10" in alt
+    assert figure.axes[0].get_ylim()[1] == 0.5
+    plt.close(figure)
