@@ -529,7 +529,7 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
     # the loop, and the step or the walk, which do not touch each other's points
     mistake("no-step-and-variance-for-deviation", {"train": 4, "learned": 2, "draw": 1, "step": 3, "shrink": 0},
         train_answer=loop(move="pass"), step_answer=back(spread="((1 - a_s) / (1 - a_t) * (1 - alpha))")),
-    mistake("noise-once-and-beta", {"train": 6, "learned": 2, "step": 2, "shrink": 0, "ten": 1},
+    mistake("noise-once-and-beta", {"train": 6, "learned": 2, "draw": 2, "step": 2, "shrink": 0, "ten": 1},
         train_answer=loop(before="fixed = torch.randn(batch_size, rows.shape[1])", eps="fixed"),
         step_answer=back(spread="(1 - alpha).sqrt()")),
     mistake("first-rows-and-neighbours-only", {"train": 6, "learned": 2, "step": 1, "shrink": 1, "ten": 0},
@@ -542,7 +542,9 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
         step_answer=back(mean="(x_t - (1 - alpha) / (1 - a_t) * eps_hat) / alpha.sqrt()")),
     mistake("asked-at-s", {"sample": 4, "shrink": 0, "ten": 0},
         sample_answer=walk(ask="x, torch.full((len(x),), s)")),
-    mistake("a-time-as-a-number", {"sample": 4, "shrink": 0, "draw": 0, "ten": 0}, sample_answer=walk(ask="x, t")),
+    mistake("a-time-as-a-number-and-no-adam",
+        {"train": 6, "learned": 2, "sample": 4, "shrink": 0, "draw": 0, "ten": 0}, sample_answer=walk(ask="x, t"),
+        train_answer=loop(move="[p.data.sub_(learning_rate * p.grad) for p in network.parameters()]")),
     # measurements
     mistake("copies-and-digits-that-are-real", {"draw": 2, "ten": 1}, draw_answer="""
 drawn = codes[torch.randperm(len(codes))[:200]] + 0.01 * torch.randn(200, K)
