@@ -99,6 +99,9 @@ def test_a_slip_up_to_constants_is_a_slip():
         ("~ a**3*y - 7*y**2\n~ -7*(y - a**3/14)**2", 0),
     ):
         assert square.mark("-(y - a)**2/2 - y**2/2\n" + lines).points == points
+    forgot = square.mark("-(y - a)**2/2 - y**2/2\n= a*y - y**2\n~ -(y - a/2)**2")
+    assert (forgot.points, forgot.unfinished) == (2, "")
+    assert forgot.lines[1].words == "true but for terms without y: begin such a line with ~"
 
 
 def test_the_first_line_is_the_teachers():

@@ -126,7 +126,8 @@ class Lines:
             walk.first(row) if k == 0 and not cells.RELATION.match(row) else walk.go(row) for k, row in enumerate(rows)
         ]
         missed = [goal for k, goal in enumerate(self.goals) if k not in walk.earned]
-        return Marked(said, missed, self._unfinished(walk.base.line) if missed and len(said) > 1 else "")
+        unpaid = self.answer in missed and len(said) > 1
+        return Marked(said, missed, self._unfinished(walk.base.line) if unpaid else "")
 
     def furthest(self, line: Expr, reached: int) -> int | None:
         """The last goal after those that are reached whose form a line has."""
@@ -165,7 +166,8 @@ class _Walk:
     def go(self, row: str) -> Said:
         """A line, and what is said of it."""
         try:
-            before, line = self._compared(*self._read(row))
+            parsed, using = self._read(row)
+            before, line = self._compared(parsed, using)
             if isinstance(line.error, Unchecked):
                 raise line.error
             goal = self.task.furthest(line.written, before.reached)
@@ -173,8 +175,9 @@ class _Walk:
             return Said(row, "unread", 0, f"left out: {error or type(error).__name__}")
         now = before._replace(line=line.expr, reached=before.reached if goal is None else goal + 1)
         if line.error is not None:
-            self.at = now._replace(true=False, slips=before.slips and _slip(line.error))
-            return Said(row, "wrong", 0, _told(line.error))
+            forgot = self._forgot_terms(parsed, using)
+            self.at = now._replace(true=False, slips=before.slips and (forgot or _slip(line.error)))
+            return Said(row, "wrong", 0, self.TERMS.format(self.task.up_to) if forgot else _told(line.error))
         self.at = now
         self.base = now if now.true else self.base
         return self._right(row, line, before, goal)
@@ -199,6 +202,14 @@ class _Walk:
             if step.lines[-1].error is None or before is self.base:
                 break
         return found[-1] if found[-1][1].error is None else found[0]
+
+    TERMS = "true but for terms without {}: begin such a line with ~"
+
+    def _forgot_terms(self, parsed: cells.Parsed, using: list[Fact]) -> bool:
+        """Whether a line that begins with "=" would be true with "~", where that is allowed."""
+        if self.task.up_to is None or parsed.relation != "=":
+            return False
+        return self._compared(parsed._replace(relation="~"), using)[1].error is None
 
     def _right(self, row: str, line: Line, before: _At, goal: int | None) -> Said:
         words = "" if before.true else "this follows from your line before"

@@ -1,4 +1,5 @@
 // The page "Check a line": exercises of Part I, and lines of one's own.
+import { busy } from "./busy.js";
 import { ask } from "./checker.js";
 
 const by = (id) => document.getElementById(id);
@@ -28,17 +29,8 @@ async function typeset(place) {
   await window.MathJax?.typesetPromise([place]);
 }
 
-async function busy(place, work) {
-  const buttons = document.querySelectorAll(".live button");
-  buttons.forEach((button) => (button.disabled = true));
-  try {
-    await work();
-  } catch (error) {
-    await show(place, `That did not work: ${error.message}`, false, true);
-  } finally {
-    buttons.forEach((button) => (button.disabled = false));
-  }
-}
+const working = (place, work) =>
+  busy(work, (error) => show(place, `That did not work: ${error.message}`, false, true));
 
 const select = form.elements.number;
 for (const { notebook, exercises: some } of exercises) {
@@ -61,24 +53,24 @@ if (statements.has(wanted)) select.value = wanted;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  busy(reply, async () => {
+  working(reply, async () => {
     const { right, words } = await ask(progress, "reply", select.value, form.elements.answer.value);
     await show(reply, `${right ? "Right." : "Not yet."} ${words}`, right, true);
   });
 });
 by("exercise-hint").addEventListener("click", () =>
-  busy(reply, async () => {
+  working(reply, async () => {
     const words = await ask(progress, "hint", select.value, hints);
     await show(reply, words ? `Hint ${++hints}: ${words}` : "There are no more hints; the solution is next.", null, true);
   }),
 );
 by("exercise-solution").addEventListener("click", () =>
-  busy(reply, async () => show(reply, `Solution: ${await ask(progress, "solution", select.value)}`, null, true)),
+  working(reply, async () => show(reply, `Solution: ${await ask(progress, "solution", select.value)}`, null, true)),
 );
 own.addEventListener("submit", (event) => {
   event.preventDefault();
   const { text, positive, real } = Object.fromEntries(new FormData(own));
-  busy(by("lines-reply"), async () => {
+  working(by("lines-reply"), async () => {
     const { right, html, words } = await ask(progress, "lines", text, positive, real);
     await show(by("lines-reply"), `${html}${words ? `<p>${words}</p>` : ""}`, right);
   });

@@ -1,4 +1,5 @@
 // The page "Draw digits": the shipped network walks back from noise, step by step, and from your own digit.
+import { busy } from "./busy.js";
 import { load, PIXELS } from "./network.js";
 import { Pad, show } from "./pictures.js";
 import { ancestral, cosineAlphaBar, ddim, dpmSolver, normals, qSample, sample, timesteps } from "./sampler.js";
@@ -66,23 +67,15 @@ async function advance() {
   return true;
 }
 
-// One thing at a time: buttons rest while the network works.
-async function busy(status, work) {
-  const buttons = document.querySelectorAll(".live button");
-  buttons.forEach((button) => (button.disabled = true));
-  try {
-    await work();
-  } catch (error) {
+const working = (status, work) =>
+  busy(work, (error) => {
     network = null;
     status.textContent = `That did not work: ${error.message}. Is the page whole? Reload it.`;
-  } finally {
-    buttons.forEach((button) => (button.disabled = false));
-  }
-}
+  });
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  busy(by("draw-status"), async () => {
+  working(by("draw-status"), async () => {
     await begin();
     const since = performance.now();
     while (await advance()) await new Promise(requestAnimationFrame);
@@ -92,7 +85,7 @@ form.addEventListener("submit", (event) => {
 });
 by("draw-next").addEventListener("click", () => {
   if (!form.reportValidity()) return;
-  busy(by("draw-status"), async () => {
+  working(by("draw-status"), async () => {
     if (walk === null || walk.steps.length === walk.count) await begin();
     await advance();
   });
@@ -107,7 +100,7 @@ own.addEventListener("submit", (event) => {
   event.preventDefault();
   const status = by("own-status");
   if (pad.empty) return void (status.textContent = "Draw a digit first.");
-  busy(status, async () => {
+  working(status, async () => {
     const { config, predict } = await ready(status);
     const asked = Object.fromEntries(new FormData(own)), t = Number(asked.t);
     const alphaBar = cosineAlphaBar(config.T), random = normals(Number(asked.seed));
