@@ -28,7 +28,6 @@ VENDORED = {
     "ort": "onnxruntime-web/dist: ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm",
     "pyodide": "pyodide: pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm python_stdlib.zip pyodide-lock.json",
 }
-TYPED = ("derive", "predict", "choose", "debug")  # a function, which "compute" asks for, needs NumPy
 TITLES = {
     "00": "00, start here",
     "01": "01, forward process",
@@ -107,7 +106,7 @@ def vendor(folder: Path) -> None:
 
 
 def exercises() -> list[dict]:
-    """Those of Part I that are answered by a line, a number or a choice, with their statements as HTML."""
+    """Those of Part I, with their statements as HTML."""
     markdown = MarkdownIt().use(dollarmath_plugin, renderer=lambda text, how: text)
     markdown.add_render_rule("math_inline", lambda self, tokens, k, *_: f"\\({tokens[k].content}\\)")
     markdown.add_render_rule("math_block", lambda self, tokens, k, *_: f"\\[{tokens[k].content}\\]")
@@ -117,7 +116,6 @@ def exercises() -> list[dict]:
         some = [
             {"number": f"{notebook}.{k}", "kind": one.kind, "html": markdown.render(one.statement)}
             for k, one in enumerate(found, 1)
-            if one.kind in TYPED
         ]
         groups.append({"notebook": title, "exercises": some})
     return groups

@@ -39,15 +39,23 @@ for (const { notebook, exercises: some } of exercises) {
   for (const { number, kind } of some) group.append(new Option(`${number}, ${kind}`, number));
   select.append(group);
 }
-const statements = new Map(exercises.flatMap((group) => group.exercises).map((one) => [one.number, one.html]));
+const statements = new Map(exercises.flatMap((group) => group.exercises).map((one) => [one.number, one]));
+
+const writesFunction = () => statements.get(select.value).kind === "compute";
 
 async function choose() {
   hints = 0;
+  form.elements.answer.rows = writesFunction() ? 8 : 1;
   form.elements.answer.value = "";
   await show(reply, "");
-  await show(by("exercise-statement"), statements.get(select.value));
+  await show(by("exercise-statement"), statements.get(select.value).html);
 }
 select.addEventListener("change", choose);
+form.elements.answer.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || writesFunction()) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
 const wanted = new URLSearchParams(location.search).get("exercise");
 if (statements.has(wanted)) select.value = wanted;
 

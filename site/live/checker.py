@@ -1,13 +1,14 @@
 """What the page "Check a line" asks of the package, in the browser: text in, a dict of plain values out."""
 
 import html
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sympy import Expr, IndexedBase, Symbol, sqrt, symbols
 
-from mini_ddpm.course.exercises import Derive, Predict, exercise
+from mini_ddpm.course.exercises import Compute, Derive, Predict, exercise
 from mini_ddpm.symbolic import alpha_bar, eps, forward_process, recursion, t, x
 from mini_ddpm.symbolic.cells import derive, known
 from mini_ddpm.symbolic.reading import read
@@ -41,15 +42,33 @@ def reply(number: str, text: str) -> dict[str, Any]:
     if not text:
         return {"right": False, "words": "Type an answer first."}
     try:
-        answers = (
-            [read(part, letters(asked))[1] for part in parts(text)] if isinstance(asked, (Derive, Predict)) else [text]
-        )
+        if isinstance(asked, Compute):
+            answers = [function(text)]
+        elif isinstance(asked, (Derive, Predict)):
+            answers = [read(part, letters(asked))[1] for part in parts(text)]
+        else:
+            answers = [text]
         if isinstance(asked, Predict):
             answers = [float(answer) for answer in answers]
     except (ValueError, TypeError) as error:
         return {"right": False, "words": str(error)}
     said = asked.check(*answers)
     return {"right": said.right, "words": said.words.replace("`q.hint()`", "the button")}
+
+
+def function(text: str) -> Callable:
+    """The last function that a learner's program defines; the names of `math` are there."""
+    text = re.sub(r"^q\.check\(.*\)$", "", text, flags=re.MULTILINE)
+    names = {"math": math, **vars(math)}
+    given = set(names)
+    try:
+        exec(text, names)  # in the reader's own browser
+    except Exception as error:  # a learner's program may raise anything, and is told what
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    found = [value for name, value in names.items() if name not in given and callable(value)]
+    if not found:
+        raise ValueError("Define the function that is asked for: def ...")
+    return found[-1]
 
 
 def letters(asked: Any) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """The live pages in a browser without a network: what they say is what the package says."""
 
+import math
 import re
 
 import pytest
@@ -31,7 +32,7 @@ HUNDRED = """async () => {
 def answered(page, number, text):
     """What the page says to an answer."""
     page.select_option("#exercise-form select", number)
-    page.fill("#exercise-form input[name=answer]", text)
+    page.fill("#exercise-form textarea", text)
     page.click("#exercise-form button[type=submit]")
     expect(page.locator("#exercise-form button[type=submit]")).to_be_enabled(timeout=STARTS)
     expect(page.locator("#exercise-reply")).to_have_text(re.compile("..."), timeout=SOON)
@@ -57,15 +58,46 @@ def test_answers_are_judged_as_the_package_judges_them(site, page):
 
 
 def test_every_offered_exercise_takes_its_own_answer_and_refuses_its_mistakes(site, page):
-    """Numbers and choices; derivations are typed by hand above."""
+    """Numbers and choices; derivations are typed by hand above, functions below."""
     page.goto(f"{site}/check.html")
     for number in page.eval_on_selector_all("#exercise-form option", "all => all.map((one) => one.value)"):
         asked = exercise(number)
-        if asked.kind == "derive":
+        if asked.kind in ("derive", "compute"):
             continue
         typed = [str(answer).strip("()") for answer in (asked.answer, asked.mistakes[0][0])]
         assert answered(page, number, typed[0]).startswith("Right."), number
         assert answered(page, number, typed[1]).startswith("Not yet."), number
+    assert page.complaints == []
+
+
+FUNCTIONS = {  # a right one, and one with a listed mistake
+    "00": (
+        "def half_gone(bars):\n    for t, bar in enumerate(bars):\n        if bar < 0.5:\n            return t",
+        "half_gone = lambda bars: 1 + [bar < 0.5 for bar in bars].index(True)",
+    ),
+    "02": (
+        "def f(r):\n    m = max(r)\n    return m + log(sum(exp(a - m) for a in r) / len(r)), sum(r) / len(r)",
+        "def f(r):\n    return log(sum(exp(a) for a in r) / len(r)), sum(r) / len(r)",
+    ),
+    "03": (
+        "def d(*given):\n    return sum(log(t/s) + (s**2 + (m-n)**2) / (2*t**2) - 1/2 for m, s, n, t in zip(*given))",
+        "def d(*given):\n    return sum(log(t/s) + (s**2 + (m-n)**2) / (2*t**2) for m, s, n, t in zip(*given))",
+    ),
+}
+
+
+def test_functions_are_tried_in_the_browser(site, page):
+    page.goto(f"{site}/check.html")
+    for notebook, (right, wrong) in FUNCTIONS.items():
+        number = next(n for k in range(1, 9) if exercise(n := f"{notebook}.{k}").kind == "compute")
+        assert answered(page, number, right).startswith("Right."), number
+        names: dict = {"log": math.log, "exp": math.exp}
+        exec(wrong, names)
+        said = exercise(number).check(list(names.values())[-1]).words
+        assert answered(page, number, wrong) == f"Not yet. {said}"
+    assert answered(page, number, "def f(:").startswith("Not yet. SyntaxError")
+    assert "raises NameError" in answered(page, number, "def f(*a):\n    return foo")
+    assert "Define the function" in answered(page, number, "x = 1")
     assert page.complaints == []
 
 

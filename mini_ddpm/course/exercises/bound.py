@@ -1,11 +1,11 @@
 """How exercises of notebook 02 know a usual mistake: terms of the bound, and estimates of it."""
 
+import math
 from collections.abc import Callable
 
-import numpy as np
 from sympy import Expr, Sum
 
-from mini_ddpm.course.exercises.kinds import Compute, Derive
+from mini_ddpm.course.exercises.kinds import Compute, Derive, near
 from mini_ddpm.symbolic import Path, T, p, q, t, x
 
 EARLY = (
@@ -45,41 +45,39 @@ class Estimates(Compute):
 
     def same(self, mistake: Callable, answer: Callable) -> bool:
         """The same values in the two cases of small numbers."""
-        return all(np.allclose(mistake(*case), answer(*case), equal_nan=True) for case in self.cases[:2])
+        return all(near(mistake(*case), answer(*case), 1e-6) for case in self.cases[:2])
 
 
-def _likelihood(r: np.ndarray) -> float:
+def _mean(r: list[float]) -> float:
+    return sum(r) / len(r)
+
+
+def _likelihood(r: list[float]) -> float:
     """The logarithm of the mean, without overflow."""
-    return r.max() + np.log(np.mean(np.exp(r - r.max())))
+    return max(r) + math.log(_mean([math.exp(one - max(r)) for one in r]))
 
 
-def estimates(r: np.ndarray) -> tuple[float, float]:
+def estimates(r: list[float]) -> tuple[float, float]:
     """Of the log-likelihood and of the ELBO, from log ratios along forward paths."""
-    return _likelihood(r), r.mean()
+    return _likelihood(r), _mean(r)
 
 
-def _quiet(f: Callable) -> Callable:
-    """Without warnings of overflow: a mistake is known by its numbers."""
-
-    def quiet(r: np.ndarray) -> tuple[float, float]:
-        with np.errstate(all="ignore"):
-            return f(r)
-
-    return quiet
+def _log(number: float) -> float:
+    return math.log(number) if number > 0 else math.nan
 
 
 ESTIMATES: tuple[tuple[Callable, str], ...] = (
     (
-        _quiet(lambda r: (np.log(np.mean(np.exp(r))), r.mean())),
+        lambda r: (math.log(_mean([math.exp(one) for one in r])), _mean(r)),
         "On paper this is right. But exp(800) is too large for a float, and exp(-1000) is 0: the logarithm of "
         "it is not finite. What can be taken out of the mean first?",
     ),
     (
-        lambda r: (r.mean(), _likelihood(r)),
+        lambda r: (_mean(r), _likelihood(r)),
         "The two are swapped, Jensen the wrong way round: the ELBO, the mean of the logs, is the lower one.",
     ),
     (
-        lambda r: (r.mean(), r.mean()),
+        lambda r: (_mean(r), _mean(r)),
         "Both are the mean of the logarithms. For the likelihood exponentials are averaged first.",
     ),
     (
@@ -87,32 +85,32 @@ ESTIMATES: tuple[tuple[Callable, str], ...] = (
         "Both are the log of the mean. For the ELBO the logarithms are averaged as they are.",
     ),
     (
-        lambda r: estimates(-r),
+        lambda r: estimates([-one for one in r]),
         "p and q are swapped: the signs of the log ratios are turned before they are averaged.",
     ),
     (
-        lambda r: (-_likelihood(r), -r.mean()),
+        lambda r: (-_likelihood(r), -_mean(r)),
         "The signs: these are losses, minus the two numbers that were asked for.",
     ),
     (
-        lambda r: (r.sum(), r.mean()),
+        lambda r: (sum(r), _mean(r)),
         "The first one is a sum of logarithms: the log of a product of ratios. The likelihood is their mean.",
     ),
-    (lambda r: (_likelihood(r), r.sum()), "The ELBO is a mean over paths, not a sum: divide by their number."),
+    (lambda r: (_likelihood(r), sum(r)), "The ELBO is a mean over paths, not a sum: divide by their number."),
     (
-        lambda r: (_likelihood(r - r.max()), r.mean()),
+        lambda r: (_likelihood(r) - max(r), _mean(r)),
         "The largest log ratio was taken out of the first one, and not added again after the log.",
     ),
     (
-        _quiet(lambda r: (np.log(np.mean(r)), np.mean(np.log(r)))),
-        "The array holds logarithms of ratios already, not ratios: the likelihood needs `exp` first.",
+        lambda r: (_log(_mean(r)), _mean(list(map(_log, r)))),
+        "The list holds logarithms of ratios already, not ratios: the likelihood needs `exp` first.",
     ),
     (
-        _quiet(lambda r: (np.mean(np.exp(r)), r.mean())),
+        lambda r: (_mean(list(map(math.exp, r))), _mean(r)),
         "The first one is the likelihood itself: its logarithm was asked for.",
     ),
     (
-        lambda r: (_likelihood(r) + np.log(len(r)), r.mean()),
+        lambda r: (_likelihood(r) + math.log(len(r)), _mean(r)),
         "The likelihood is a mean over paths, not a sum: divide by their number.",
     ),
 )

@@ -1,11 +1,11 @@
 """The kinds of exercises: each knows how to tell a right answer from a wrong one."""
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from sympy import Expr
 
 from mini_ddpm.symbolic import Derivation, Theory, Unchecked, WrongStep
@@ -247,8 +247,30 @@ class Debug(Choose):
     kind = "debug"
 
 
-def _short(numbers: np.ndarray) -> str:
-    return np.array2string(numbers, precision=4, threshold=6) if numbers.ndim else f"{numbers:.4g}"
+def numbers(value: Any) -> tuple[tuple[int, ...], list[float]]:
+    """The shape and the numbers of a number, of lists in lists, or of an array of any library."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(value, (list, tuple)):
+        return (), [float(value)]
+    shapes, found = zip(*map(numbers, value), strict=True) if value else ((), ())
+    if len(set(shapes)) > 1:
+        raise ValueError("lists of several lengths")
+    return (len(value), *(shapes[0] if shapes else ())), [number for some in found for number in some]
+
+
+def near(one: Any, other: Any, within: float) -> bool:
+    """Whether both have one shape and the same numbers, up to a share or a distance; nan is near nan."""
+    (shape, mine), (asked, yours) = numbers(one), numbers(other)
+    return shape == asked and all(
+        math.isclose(a, b, rel_tol=within, abs_tol=within) or (math.isnan(a) and math.isnan(b))
+        for a, b in zip(mine, yours, strict=True)
+    )
+
+
+def _short(value: Any) -> str:
+    shape, found = numbers(value)
+    told = ", ".join(f"{number:.4g}" for number in found[:6]) + (", ..." if len(found) > 6 else "")
+    return f"({told})" if shape else told
 
 
 class Compute(Exercise):
@@ -276,7 +298,7 @@ class Compute(Exercise):
             return "Give the function itself: its name, with no brackets after it."
         for case in self.cases:
             shown = ", ".join(map(str, case))
-            right = np.asarray(self.answer(*case), dtype=float)
+            right = self.answer(*case)
             try:
                 result = answer(*case)
             except Exception as error:  # a learner's code may raise anything, and is told what
@@ -284,16 +306,16 @@ class Compute(Exercise):
             if result is None:
                 return f"For ({shown}) it returns nothing: a `return` is missing, or is never reached."
             try:
-                given = np.asarray(result, dtype=float)
+                numbers(result)
             except Exception:  # a text, say, or a list of lists of several lengths
                 return f"For ({shown}) it returns a {type(result).__name__} that is no number, not {_short(right)}."
-            if given.shape != right.shape or not np.allclose(given, right, rtol=self.within, atol=self.within):
-                return f"For ({shown}) it gives {_short(given)}, not {_short(right)}."
+            if not near(result, right, self.within):
+                return f"For ({shown}) it gives {_short(result)}, not {_short(right)}."
         return None
 
     def same(self, mistake: Callable, answer: Callable) -> bool:
         """The same values in every case."""
         try:
-            return all(np.allclose(mistake(*case), answer(*case), rtol=self.within) for case in self.cases)
+            return all(near(mistake(*case), answer(*case), 1e-8) for case in self.cases)
         except Exception:
             return False

@@ -3,7 +3,6 @@
 import math
 from math import log as ln
 
-import numpy as np
 from sympy import Expr, Sum, log
 
 from mini_ddpm.course.exercises.bound import (
@@ -207,25 +206,25 @@ EXERCISES: tuple[Exercise, ...] = (
         without=[log],
     ),
     Estimates(
-        "Write `f(log_ratios)`: given an array of log ratios $\\log\\, p_\\theta(x_{0:T})/q(x_{1:T}\\mid x_0)$ along "
+        "Write `f(log_ratios)`: given a list of log ratios $\\log\\, p_\\theta(x_{0:T})/q(x_{1:T}\\mid x_0)$ along "
         "forward paths, return two numbers: the estimate of $\\log p_\\theta(x_0)$, and that of the ELBO. "
         "With many steps and pixels they can be large: it must work for 800 and for -1000, too.",
         estimates,
-        "The ELBO is the mean of the array. The likelihood is the mean of its exponentials, but `exp(800)` is too big "
+        "The ELBO is the mean of the list. The likelihood is the mean of its exponentials, but `exp(800)` is too big "
         "for a float and `exp(-1000)` is 0. Take the largest log ratio $m$ out first: "
         r"$\log \operatorname{mean} e^{r} = m + \log \operatorname{mean} e^{r - m}$. "
-        "In code: `m = r.max(); return m + np.log(np.mean(np.exp(r - m))), r.mean()`.",
+        "Code: `m, n = max(r), len(r)`, then `return m + math.log(sum(math.exp(a - m) for a in r) / n), sum(r) / n`.",
         (
             "Which of the two takes the mean first, and which the logarithm?",
-            "If all goes well for small numbers only: what is `np.exp(800)`?",
+            "If all goes well for small numbers only: what is `math.exp(800)`?",
             "Subtract the largest one before `exp`, and add it again after `log`.",
         ),
         ESTIMATES,
         cases=(
-            (np.log([0.5, 4.0]),),
-            (np.array([-0.3, 0.1, -1.2, -0.6]),),
-            (np.array([-1000.0, -1001.0]),),
-            (np.array([800.0, 802.0, 799.0]),),
+            ([math.log(0.5), math.log(4.0)],),
+            ([-0.3, 0.1, -1.2, -0.6],),
+            ([-1000.0, -1001.0],),
+            ([800.0, 802.0, 799.0],),
         ),
     ),
     Debug(

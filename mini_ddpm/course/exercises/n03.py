@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import numpy as np
 from sympy import E, Rational, log, pi, symbols
 
 from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
@@ -12,35 +11,39 @@ from mini_ddpm.symbolic import Expectation, Theory, log_density
 x, mu_1 = symbols("x mu_1", real=True)
 sigma_1 = symbols("sigma_1", positive=True)
 
+Numbers = list[float]
 
-def divergence(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+
+def divergence(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
     """D(a || b) for independent pixels: means and widths (standard deviations), one of each per pixel."""
-    return float((np.log(s_2 / s_1) + (s_1**2 + (m_1 - m_2) ** 2) / (2 * s_2**2) - 1 / 2).sum())
+    return _summed(lambda d, s, t: math.log(t / s) + (s**2 + d**2) / (2 * t**2))(m_1, s_1, m_2, s_2)
 
 
-def _mean_over_pixels(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+def _summed(summand: Callable[[float, float, float], float]) -> Callable[[Numbers, Numbers, Numbers, Numbers], float]:
+    """With this summand, less 1/2, for each pixel: a function of the distance of the means and the two widths."""
+    return lambda m_1, s_1, m_2, s_2: sum(
+        summand(m - n, s, t) - 1 / 2 for m, s, n, t in zip(m_1, s_1, m_2, s_2, strict=True)
+    )
+
+
+def _mean_over_pixels(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
     return divergence(m_1, s_1, m_2, s_2) / len(m_1)
 
 
-def _other_way_round(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+def _other_way_round(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
     return divergence(m_2, s_2, m_1, s_1)
 
 
-def _widths_as_variances(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
-    return divergence(m_1, np.sqrt(s_1), m_2, np.sqrt(s_2))
+def _widths_as_variances(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
+    return divergence(m_1, list(map(math.sqrt, s_1)), m_2, list(map(math.sqrt, s_2)))
 
 
-def _half_once(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> float:
+def _half_once(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
     return divergence(m_1, s_1, m_2, s_2) + (len(m_1) - 1) / 2
 
 
-def _wrong(summand: Callable[..., np.ndarray]) -> Callable[..., float]:
-    """With this summand for each pixel: a function of the distance of the means and the two widths."""
-    return lambda m_1, s_1, m_2, s_2: float((summand(m_1 - m_2, s_1, s_2) - 1 / 2).sum())
-
-
-def _no_sum(m_1: np.ndarray, s_1: np.ndarray, m_2: np.ndarray, s_2: np.ndarray) -> np.ndarray:
-    return np.array([divergence(*pixel) for pixel in zip(m_1, s_1, m_2, s_2, strict=True)])
+def _no_sum(*given: Numbers) -> Numbers:
+    return [divergence(*([number] for number in pixel)) for pixel in zip(*given, strict=True)]
 
 
 PROGRAM = """
@@ -217,15 +220,16 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Compute(
-        "Write `divergence(m_1, s_1, m_2, s_2)` for images of independent pixels. All four are arrays of one length: "
+        "Write `divergence(m_1, s_1, m_2, s_2)` for images of independent pixels. All four are lists of one length: "
         "means and widths (standard deviations) of $a$, then of $b$, one for each pixel. It gives one number: "
         "`q.check(divergence)`.",
         divergence,
-        "`(np.log(s_2 / s_1) + (s_1**2 + (m_1 - m_2)**2) / (2 * s_2**2) - 1/2).sum()`: section 2 for each pixel, and "
-        "the sum over pixels. The package's `normal_kl` is the same, from logarithms of variances.",
+        "`sum(math.log(t / s) + (s**2 + (m - n)**2) / (2 * t**2) - 1/2 for m, s, n, t in zip(m_1, s_1, m_2, s_2))`: "
+        "section 2 for each pixel, and the sum over pixels. The package's `normal_kl` is the same, from logarithms of "
+        "variances.",
         (
             "Begin with one pixel: the last line of section 2.",
-            "numpy works on all pixels at once. What does one do with the numbers of all pixels?",
+            "`for m, s, n, t in zip(m_1, s_1, m_2, s_2)` goes from pixel to pixel. What do you do with their numbers?",
         ),
         (
             (_mean_over_pixels, "You took the mean over pixels. The logarithm of a product is a sum."),
@@ -233,66 +237,66 @@ EXERCISES: tuple[Exercise, ...] = (
             (_widths_as_variances, "You used the widths as if they were variances: square them."),
             (_half_once, "The 1/2 is subtracted once. Every pixel has its own: keep it inside the sum."),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / (2 * t**2) + 1 / 2),
+                _summed(lambda d, s, t: math.log(t / s) + (s**2 + d**2) / (2 * t**2) + 1 / 2),
                 "The 1/2 is missing: two equal bells would not give 0.",
             ),
             (_no_sum, "You give a number for each pixel. The logarithm of a product is a sum: add them up."),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + s**2 / (2 * t**2) + d**2 / (2 * s**2)),
+                _summed(lambda d, s, t: math.log(t / s) + s**2 / (2 * t**2) + d**2 / (2 * s**2)),
                 "The width of a stands under the distance. It is b that is surprised: s_2.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (t**2 + d**2) / (2 * s**2)),
+                _summed(lambda d, s, t: math.log(t / s) + (t**2 + d**2) / (2 * s**2)),
                 "The quotients of the squares are upside down: the widths of b, s_2, belong below.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s + d**2) / (2 * t**2)),
+                _summed(lambda d, s, t: math.log(t / s) + (s + d**2) / (2 * t**2)),
                 "A square is missing: s_1 stands above as a variance, s_1**2.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / (2 * t)),
+                _summed(lambda d, s, t: math.log(t / s) + (s**2 + d**2) / (2 * t)),
                 "A square is missing: s_2 stands below as a variance, s_2**2.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d) / (2 * t**2)),
+                _summed(lambda d, s, t: math.log(t / s) + (s**2 + d) / (2 * t**2)),
                 "A square is missing, that of the distance of the means.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(s / t) + (s**2 + d**2) / (2 * t**2)),
+                _summed(lambda d, s, t: math.log(s / t) + (s**2 + d**2) / (2 * t**2)),
                 "The logarithm is upside down: a wider b must make it larger.",
             ),
             (
-                _wrong(lambda d, s, t: 2 * np.log(t / s) + (s**2 + d**2) / (2 * t**2)),
+                _summed(lambda d, s, t: 2 * math.log(t / s) + (s**2 + d**2) / (2 * t**2)),
                 "Before the logarithm of the *squares* stands a 1/2; before that of the widths, none.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) / 2 + (s**2 + d**2) / (2 * t**2)),
+                _summed(lambda d, s, t: math.log(t / s) / 2 + (s**2 + d**2) / (2 * t**2)),
                 "The logarithm of the widths has no 1/2; only that of the variances has one.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s + d**2) / (2 * t)),
+                _summed(lambda d, s, t: math.log(t / s) + (s + d**2) / (2 * t)),
                 "Squares are missing: widths stand as variances, s_1**2 above and s_2**2 below.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / (2 * s**2)),
+                _summed(lambda d, s, t: math.log(t / s) + (s**2 + d**2) / (2 * s**2)),
                 "Below stands the width of a. It is b that is surprised: s_2.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / 2 * t**2),
+                _summed(lambda d, s, t: math.log(t / s) + (s**2 + d**2) / 2 * t**2),
                 "Brackets are missing: x / 2 * y is (x / 2) * y. Write x / (2 * y).",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s + d) ** 2 / (2 * t**2)),
+                _summed(lambda d, s, t: math.log(t / s) + (s + d) ** 2 / (2 * t**2)),
                 "You squared a sum. Square the width and the distance, each by itself, then add.",
             ),
             (
-                _wrong(lambda d, s, t: np.log(t / s) + (s**2 + d**2) / t**2),
+                _summed(lambda d, s, t: math.log(t / s) + (s**2 + d**2) / t**2),
                 "A 2 is lost: below the squares stands *twice* the variance of b.",
             ),
         ),
         cases=[
-            tuple(map(np.array, ([0.0, 1.0, -0.5], [1.0, 2.0, 0.5], [2.0, 1.0, 0.0], [2.0, 1.0, 0.7]))),
-            tuple(map(np.array, ([0.3, 0.1], [0.6, 1.5], [0.0, 0.1], [1.2, 0.4]))),
+            ([0.0, 1.0, -0.5], [1.0, 2.0, 0.5], [2.0, 1.0, 0.0], [2.0, 1.0, 0.7]),
+            ([0.3, 0.1], [0.6, 1.5], [0.0, 0.1], [1.2, 0.4]),
         ],
     ),
 )
