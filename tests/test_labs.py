@@ -386,6 +386,27 @@ def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
     assert "by_counting" not in page
 
 
+def test_of_two_folders_with_one_name_in_the_gradebook_one_is_graded_and_the_other_refused(course, tmp_path):
+    lab, path = SOURCES[0].stem, SOURCES[0]
+    empty = (course.build / "labs" / lab / path.name).read_bytes()
+    for name in ("Ann Lee", "ann_lee", "Jos\u00e9", "Jose\u0301", "bo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / path.name).write_bytes(b"{" if name == "bo" else empty)
+    said = [*course.grade(tmp_path, feedback=False)]
+    assert len(said) == 5
+    assert "Ann Lee: refused: the gradebook can't tell Ann Lee from ann_lee: give this folder another name" in said
+    assert [line.split(": ")[:3] for line in said if "refused" not in line] == [
+        ["Jos\u00e9", lab, "0 of 57"],
+        ["ann_lee", lab, "0 of 57"],
+    ]
+    with open(course.grading / f"{lab}.csv", encoding="utf-8") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows["ann_lee"]["total"] == "0.0"
+    assert rows["Ann Lee"]["note"].startswith("refused: the gradebook can't tell")
+    assert "ann_lee" in rows["Ann Lee"]["note"]
+    assert "refused" in rows["Jose\u0301"]["note"]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -46,7 +46,7 @@ def posterior_of(x_0, x_t, sigma_s, sigma_t):
 """,
         schedule_answer="""
 def geometric(T, low, high):
-    return np.append(0, low * (high / low) ** (np.arange(T) / (T - 1)))
+    return np.append(0, np.exp(np.linspace(np.log(low), np.log(high), T)))
 """,
         weight_answer="weight_at_500 = 0.0086\ntimes_at_1000 = 1.0",
         tweedie_answer="""
@@ -194,7 +194,7 @@ posterior_of = lambda x_0, x_t, sigma_s, sigma_t: Bell(
 import torch
 
 def geometric(T, low, high):
-    return torch.cat([torch.zeros(1), torch.logspace(np.log10(low), np.log10(high), T, dtype=torch.float64)])
+    return torch.cat([torch.zeros(1), torch.logspace(np.log10(low), np.log10(high), T)])
 """,
         weight_answer="""
 sigma = np.asarray(geometric(1000, 0.01, 50))
