@@ -262,7 +262,21 @@ MISTAKES = [
 = 3*x_0**2/(2*sigma_t**2)
 """,
     ),
-    mistake("in-one-line", {"jump": 2, "prior": 2}, jump_answer="= sigma_t**2", prior_answer="= x_0**2/(2*sigma_t**2)"),
+    mistake(
+        "in-one-line",
+        {"jump": 2, "prior": 2, "loss": 2},  # the answers have the forms before them, too, and are paid alone
+        jump_answer="= sigma_t**2",
+        prior_answer="= x_0**2/(2*sigma_t**2)",
+        loss_answer="= (sigma_t**2/sigma_s**2 - 1)*(eps - eps_hat)**2/2",
+    ),
+    mistake(
+        "two-forms-in-a-line",
+        {},
+        loss_answer="""
+= (1/sigma_s**2 - 1/sigma_t**2)*(x_0 - x_hat)**2/2
+= ((sigma_t/sigma_s)**2 - 1)*(eps - eps_hat)**2/2
+""",
+    ),
     mistake(
         "padded",
         {"jump": 2},
