@@ -15,7 +15,7 @@ from nbgrader.utils import compute_checksum
 
 from mini_ddpm.labs import Answer, Goal, Lines, Marks, NoAnswer, answers, ask, means, near, wire
 from mini_ddpm.labs.course import Course, read
-from mini_ddpm.symbolic import Expectation, Fact, Theory
+from mini_ddpm.symbolic import Expectation, Fact, Theory, cells
 
 sys.path.insert(0, str(Path(__file__).parent / "labs"))
 import run as harness
@@ -74,6 +74,37 @@ def test_a_line_earns_what_it_is_the_first_to_reach(lines, points, verdicts):
     assert [line.verdict for line in marked.lines] == ["given", *verdicts]
     assert marked.points == points
     assert sum(goal.points for goal in marked.missed) == 6 - points
+
+
+def test_a_line_may_have_two_neighbouring_forms_but_the_answer_is_paid_alone():
+    def without(*gone):
+        return lambda line: not line.has(*gone)
+
+    steps = Lines(
+        Theory(),
+        "a + 0*b + 0*c + 0*y",
+        {"a": a, "b": b, "c": c, "y": y},
+        [Goal(1, "no b", without(b)), Goal(2, "no c", without(b, c)), Goal(4, "no y", without(b, c, y))],
+        Answer(8, "a", has=lambda line: line == a),
+    )
+    for lines, points in (
+        ("= a + 0*c + 0*y\n= a + 0*y\n= a + 0\n= a", 15),
+        ("= a + 0*y\n= a + 0\n= a", 15),  # two at once
+        ("= a + 0\n= a", 14),  # three at once: the first of them is not paid
+        ("= a + 0*y\n= a", 11),
+        ("= a", 8),  # the whole derivation in one line
+        ("= a\n= a + 0\n= a + 0*y", 8),
+    ):
+        assert steps.mark("a + 0*b + 0*c + 0*y\n" + lines).points == points, lines
+
+
+def test_a_line_that_comes_back_is_told_why_the_box_shows_a_cross():
+    marked = task().mark(FIRST + "= Expectation(a**2 - b**2*y**2, y)\n" + SUM + END)
+    assert [line.verdict for line in marked.lines] == ["given", "wrong", "right", "right"]
+    assert marked.lines[2].words.endswith("so the cell's own box shows a cross")
+    assert marked.lines[3].words == "in c"
+    box = cells.derive(task().theory, FIRST + "= Expectation(a**2 - b**2*y**2, y)\n" + SUM + END, task().names)
+    assert [line.mark for line in box.lines[1:]] == ["refused", "refused", "proved"]
 
 
 def test_after_a_slip_the_answer_counts_and_after_nonsense_it_does_not():
@@ -172,7 +203,7 @@ def test_the_last_derivation_of_a_name_counts(place):
 
 def test_marks_are_the_number_that_nbgrader_reads(place, capsys):
     place()
-    marks = Marks()
+    marks = Marks(of=8)
     with marks.award(1, "fine"):
         assert True
     with marks.award(0.5, "wrong"):
@@ -183,6 +214,28 @@ def test_marks_are_the_number_that_nbgrader_reads(place, capsys):
     assert float(repr(marks)) == 1
     said = capsys.readouterr().out
     assert re.search(r"1 of 1 +fine\n0 of 0.5 +wrong: not so\nyes +a look\nno cell begins", said)
+
+
+def test_a_students_notebook_says_the_points_in_words_and_feedback_does_not(place, monkeypatch):
+    monkeypatch.setattr(answers, "_places", [answers.Here()])
+
+    def shown(*tests, of):
+        marks = Marks(of)
+        for points, well in tests:
+            with marks.award(points, "a test"):
+                assert well
+        return marks._repr_markdown_()
+
+    assert shown((0, True), of=2) == (
+        "All tests here are passed: they give no points. Tests worth 2 follow when your lab is graded; "
+        "you don't see them."
+    )
+    assert shown((1, True), (1, False), of=4).startswith(
+        "Not all tests here are passed: **1 of 2 points**. Tests worth 2 more follow"
+    )
+    assert shown((1, False), of=1) == "**0 of 1 points**. There are no other tests of this task."
+    place()  # as when it is graded
+    assert shown((1, True), of=4) is None
 
 
 @pytest.mark.parametrize(
@@ -222,7 +275,11 @@ def test_a_lab_is_complete_and_has_not_been_run(path):
     assert [int(points) for *_, points in tasks] == [cell.metadata.nbgrader.points for cell in graded]
     assert f"**Points**: {sum(int(points) for *_, points in tasks)}" in prose
     for cell in graded:
-        assert cell.source.endswith("\nmarks") if is_test(cell) else "**Rubric.**" in cell.source
+        if is_test(cell):
+            assert f"marks = Marks(of={cell.metadata.nbgrader.points})\n" in cell.source
+            assert cell.source.endswith("\nmarks")
+        else:
+            assert "**Rubric.**" in cell.source
     for cell in nb.cells:
         assert not is_answer(cell) or "### BEGIN SOLUTION" in cell.source or cell.cell_type == "markdown"
 
@@ -327,6 +384,27 @@ def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
     assert "look at: the sign of sigma_s**2" in page
     assert "BEGIN HIDDEN" not in page
     assert "by_counting" not in page
+
+
+def test_of_two_folders_with_one_name_in_the_gradebook_one_is_graded_and_the_other_refused(course, tmp_path):
+    lab, path = SOURCES[0].stem, SOURCES[0]
+    empty = (course.build / "labs" / lab / path.name).read_bytes()
+    for name in ("Ann Lee", "ann_lee", "Jos\u00e9", "Jose\u0301", "bo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / path.name).write_bytes(b"{" if name == "bo" else empty)
+    said = [*course.grade(tmp_path, feedback=False)]
+    assert len(said) == 5
+    assert "Ann Lee: refused: the gradebook can't tell Ann Lee from ann_lee: give this folder another name" in said
+    assert [line.split(": ")[:3] for line in said if "refused" not in line] == [
+        ["Jos\u00e9", lab, "0 of 57"],
+        ["ann_lee", lab, "0 of 57"],
+    ]
+    with open(course.grading / f"{lab}.csv", encoding="utf-8") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows["ann_lee"]["total"] == "0.0"
+    assert rows["Ann Lee"]["note"].startswith("refused: the gradebook can't tell")
+    assert "ann_lee" in rows["Ann Lee"]["note"]
+    assert "refused" in rows["Jose\u0301"]["note"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What the notebooks of labs use: tests that give points, and derivations that are marked line by line.
 
-    marks = Marks()
+    marks = Marks(of=1)  # all points of the task
     with marks.award(1, "at sigma_s = 0 nothing is left to guess"):
         near(ask("posterior(0.5, 2.0, 3.0, 0.0)"), (2.0, 0.0), within=1e-9)
     marks  # the last line of a test: the points

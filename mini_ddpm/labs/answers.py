@@ -91,6 +91,11 @@ class Submission:
 _places: list[Place] = [Here()]
 
 
+def at_home() -> bool:
+    """Whether answers are looked for in the notebook that asks: a student's own, before it is handed in."""
+    return isinstance(_places[0], Here)
+
+
 def use(place: Place) -> None:
     """Look for answers there from now on."""
     old, _places[0] = _places[0], place

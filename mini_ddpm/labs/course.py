@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,11 +103,16 @@ class Course:
             feedback: write pages for students, too.
         """
         self.release()
-        students = {_name(path): path for path in sorted(folder.iterdir()) if path.is_dir()}
+        students, twins = _students(folder)
         found = {(who, lab): _files(path, lab) for who, path in students.items() for lab in self.names}
         handed_in = [lab for lab in self.names if any(found[who, lab] for who in students)]
         if not handed_in:
             yield f"nothing to grade: no STUDENT/NN_name.ipynb in {folder}"
+        for path, first in twins.items():
+            words = f"the gradebook can't tell {path.name} from {first}: give this folder another name"
+            for lab in handed_in:
+                self._refuse(path.name, lab, words)
+            yield f"{path.name}: refused: {words}"
         for who in students:
             for lab in handed_in:
                 yield f"{who}: {lab}: {self._one(who, lab, found[who, lab])}"
@@ -128,11 +134,17 @@ class Course:
                 raise ValueError(_last(done))
         except Exception as error:  # whatever is wrong with one, the others are graded
             words = " ".join(str(error).split())[:200] or type(error).__name__
-            (shelf / REFUSED).write_text(words, encoding="utf-8")
+            self._refuse(who, lab, words)
             return f"refused: {words}"
         with Gradebook(self.config.CourseDirectory.db_url) as book:
             seen = book.find_submission(lab, who)
             return f"{seen.score:g} of {seen.max_score:g}" + (", and some to grade by hand" if _waiting(seen) else "")
+
+    def _refuse(self, who: str, lab: str, words: str) -> None:
+        """Keep why a notebook was not graded, for the table."""
+        shelf = self.grading / "submitted" / who / lab
+        shelf.mkdir(parents=True, exist_ok=True)
+        (shelf / REFUSED).write_text(words, encoding="utf-8")
 
     def export(self, feedback: bool = True) -> None:
         """Write feedback, and a table of points for each lab, anew; as after grading by hand.
@@ -167,9 +179,24 @@ class Course:
         return rows
 
 
+def _students(folder: Path) -> tuple[dict[str, Path], dict[Path, str]]:
+    """Folders by the names that nbgrader takes; and those whose name another folder has, with that one's."""
+    students: dict[str, Path] = {}
+    twins: dict[Path, str] = {}
+    taken: dict[str, str] = {}
+    found = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    for path in sorted(found, key=lambda path: path.name != _name(path)):  # who has the name itself keeps it
+        first = taken.setdefault(_name(path).casefold(), path.name)  # some disks can't tell A from a
+        if first == path.name:
+            students[_name(path)] = path
+        else:
+            twins[path] = first
+    return dict(sorted(students.items())), twins
+
+
 def _name(folder: Path) -> str:
     """A student's name that nbgrader takes."""
-    return re.sub(r"[^\w.@-]", "_", folder.name)
+    return re.sub(r"[^\w.@-]", "_", unicodedata.normalize("NFC", folder.name))
 
 
 def _files(folder: Path, lab: str) -> list[Path]:

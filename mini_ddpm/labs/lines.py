@@ -2,8 +2,8 @@
 
 A derivation has *goals* on its way, forms that a line should have ("one mean is left"), and an *answer*, the form of
 the last line. A line is right if the checker accepts it after the line before it. A right line earns the points of the
-furthest goal that it is the first to reach, so a jump to the answer earns the answer's points alone. What is already
-reached earns nothing again.
+furthest goal that it is the first to reach, and of the goal before that one if it has both forms at once. The answer's
+line earns the answer's points alone: a jump to it shows nothing else. What is already reached earns nothing again.
 
 After a wrong line the next one is compared with it, as the student went on from it; or with the last true line, if the
 student came back to that. Goals on the way then count as ever. The answer counts if it is true, or if every wrong line
@@ -129,9 +129,12 @@ class Lines:
         unpaid = self.answer in missed and len(said) > 1
         return Marked(said, missed, self._unfinished(walk.base.line) if unpaid else "")
 
-    def furthest(self, line: Expr, reached: int) -> int | None:
-        """The last goal after those that are reached whose form a line has."""
-        return next((k for k in reversed(range(reached, len(self.goals))) if self._has(self.goals[k], line)), None)
+    def reaches(self, line: Expr, reached: int) -> list[int]:
+        """The last goal after those that are reached whose form a line has, and the one before it if it has both."""
+        last = next((k for k in reversed(range(reached, len(self.goals))) if self._has(self.goals[k], line)), None)
+        if last is None or self.goals[last] is self.answer:
+            return [] if last is None else [last]
+        return [k for k in (last - 1, last) if k >= reached and self._has(self.goals[k], line)]
 
     def _has(self, goal: Goal | Answer, line: Expr) -> bool:
         return not self._unfinished(line) if goal is self.answer else bool(goal.has(line))
@@ -170,17 +173,18 @@ class _Walk:
             before, line = self._compared(parsed, using)
             if isinstance(line.error, Unchecked):
                 raise line.error
-            goal = self.task.furthest(line.written, before.reached)
+            goals = self.task.reaches(line.written, before.reached)
         except Exception as error:  # whatever the checker, or a form, can't work with
             return Said(row, "unread", 0, f"left out: {error or type(error).__name__}")
-        now = before._replace(line=line.expr, reached=before.reached if goal is None else goal + 1)
+        now = before._replace(line=line.expr, reached=goals[-1] + 1 if goals else before.reached)
         if line.error is not None:
             forgot = self._forgot_terms(parsed, using)
             self.at = now._replace(true=False, slips=before.slips and (forgot or _slip(line.error)))
             return Said(row, "wrong", 0, self.TERMS.format(self.task.up_to) if forgot else _told(line.error))
+        came_back = before is not self.at
         self.at = now
         self.base = now if now.true else self.base
-        return self._right(row, line, before, goal)
+        return self._right(row, before, goals, came_back)
 
     def _read(self, row: str) -> tuple[cells.Parsed, list[Fact]]:
         parsed = cells.read_row(row, self.task.names)
@@ -203,6 +207,9 @@ class _Walk:
                 break
         return found[-1] if found[-1][1].error is None else found[0]
 
+    CAME_BACK = (
+        "this follows from your last true line, not from the wrong one before it, so the cell's own box shows a cross"
+    )
     TERMS = "true but for terms without {}: begin such a line with ~"
 
     def _forgot_terms(self, parsed: cells.Parsed, using: list[Fact]) -> bool:
@@ -211,17 +218,16 @@ class _Walk:
             return False
         return self._compared(parsed._replace(relation="~"), using)[1].error is None
 
-    def _right(self, row: str, line: Line, before: _At, goal: int | None) -> Said:
-        words = "" if before.true else "this follows from your line before"
-        if goal is None or goal in self.earned:
-            return Said(row, "right", 0, words)
-        asked = self.task.goals[goal]
-        if asked is self.task.answer and not (before.true or before.slips):
+    def _right(self, row: str, before: _At, goals: Sequence[int], came_back: bool) -> Said:
+        words = self.CAME_BACK if came_back else "" if before.true else "this follows from your line before"
+        new = [self.task.goals[k] for k in goals if k not in self.earned]
+        if new == [self.task.answer] and not (before.true or before.slips):
             return Said(
                 row, "right", 0, f"{words}, but a wrong line before it is more than a slip: the answer does not count"
             )
-        self.earned.add(goal)
-        return Said(row, "right", asked.points, f"{asked.words}{f' ({words})' if words else ''}")
+        self.earned.update(goals)
+        said = [" and ".join(goal.words for goal in new), words]
+        return Said(row, "right", sum(goal.points for goal in new), "; ".join(filter(None, said)))
 
 
 def _slip(error: WrongStep) -> bool:

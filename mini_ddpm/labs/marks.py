@@ -6,22 +6,33 @@ from typing import Any
 
 import numpy as np
 
-from mini_ddpm.labs.answers import NoAnswer, derived
+from mini_ddpm.labs.answers import NoAnswer, at_home, derived
 from mini_ddpm.labs.lines import Lines
 
 
 class Marks:
-    """The points so far. As the last line of a test it is the number that nbgrader takes for the task."""
+    """The points so far. As the last line of a test it is the number that nbgrader takes for the task.
 
-    def __init__(self) -> None:
-        self.total = 0.0
+    A student's own notebook says it in words: there a 0 under right answers would only mean that all points of the task
+    are given by tests that are hidden until it is graded.
+
+    Args:
+        of: all points of the task, with those of hidden tests.
+    """
+
+    def __init__(self, of: float) -> None:
+        self.of, self.total = of, 0.0
+        self.seen = 0.0  # the points that the tests so far could have given
+        self.failed = 0
 
     @contextmanager
     def award(self, points: float, words: str) -> Iterator[None]:
         """Give points, or none at all, if the block ends well, and say so. An `assert` in it says what was wrong."""
+        self.seen += points
         try:
             yield
         except Exception as error:  # whatever a student's answer may lead to
+            self.failed += 1
             print(f"{f'0 of {points:g}' if points else 'no':8} {words}: {error or 'it is not so'}")
         else:
             self.total += points
@@ -36,10 +47,23 @@ class Marks:
             text = ""
         said = task.mark(text)
         print(said)
+        self.seen += task.points
         self.total += said.points
 
     def __repr__(self) -> str:
         return f"{self.total:g}"
+
+    def _repr_markdown_(self) -> str | None:
+        """What a student's own notebook shows; feedback, which knows all tests, keeps to the number."""
+        if not at_home():
+            return None
+        hidden = self.of - self.seen
+        here = f"**{self.total:g} of {self.seen:g} points**" if self.seen else "they give no points"
+        if not hidden:
+            return f"{here}. There are no other tests of this task."
+        passed = "Not all tests here are passed" if self.failed else "All tests here are passed"
+        more = f"{hidden:g} more" if self.seen else f"{hidden:g}"
+        return f"{passed}: {here}. Tests worth {more} follow when your lab is graded; you don't see them."
 
 
 def near(given: Any, right: Any, within: float, what: str = "it") -> None:

@@ -46,7 +46,7 @@ def posterior_of(x_0, x_t, sigma_s, sigma_t):
 """,
         schedule_answer="""
 def geometric(T, low, high):
-    return np.append(0, low * (high / low) ** (np.arange(T) / (T - 1)))
+    return np.append(0, np.exp(np.linspace(np.log(low), np.log(high), T)))
 """,
         weight_answer="weight_at_500 = 0.0086\ntimes_at_1000 = 1.0",
         tweedie_answer="""
@@ -194,7 +194,7 @@ posterior_of = lambda x_0, x_t, sigma_s, sigma_t: Bell(
 import torch
 
 def geometric(T, low, high):
-    return torch.cat([torch.zeros(1), torch.logspace(np.log10(low), np.log10(high), T, dtype=torch.float64)])
+    return torch.cat([torch.zeros(1), torch.logspace(np.log10(low), np.log10(high), T)])
 """,
         weight_answer="""
 sigma = np.asarray(geometric(1000, 0.01, 50))
@@ -262,7 +262,21 @@ MISTAKES = [
 = 3*x_0**2/(2*sigma_t**2)
 """,
     ),
-    mistake("in-one-line", {"jump": 2, "prior": 2}, jump_answer="= sigma_t**2", prior_answer="= x_0**2/(2*sigma_t**2)"),
+    mistake(
+        "in-one-line",
+        {"jump": 2, "prior": 2, "loss": 2},  # the answers have the forms before them, too, and are paid alone
+        jump_answer="= sigma_t**2",
+        prior_answer="= x_0**2/(2*sigma_t**2)",
+        loss_answer="= (sigma_t**2/sigma_s**2 - 1)*(eps - eps_hat)**2/2",
+    ),
+    mistake(
+        "two-forms-in-a-line",
+        {},
+        loss_answer="""
+= (1/sigma_s**2 - 1/sigma_t**2)*(x_0 - x_hat)**2/2
+= ((sigma_t/sigma_s)**2 - 1)*(eps - eps_hat)**2/2
+""",
+    ),
     mistake(
         "padded",
         {"jump": 2},

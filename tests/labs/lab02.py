@@ -445,7 +445,7 @@ def schedule(T, beta_1, beta_T):
     # schedule and mix; what is trained with a wrong mix is worse, and the loss is marked with the student's own
     mistake(
         "beta-for-alpha-and-no-roots",
-        {"schedule": 1, "mix": 2, "learned": 1, "draw": 2},
+        {"schedule": 1, "mix": 2, "learned": 1, "draw": 1},
         schedule_answer="""
 def schedule(T, beta_1, beta_T):
     return torch.cat([torch.ones(1), torch.cumprod(torch.linspace(beta_1, beta_T, T), 0)])
@@ -475,7 +475,7 @@ def simple_loss(network, x_0, t, eps, alpha_bar):
     ),
     mistake(
         "one-time-for-all-and-gradients-kept",
-        {"mix": 2, "draw": 2, "sample": 4},
+        {"mix": 2, "draw": 1, "sample": 4},
         mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     share = alpha_bar[t[0]].float()
@@ -491,7 +491,7 @@ share_line = legible(alphabet.read(torch.randn(200, K) * codes.std(dim=0)))
     ),
     mistake(
         "columns-for-rows",
-        {"mix": 0, "loss": 0, "learned": 0, "draw": 2},
+        {"mix": 0, "loss": 0, "learned": 0, "draw": 1},
         mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     share = alpha_bar[t].float()
@@ -503,39 +503,39 @@ def q_sample(x_0, t, eps, alpha_bar):
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - eps).square().sum()
 """, sample_answer=walk(end="x + 0.1 * torch.randn_like(x)")),
-    mistake("loss-of-the-image", {"loss": 0, "learned": 1, "draw": 2}, loss_answer="""
+    mistake("loss-of-the-image", {"loss": 0, "learned": 1, "draw": 1}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - x_0).square().mean()
 """),
-    mistake("loss-at-x-0", {"loss": 1, "learned": 1, "draw": 2}, loss_answer="""
+    mistake("loss-at-x-0", {"loss": 1, "learned": 1, "draw": 1}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(x_0, t) - eps).square().mean()
 """),
-    mistake("loss-as-a-number", {"loss": 2, "learned": 0, "draw": 2}, loss_answer="""
+    mistake("loss-as-a-number", {"loss": 2, "learned": 0, "draw": 1}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     return (network(q_sample(x_0, t, eps, alpha_bar), t) - eps).square().mean().item()
 """),
-    mistake("loss-of-other-noise", {"loss": 0, "learned": 1, "draw": 2}, loss_answer="""
+    mistake("loss-of-other-noise", {"loss": 0, "learned": 1, "draw": 1}, loss_answer="""
 def simple_loss(network, x_0, t, eps, alpha_bar):
     x_t = q_sample(x_0, t, eps, alpha_bar)
     return (network(x_t, t) - torch.randn_like(eps)).square().mean()
 """),
     # the loop; what it trains is measured, too
-    mistake("no-zero-grad", {"train": 5, "learned": 2, "draw": 2}, train_answer=loop(clear="pass")),
+    mistake("no-zero-grad", {"train": 5, "learned": 2, "draw": 1}, train_answer=loop(clear="pass")),
     mistake("times-from-0", {"train": 6}, train_answer=loop(t="torch.randint(0, len(alpha_bar) - 1, (batch_size,))")),
-    mistake("uniform-noise", {"train": 4, "learned": 2, "draw": 2}, train_answer=loop(eps="torch.rand_like(x_0)")),
+    mistake("uniform-noise", {"train": 4, "learned": 2, "draw": 1}, train_answer=loop(eps="torch.rand_like(x_0)")),
     mistake("one-time-a-batch", {"train": 6},
         train_answer=loop(t="torch.randint(1, len(alpha_bar), (1,)).repeat(batch_size)")),
     # the loop, and the step or the walk, which do not touch each other's points
     mistake("no-step-and-variance-for-deviation", {"train": 4, "learned": 2, "draw": 1, "step": 3, "shrink": 0},
         train_answer=loop(move="pass"), step_answer=back(spread="((1 - a_s) / (1 - a_t) * (1 - alpha))")),
-    mistake("noise-once-and-beta", {"train": 6, "learned": 2, "draw": 2, "step": 2, "shrink": 0, "ten": 1},
+    mistake("noise-once-and-beta", {"train": 6, "learned": 2, "draw": 1, "step": 2, "shrink": 0, "ten": 1},
         train_answer=loop(before="fixed = torch.randn(batch_size, rows.shape[1])", eps="fixed"),
         step_answer=back(spread="(1 - alpha).sqrt()")),
     mistake("first-rows-and-neighbours-only", {"train": 6, "learned": 2, "step": 1, "shrink": 1, "ten": 0},
         train_answer=loop(x_0="rows[:batch_size]"),
         step_answer=back().replace("alpha = a_t / a_s", "alpha = a_t / alpha_bar[t - 1]")),
-    mistake("T-of-the-notebook-and-the-same-noise", {"train": 4, "sample": 4, "shrink": 0, "draw": 2, "ten": 0},
+    mistake("T-of-the-notebook-and-the-same-noise", {"train": 4, "sample": 4, "shrink": 0, "draw": 1, "ten": 0},
         train_answer=loop(t="torch.randint(1, T + 1, (batch_size,))"), sample_answer=walk(z="z")),
     mistake("times-from-0-to-T-and-no-root", {"train": 6, "step": 1, "shrink": 0, "draw": 2, "ten": 0},
         train_answer=loop(t="torch.randint(0, len(alpha_bar), (batch_size,))"),
@@ -551,7 +551,7 @@ drawn = codes[torch.randperm(len(codes))[:200]] + 0.01 * torch.randn(200, K)
 share_drawn = legible(alphabet.read(drawn))
 share_line = legible(alphabet.read(torch.randn(200, K) * codes.std(0)))
 """, ten_answer="ten = digits_of('train')[:10]"),
-    mistake("numbers-that-were-guessed", {"learned": 0, "shrink": 0, "draw": 1, "ten": 0}, learned_answer="""
+    mistake("numbers-that-were-guessed", {"learned": 0, "shrink": 0, "draw": 0, "ten": 0}, learned_answer="""
 painter = Guesser(codes, alpha_bar)
 painter_loss, line_loss = [0.6, 0.2, 0.05], alpha_bar[[10, 30, 50]]
 """, shrink_answer="variances = [1, 1, 1]", draw_answer="""
