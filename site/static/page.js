@@ -23,6 +23,6 @@ function reachable() {
     else box.removeAttribute("tabindex");
   }
 }
-addEventListener("load", reachable);
+addEventListener("load", () => document.fonts.ready.then(reachable)); // letters of mathematics have their own widths
 addEventListener("resize", reachable);
 addEventListener("toggle", reachable, true); // what was folded has had no width
