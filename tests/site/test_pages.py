@@ -11,6 +11,11 @@ PAGES = sorted(path.name for path in OUT.glob("*.html"))
 NOTEBOOKS = [name for name in PAGES if (OUT / "notebooks" / name.replace(".html", ".ipynb")).exists()]
 SLIDERS = sorted(path.name for path in (OUT / "frames").iterdir() if path.is_dir())
 LARGEST = 3_000_000  # bytes, before a live part is asked for
+SHOW_ALL = """() => {
+  document.querySelectorAll('details').forEach(fold => fold.open = true);
+  document.querySelectorAll('section').forEach(part => part.style.contentVisibility = 'visible');
+  return new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)));
+}"""
 each = pytest.mark.parametrize("name", PAGES)
 
 
@@ -50,8 +55,7 @@ def test_the_policy_lets_in_nothing_from_within_a_page(name):
 def test_axe_finds_nothing_serious(site, page, name):
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(f"{site}/{name}", wait_until="networkidle")
-    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    page.evaluate("new Promise(done => setTimeout(done, 100))")  # a fold tells a little later that it is open
+    page.evaluate(SHOW_ALL)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     assert serious(page, {}) == []
     page.emulate_media(color_scheme="dark")
@@ -161,7 +165,9 @@ def test_a_page_says_what_is_missing_without_scripts(site, browser, name):
 
 
 def test_who_wants_no_motion_gets_none(site, page):
-    moving = "document.getAnimations().length + (getComputedStyle(document.documentElement).scrollBehavior === 'smooth')"
+    moving = (
+        "document.getAnimations().length + (getComputedStyle(document.documentElement).scrollBehavior === 'smooth')"
+    )
     page.goto(f"{site}/02_elbo.html")
     assert page.evaluate(moving) > 0
     page.emulate_media(reduced_motion="reduce")
