@@ -125,7 +125,7 @@ def test_code_is_folded_under_a_line_and_unfolds_for_good(site, page):
     page.goto(f"{site}/02_elbo.html")
     code = page.locator("div.cell_input").first
     expect(code).to_be_hidden()
-    assert all(len(line.split()) >= 2 for line in page.locator("details.code > summary").all_inner_texts())
+    assert all(len(line.split()) >= 2 for line in page.locator("details.code > summary").all_text_contents())
     page.get_by_role("button", name="Unfold all code").press("Enter")
     expect(code).to_be_visible()
     page.goto(f"{site}/03_kl_between_gaussians.html")
