@@ -117,6 +117,7 @@ def test_a_slider_moves_its_picture_and_says_what_is_seen(site, page, stem):
         expect(picture).not_to_have_attribute("src", before)
         expect(caption).not_to_have_text(said)
         assert control.get_attribute("aria-valuetext") != shown
+        picture.scroll_into_view_if_needed()  # one out of sight may wait
         page.wait_for_function("image => image.complete && image.naturalWidth", arg=picture.element_handle())
     assert page.complaints == []
 
