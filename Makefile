@@ -69,7 +69,7 @@ test-browser: $(STAMP)  ## move the sliders in JupyterLab; needs Chromium, see C
 
 test-site: $(STAMP)  ## test the site that was built, in Chromium, with the network cut
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[site,browser]'
-	$(BIN)/python -m pytest tests/site
+	$(PYTEST) tests/site
 
 readme: $(STAMP)  ## write the README's section on the command line anew, from --help
 	$(BIN)/python tests/readme.py

@@ -48,7 +48,7 @@ class Notation:
             if symbol.page == stem and symbol.place not in self.met and (formula := _first_use(symbol, markdown)):
                 self.met.add(symbol.place)
                 told = escape(re.sub(r"[$\\{}*`]", "", symbol.words))
-                where = f'href="{TABLE}.html#{symbol.place}" aria-label="{told}: in the table of notation"'
+                where = f'href="{TABLE}.html#{symbol.place}" title="{told}: in the table of notation"'
                 link = f'<a class="symbol" id="{symbol.place}" {where}>{formula}</a>'
                 markdown = markdown.replace(formula, link, 1)
         return markdown

@@ -92,7 +92,8 @@ def slider(folder: Path) -> str:
     return (
         f'<figure class="slider" data-frames="{where}"><div class="controls">{controls}</div>'
         f'<img src="{where}/{about["start"]}.webp" alt="{seen}" width="{about["width"]}" height="{about["height"]}">'
-        f'<figcaption aria-live="polite">{seen}</figcaption></figure>'
+        f'<figcaption aria-live="polite">{seen}</figcaption>'
+        "<noscript><p>Without JavaScript the picture stays as it is.</p></noscript></figure>"
     )
 
 

@@ -17,12 +17,16 @@ if (folded.length) {
   document.querySelector("h1").after(button);
 }
 
-function reachable() {
-  for (const box of document.querySelectorAll("pre, div.math, .derivation, .table-wrapper, .output.text_html")) {
+// A wide box is measured when it is drawn first and when its size or its letters change.
+const measured = new ResizeObserver((boxes) => {
+  for (const { target: box } of boxes) {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
+});
+function measure() {
+  measured.disconnect();
+  for (const box of document.querySelectorAll("pre, div.math, .derivation, .table-wrapper, .output.text_html")) measured.observe(box);
 }
-addEventListener("load", reachable);
-addEventListener("resize", reachable);
-addEventListener("toggle", reachable, true); // what was folded has had no width
+measure();
+document.fonts.addEventListener("loadingdone", measure);
