@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from mini_ddpm import contracts, runs
+from mini_ddpm import contracts, runs, training
 from mini_ddpm.classifier import Classifier, train_classifier
 from mini_ddpm.data import ImageSet, load
 from mini_ddpm.diffusion import Diffusion, fixed_small, predict_v
@@ -96,6 +96,47 @@ def test_labels_beyond_the_classes_are_refused_before_a_step():
     few = type("Few", (Labelled,), {"classes": 9})
     with pytest.raises(ValueError, match="labels must be from 0 to 8, not 0 to 9"):
         steps_of(TrainState(few(), CONFIG))
+
+
+class Tables(nn.Module):
+    """A vector for each time and each label; it drops numbers while it is trained, and counts batches."""
+
+    classes = 10
+
+    def __init__(self, times=51, labels=11):
+        super().__init__()
+        self.time, self.label = nn.Embedding(times, 1), nn.Embedding(labels, 1)
+        self.norm, self.dropout = nn.BatchNorm2d(1), nn.Dropout(0.5)
+
+    def forward(self, x_t, t, y):
+        return self.dropout(self.norm(x_t)) + (self.time(t) + self.label(y))[:, :, None, None]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ((50, 11), "Tables fails at t = T = 50 .*: times run from 1 to T, so a table of them needs 51 rows"),
+        ((51, 10), "Tables fails at the label 10, which means no label .*: a table of labels needs 11 rows"),
+    ],
+)
+def test_a_table_that_is_too_short_is_named_before_a_step(sizes, words):
+    state = TrainState(Tables(*sizes), CONFIG)
+    with pytest.raises(ValueError, match=words):
+        steps_of(state)
+    assert state.step == 0
+
+
+def test_a_network_that_is_asked_first_is_trained_as_if_it_had_not_been(monkeypatch):
+    def trained():
+        torch.manual_seed(0)
+        state = TrainState(Tables(), CONFIG)
+        steps_of(state, data=replace(DIGITS, flip=True))
+        return state.ema.state_dict()
+
+    asked = trained()
+    monkeypatch.setattr(training, "check_ends", lambda *given: None)
+    for name, value in trained().items():
+        assert torch.equal(value, asked[name]), name
 
 
 # --- the average ----------------------------------------------------------------------------------------

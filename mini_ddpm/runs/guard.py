@@ -31,7 +31,10 @@ def check_free(folder: Path) -> bool:
             if there <= {CHECKPOINT, "config.json"} and read_tensors(folder / CHECKPOINT)[1].get("step") == 0:
                 with alone(folder):
                     return True
-        raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
+        raise ValueError(
+            f"{folder} already holds a run: go on with --resume {folder} (in Python runs.resume), or choose another "
+            f"folder with --out"
+        )
     for name in there:
         raise ValueError(f"{folder} holds a {name} that training would replace: choose another --out")
     return False
