@@ -24,7 +24,7 @@ def check_free(folder: Path) -> bool:
         ValueError: there is another one, or files that training would replace.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder: choose another --out")
+        raise ValueError(f"{folder} is not a folder: choose another one (--out)")
     there = {path.name for path in folder.iterdir() if is_run_file(path.name)} if folder.exists() else set()
     if CHECKPOINT in there:
         with suppress(CheckpointError):
@@ -33,10 +33,10 @@ def check_free(folder: Path) -> bool:
                     return True
         raise ValueError(
             f"{folder} already holds a run: go on with --resume {folder} (in Python runs.resume), or choose another "
-            f"folder with --out"
+            f"folder (--out)"
         )
     for name in there:
-        raise ValueError(f"{folder} holds a {name} that training would replace: choose another --out")
+        raise ValueError(f"{folder} holds a {name} that training would replace: choose another folder (--out)")
     return False
 
 
