@@ -268,9 +268,8 @@ class Encoder(nn.Module):
     def embed(self, t: Tensor, y: Tensor | None) -> Tensor:
         """The vector that every residual block receives: time plus class, (B, 4 base_channels)."""
         for name, what, z in (("t", "time", t), ("y", "label", t if y is None else y)):
-            if not isinstance(z, Tensor) or z.ndim != 1 or len(z) != len(t) or z.is_floating_point():
-                found = f"{z.dtype} {tuple(z.shape)}" if isinstance(z, Tensor) else f"{z!r:.60} is no tensor"
-                raise ValueError(f"{name} must be whole numbers (B,), one {what} an image: {found}")
+            if z.ndim != 1 or len(z) != len(t) or z.is_floating_point():
+                raise ValueError(f"{name} must be whole numbers (B,), one {what} an image: {z.dtype} {tuple(z.shape)}")
         emb = self.time_mlp(timestep_embedding(t, self.config.base_channels))
         if self.class_embedding is not None:
             null = torch.full_like(t, self.config.classes)

@@ -231,14 +231,14 @@ class Choose(Exercise):
 
     def fault(self, answer: object) -> str | None:
         """A choice that was not there, or the wrong one."""
-        if self.same(self.answer, answer):
+        if str(answer) == str(self.answer):
             return None
-        choices = map(str, [self.answer, *(mistake for mistake, _ in self.mistakes)])
-        return f"Choose one of {', '.join(sorted(choices, key=lambda one: (len(one), one)))}."
+        choices = sorted(map(str, [self.answer, *(mistake for mistake, _ in self.mistakes)]))
+        return f"Choose one of {', '.join(choices)}."
 
     def same(self, mistake: object, answer: object) -> bool:
-        """The same choice, in letters of either size."""
-        return str(mistake).lower() == str(answer).strip().lower()
+        """The same choice."""
+        return str(mistake) == str(answer)
 
 
 class Debug(Choose):
