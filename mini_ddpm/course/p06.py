@@ -295,6 +295,6 @@ def draw_sizes(drawn: Mapping[int, Tensor], y: Tensor) -> None:
     figure.suptitle("Asked for: the label above each. Reliable at 28x28 alone", fontsize=11)
     show(
         figure,
-        "Rows of images drawn at sides of 20, 28, 40 and 56 pixels, the label that was asked for above each. At 28 they "
-        "are whole digits, at 20 two or three are; at 40 and 56 there are strokes, seldom like the digit.",
+        "Rows of images drawn at sides of 20, 28, 40 and 56 pixels, the label that was asked for above each. At 28 "
+        "they are whole digits, at 20 two or three are; at 40 and 56 there are strokes, seldom like the digit.",
     )
