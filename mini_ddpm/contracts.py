@@ -3,6 +3,7 @@
 import inspect
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from mini_ddpm.diffusion import Diffusion
@@ -127,3 +128,25 @@ def check_network(network: nn.Module) -> None:
         raise ValueError(
             f"{name} must have forward(x_t, t), or forward(x_t, t, y) and `classes`, the number of labels: {error}"
         ) from None
+
+
+@torch.no_grad()
+def check_ends(network: nn.Module, T: int, x_t: Tensor) -> None:
+    """Ask a network, as it is when it draws, at the last time and for the last label: its tables may be too short.
+
+    Args:
+        x_t: one image (1, C, H, W).
+
+    Raises:
+        ValueError: it looks beyond the end of a table.
+    """
+    classes, t = classes_of(network), torch.full((1,), T, device=x_t.device)
+    asked = [(f"t = T = {T}", f"times run from 1 to T, so a table of them needs {T + 1} rows", t * 0)]
+    if classes:
+        end = f"the label {classes}, which means no label"
+        asked.append((end, f"a table of labels needs {classes + 1} rows", t * 0 + classes))
+    for end, rows, y in asked:
+        try:
+            network(x_t, t, y=y) if classes else network(x_t, t)
+        except IndexError as error:
+            raise ValueError(f"{type(network).__name__} fails at {end} ({error}): {rows}") from None

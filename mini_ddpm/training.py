@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mini_ddpm import parallel
 from mini_ddpm.checks import Batch, Decay, Seed, Share, check_labels, checked_dataclass
-from mini_ddpm.contracts import check_network, classes_of
+from mini_ddpm.contracts import check_ends, check_network, classes_of
 from mini_ddpm.data import ImageSet
 from mini_ddpm.diffusion import Diffusion
 from mini_ddpm.files import CheckpointError, check_fit, read_tensors, write_tensors
@@ -124,6 +124,10 @@ def train(
     B = parallel.share_of(config.batch_size)
     if classes:
         check_labels(data.labels, len(data), classes)
+    random = _random_state(device)
+    with autocast(device):
+        check_ends(state.ema, T, data.batch(torch.zeros(1, dtype=torch.int64, device=device))[0])
+    _set_random_state(device, random)  # as if it had not been asked
     while state.step < config.steps:
         x_0, y = data.batch(torch.randint(len(data), (B,), device=device))
         t, weight = state.times.draw(T, B, device)

@@ -147,7 +147,7 @@ def test_training_replaces_no_file_that_it_did_not_make(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text("mine", encoding="utf-8")
-        with pytest.raises(ValueError, match=rf"holds a {name} that training would replace: choose another --out"):
+        with pytest.raises(ValueError, match=rf"holds a {name} that training would replace: choose another folder"):
             runs.start(preset("tiny"), folder, CPU)
         assert [path.name for path in folder.iterdir()] == [name]
 

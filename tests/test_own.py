@@ -98,6 +98,45 @@ def test_labels_beyond_the_classes_are_refused_before_a_step():
         steps_of(TrainState(few(), CONFIG))
 
 
+class Tables(nn.Module):
+    """A vector for each time and each label; it drops numbers while it is trained, and counts batches."""
+
+    classes = 10
+
+    def __init__(self, times=51, labels=11):
+        super().__init__()
+        self.time, self.label = nn.Embedding(times, 1), nn.Embedding(labels, 1)
+        self.norm, self.dropout = nn.BatchNorm2d(1), nn.Dropout(0.5)
+
+    def forward(self, x_t, t, y):
+        return self.dropout(self.norm(x_t)) + (self.time(t) + self.label(y))[:, :, None, None]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ((50, 11), "Tables fails at t = T = 50 .*: times run from 1 to T, so a table of them needs 51 rows"),
+        ((51, 10), "Tables fails at the label 10, which means no label .*: a table of labels needs 11 rows"),
+    ],
+)
+def test_a_table_that_is_too_short_is_named_before_a_step(sizes, words):
+    state = TrainState(Tables(*sizes), CONFIG)
+    with pytest.raises(ValueError, match=words):
+        steps_of(state)
+    assert state.step == 0
+
+
+def test_a_network_that_is_asked_first_is_trained_as_if_it_had_not_been(monkeypatch):
+    drawn, batch = [], ImageSet.batch
+    monkeypatch.setattr(ImageSet, "batch", lambda data, indices: drawn.append(indices) or batch(data, indices))
+    state = TrainState(Tables(), CONFIG)
+    torch.manual_seed(0)
+    next(train(PROCESS, state, replace(DIGITS, flip=True), simple_loss, CONFIG))
+    torch.manual_seed(0)
+    assert torch.equal(drawn[-1], torch.randint(len(DIGITS), (CONFIG.batch_size,)))
+    assert int(state.model.norm.num_batches_tracked) == int(state.ema.norm.num_batches_tracked) == 1
+
+
 # --- the average ----------------------------------------------------------------------------------------
 
 

@@ -133,13 +133,15 @@ def test_norms_are_taken_out_of_a_copy():
 
 def test_influence_of_a_network_that_looks_at_one_neighbour():
     """It answers with the left neighbour; the guessed image is then sqrt(a) x - sqrt(1 - a) neighbour."""
-    share, slope = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3)
+    share, plain, slope = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3)
     a = float(SCHEDULE.at(200))
     assert slope == pytest.approx(1, rel=1e-5)  # the root of a + (1 - a)
     assert share[14, 14].item() == pytest.approx(a, rel=1e-5)
     assert share[14, 13].item() == pytest.approx(1 - a, rel=1e-5)
     assert share.sum().item() == pytest.approx(1)
-    noise, _ = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3, of="noise")
+    assert plain[14, 14].item() == pytest.approx(a**0.5 / (a**0.5 + (1 - a) ** 0.5), rel=1e-5)
+    assert plain.sum().item() == pytest.approx(1)
+    noise, *_ = p06.influence(lambda x, t, y: x.roll(1, dims=-1), SCHEDULE, 200, n=3, of="noise")
     assert noise[14, 14].item() == pytest.approx(1 - a, rel=1e-5)
     assert noise[14, 13].item() == pytest.approx(a, rel=1e-5)
 
@@ -215,6 +217,14 @@ def test_strokes_have_the_width_that_they_were_drawn_with(width):
     images = -torch.ones(1, 1, 200, 200)
     images[..., :, 50 : 50 + width] = 1
     assert p06.stroke_width(images) == pytest.approx(width, rel=0.03)
+
+
+def test_the_judge_reads_real_digits_of_any_side_and_no_others():
+    digits = load("mnist-5k", "test")
+    x_0, y = to_model(digits.images[::10]), digits.labels[::10]
+    for edge in (-4, 0, 6, 14):  # a digit fits into 20x20
+        assert p06.share_read(nn.functional.pad(x_0, [edge] * 4, value=-1.0), y) > 0.95
+    assert p06.share_read(x_0, (y + 1) % 10) < 0.05
 
 
 def test_clocks_that_hardly_move_within_a_pair_are_grey(nothing_is_left_open):

@@ -75,6 +75,47 @@ def test_the_mean_loss_is_over_all_times():
     assert loss == pytest.approx(1, abs=0.1)
 
 
+def test_the_loss_of_each_image_is_a_mean_over_its_own_rounds():
+    torch.manual_seed(0)
+    x_0 = torch.tensor([1.0, 2.0, 3.0])[:, None, None, None].expand(3, 1, 8, 8)
+
+    def squares(x_t, t):  # at t = T the velocity is the image, turned around
+        return torch.zeros_like(x_t)
+
+    late = replace(VELOCITY, schedule=NoiseSchedule(torch.tensor([1.0, 1e-6], dtype=torch.float64)))
+    assert p07.loss_of_each(late, squares, x_0, rounds=4).tolist() == pytest.approx([1, 4, 9], rel=0.02)
+
+
+def test_the_luck_of_a_difference_is_the_spread_of_many_such_differences():
+    torch.manual_seed(0)
+    first, second = torch.randn(2000, 40), 3 * torch.randn(2000, 10)
+    apart = (first.mean(1) - second.mean(1)).std()
+    told = torch.tensor([p07.luck(*pair) for pair in zip(first, second, strict=True)])
+    assert float(told.square().mean().sqrt()) == pytest.approx(float(apart), rel=0.05)
+    assert p07.beside(torch.tensor([1.0, 3.0]), torch.tensor([5.0, 7.0])).split() == [
+        "2.0000",
+        "6.0000",
+        "+4.0000",
+        "1.4142",
+    ]
+
+
+@pytest.mark.parametrize(("growth", "least", "most"), [(None, 3.0, 3.17), (0.999 / 0.9, 7.0, 7.28)])
+def test_the_longest_steps_of_adam_are_those_that_the_page_names(growth, least, most):
+    """After one spike, and while gradients grow: in learning rates, after many small gradients."""
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([weight], lr=1.0)
+    gradients = [1e-9 * (-1) ** k for k in range(4000)] + ([1.0] if growth is None else [])
+    gradients += [] if growth is None else [1e-9 * growth**k for k in range(200)]
+    longest = 0.0
+    for gradient in gradients:
+        before, weight.grad = weight.item(), torch.tensor([gradient], dtype=torch.float64)
+        adam.param_groups[0]["eps"] = 0.0
+        adam.step()
+        longest = max(longest, abs(weight.item() - before))
+    assert least < longest < most
+
+
 def test_everyone_is_asked_with_the_same_noise():
     x_0 = torch.randn(50, 1, 2, 2)
     first, second = (p07.per_t(PROCESS, blank, x_0, [5, 500]) for _ in range(2))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mini_ddpm.contracts import Network, classes_of
@@ -18,6 +19,7 @@ from mini_ddpm.course.seeds import TIMES, Runs, noisy
 from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import q_sample
 from mini_ddpm.guidance import classifier_free
+from mini_ddpm.measure import judge_features, load_reference
 from mini_ddpm.runs import Trained
 from mini_ddpm.sampling import ddim_step, sample
 from mini_ddpm.schedules import NoiseSchedule
@@ -152,7 +154,7 @@ def draw_bands(vectors: Tensor) -> None:
         figure,
         "Left: stripes that grow wider downwards, in an upper half of sines and a lower half of cosines; each half "
         "ends in a plain band, the upper one white, the lower one dark blue. Right: a ragged curve falls steeply from "
-        "1 and from 150 on swings about 0.3.",
+        "1 and from 150 on swings between -0.1 and 0.7.",
     )
 
 
@@ -203,11 +205,11 @@ def side(field: Tensor) -> int:
 
 def influence(
     network: nn.Module, schedule: NoiseSchedule, t: int, told: bool = True, of: str = "image", n: int = 100
-) -> tuple[Tensor, float]:
-    """How much each pixel of x_t counts for the middle pixel of the guessed image, or noise: (28, 28), the sum is 1.
+) -> tuple[Tensor, Tensor, float]:
+    """How much each pixel of x_t counts for the middle pixel of the guessed image, or noise.
 
-    The squared slope; of n digits each counts alike. And the root of the sum of these squares, a mean over the digits.
-    The network guesses the velocity; it is `told` the label, or that there is none.
+    Shares of the squared slopes, and of the plain ones: (28, 28) each, the sum is 1, each of n digits counts alike. And
+    the slope's length, a mean over them. The network guesses the velocity; it is `told` the label, or that it has none.
     """
     digits = load("mnist-5k", "test")
     x_t = noisy(digits.images[:n], schedule, t).requires_grad_()
@@ -215,8 +217,8 @@ def influence(
     y = digits.labels[:n] if told else torch.full((len(x_t),), classes_of(network))
     image, noise = guesses(network, a, x_t, torch.full((len(x_t),), t), y)
     (slope,) = torch.autograd.grad((image if of == "image" else noise)[:, 0, 14, 14].sum(), x_t)
-    whole = slope.square().sum((1, 2, 3), keepdim=True)
-    return (slope.square() / whole).mean((0, 1)), float(whole.sqrt().mean())
+    squares, plain = ((one / one.sum((1, 2, 3), keepdim=True)).mean((0, 1)) for one in (slope.square(), slope.abs()))
+    return squares, plain, float(slope.square().sum((1, 2, 3)).sqrt().mean())
 
 
 def draw_fields(sides: Mapping[str, int], influences: Mapping[int, Tensor]) -> None:
@@ -234,13 +236,13 @@ def draw_fields(sides: Mapping[str, int], influences: Mapping[int, Tensor]) -> N
         right.plot(range(14), inside, line, color=MODEL, linewidth=2, label=f"t = {t}")
     for r in (3, 8):  # 7x7 and 17x17
         right.axvline(r, color=OTHER, linewidth=0.8)
-    right.set(xlabel="within so many pixels", ylabel="share of the influence", ylim=(0, 1.02))
+    right.set(xlabel="within so many pixels", ylabel="share of the squared slopes", ylim=(0, 1.02))
     right.set_title("What counts: with more noise, less this one pixel")
     right.legend(loc="lower right")
     show(
         figure,
         "Left: the field grows from 6 pixels at conv_in over 18 after shrink to 66 in the middle and 122 at the end; a "
-        "line at 28 is crossed at down_2. Right: at t = 20 one pixel has most of the influence, at t = 900 a tenth; "
+        "line at 28 is crossed at down_2. Right, of squared slopes: at t = 20 one pixel has most, at t = 900 a tenth; "
         "at 8 pixels, the second of two thin lines, the three curves meet above 0.95.",
     )
 
@@ -268,6 +270,13 @@ def stroke_width(images: Tensor) -> float:
     return float(2 * white.sum() / pairs)
 
 
+def share_read(images: Tensor, y: Tensor) -> float:
+    """The share of images that the judge reads as y (N,): small ones on a black ground, of large ones the middle."""
+    edge = (28 - images.shape[-1]) // 2
+    _, read = judge_features(load_reference().judge, F.pad(images, [edge] * 4, value=-1.0))
+    return float((read == y).float().mean())
+
+
 def draw_sizes(drawn: Mapping[int, Tensor], y: Tensor) -> None:
     """A row for each size, as many images as fit, each under its label; a pixel is as large in all of them."""
     sides, gap = list(drawn), 4
@@ -283,9 +292,9 @@ def draw_sizes(drawn: Mapping[int, Tensor], y: Tensor) -> None:
         axes.set(xticks=[], yticks=[])
         axes.set_ylabel(f"{side}x{side}", rotation=0, ha="right", va="center")
         axes.spines[:].set_visible(False)
-    figure.suptitle("Asked for: the label above each. Whole digits at 28x28 alone", fontsize=11)
+    figure.suptitle("Asked for: the label above each. Reliable at 28x28 alone", fontsize=11)
     show(
         figure,
-        "Rows of images drawn at sides of 20, 28, 40 and 56 pixels, the label that was asked for above each: whole "
-        "digits at 28 alone. Smaller ones are cut, larger ones full of strokes that do not make a digit.",
+        "Rows of images drawn at sides of 20, 28, 40 and 56 pixels, the label that was asked for above each. At 28 "
+        "they are whole digits, at 20 two or three are; at 40 and 56 there are strokes, seldom like the digit.",
     )

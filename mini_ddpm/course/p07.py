@@ -52,11 +52,27 @@ def perfect(diffusion: Diffusion, x_0: Tensor, y: Tensor | None = None) -> Calla
 
 def mean_loss(diffusion: Diffusion, model: Model, x_0: Tensor, rounds: int = 1) -> float:
     """L_simple, a mean over t: each of the images is played `rounds` times, with times spread evenly over 1..T."""
+    return float(loss_of_each(diffusion, model, x_0, rounds).mean())
+
+
+def loss_of_each(diffusion: Diffusion, model: Model, x_0: Tensor, rounds: int = 1) -> Tensor:
+    """The same for each of the images, (N,): a mean over its rounds. The model is asked about all rounds at once."""
     x_0 = x_0.repeat(rounds, 1, 1, 1)
     t, _ = StratifiedTimes().draw(diffusion.schedule.T, len(x_0), x_0.device)
     t = t[torch.randperm(len(t))]
     with torch.no_grad():
-        return float(simple_loss(diffusion, model, x_0, t, torch.randn_like(x_0)).mean())
+        return simple_loss(diffusion, model, x_0, t, torch.randn_like(x_0)).reshape(rounds, -1).mean(0)
+
+
+def luck(*sets: Tensor) -> float:
+    """The luck of a mean, or of the difference of two: the root of the sum of s^2 / n, s the spread of n losses."""
+    return float(sum(losses.var() / len(losses) for losses in sets) ** 0.5)
+
+
+def beside(known: Tensor, new: Tensor) -> str:
+    """The mean loss of two sets, how far they are apart, and the luck of that difference."""
+    apart = float(new.mean() - known.mean())
+    return f"{known.mean():12.4f} {new.mean():11.4f} {apart:+7.4f} {luck(known, new):9.4f}"
 
 
 def per_t(diffusion: Diffusion, model: Model, x_0: Tensor, times: Iterable[int], seed: int = 1) -> Tensor:
@@ -203,15 +219,15 @@ def draw_per_t(times: Sequence[int], curves: Mapping[str, Tensor]) -> None:
     figure, axes = plt.subplots(figsize=(8.5, 4.6))
     _curves(axes, times, curves)
     axes.set(xscale="log", yscale="log", ylim=(1e-3, 3), xlabel="t", ylabel="squared error of v at this t")
-    by_heart, network = curves["its player, new digits"], curves["network, new digits"]
+    by_heart, network = curves["by heart, new digits"], curves["network, new digits"]
     lost = max((time for time, one, other in zip(times, by_heart, network, strict=True) if one > other), default=0)
     axes.set_title(f"New digits: knowing the others by heart is worse, up to t = {lost}")
     axes.legend(fontsize=9)
     show(
         figure,
-        "On logarithmic axes: the floor of the training digits is next to 0 up to t = 500 and rises to 0.2; its player "
-        f"has by far the largest loss on new digits at small t, and more than the network up to t = {lost}; the "
-        "network's two curves fall together from about 1 and lie close to each other.",
+        "On logarithmic axes: who knows the training digits by heart has next to no loss on them up to t = 500, and "
+        "0.2 at the end; on new digits by far the largest at small t, and more than the network up to "
+        f"t = {lost}. The network's two curves fall together from about 1 and lie close to each other.",
     )
 
 

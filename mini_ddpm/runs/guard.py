@@ -24,16 +24,19 @@ def check_free(folder: Path) -> bool:
         ValueError: there is another one, or files that training would replace.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder: choose another --out")
+        raise ValueError(f"{folder} is not a folder: choose another one (--out)")
     there = {path.name for path in folder.iterdir() if is_run_file(path.name)} if folder.exists() else set()
     if CHECKPOINT in there:
         with suppress(CheckpointError):
             if there <= {CHECKPOINT, "config.json"} and read_tensors(folder / CHECKPOINT)[1].get("step") == 0:
                 with alone(folder):
                     return True
-        raise ValueError(f"{folder} already holds a run: go on with --resume {folder}, or choose another --out")
+        raise ValueError(
+            f"{folder} already holds a run: go on with --resume {folder} (in Python runs.resume), or choose another "
+            f"folder (--out)"
+        )
     for name in there:
-        raise ValueError(f"{folder} holds a {name} that training would replace: choose another --out")
+        raise ValueError(f"{folder} holds a {name} that training would replace: choose another folder (--out)")
     return False
 
 

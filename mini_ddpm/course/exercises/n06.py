@@ -164,24 +164,24 @@ EXERCISES: tuple[Exercise, ...] = (
         cases={"32 numbers, the same time": (0, 16), "32 numbers, 500 apart": (500, 16), "8 numbers": (3, 4)},
     ),
     Debug(
-        "Someone writes this block. The network trains, but it draws badly, and a look inside shows that the block "
-        f"answers the same at every $t$. Which line is wrong? `q.check(number)`.\n\n{PROGRAM}",
+        "Someone writes this block. The network trains, but whatever label is asked for, it draws any digit, and the "
+        f"block answers the same for every $t$ and every label. Which line is wrong? `q.check(number)`.\n\n{PROGRAM}",
         4,
         "Line 4. As many groups as channels: each channel is a group of its own. Line 7 adds the same number to all "
-        "pixels of a channel, and the norm in line 8 subtracts the mean of that channel: the time is gone. With "
-        "several channels a group, only what they have in common is lost. The package refuses such a network.",
+        "pixels of a channel, and the norm in line 8 subtracts the mean of that channel: the time is gone, and the "
+        "label with it. With several channels a group, only what they have in common is lost. The package refuses it.",
         (
-            "Where does the time enter, and what is done to it next?",
+            "Where do time and label enter, and what is done to them next?",
             "GroupNorm subtracts a mean. If a constant was added to everything that the mean is taken over, what is "
             "left?",
         ),
         (
             (1, "Line 1 is sound: 8 groups, and the time has not been added yet."),
             (2, "Line 2 is sound: 3x3, and the padding keeps the size."),
-            (3, "Line 3 is sound: one number for each channel, from the vector of the time."),
+            (3, "Line 3 is sound: one number for each channel, from the vector of time and label."),
             (5, "Line 5 is sound: the second convolution keeps the number of channels, and starts at zero."),
             (6, "Line 6 is sound: norm, SiLU, convolution."),
-            (7, "Line 7 is sound: it does add the time. What happens to it next?"),
+            (7, "Line 7 is sound: it does add time and label. What happens to them next?"),
             (8, "Line 8 has the right order: norm, SiLU, convolution. But look at which norm it is."),
             (9, "Line 9 is sound: the input is added back, with as many channels as h has."),
         ),

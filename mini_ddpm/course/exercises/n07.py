@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mini_ddpm.course.exercises.implement import Implement
 from mini_ddpm.course.exercises.kinds import Choose, Exercise, Predict
-from mini_ddpm.course.exercises.steps import Steps, average_of, batch, clip, forget, move, step
+from mini_ddpm.course.exercises.steps import Steps, average_of, batch, clip, clip_each, forget, move, step
 
 Model = Callable[[Tensor, Tensor], Tensor]
 
@@ -140,6 +140,16 @@ EXERCISES: tuple[Exercise, ...] = (
             (
                 partial(step, after=(move, clip, average_of)),
                 "A long gradient is not clipped, or only when the step has been taken.",
+            ),
+            (
+                partial(step, after=(clip_each, move, average_of)),
+                "You clip each number by itself. It is the *length* of the whole gradient that is clipped: "
+                "`clip_grad_norm_`.",
+            ),
+            (
+                partial(step, whole=torch.sum),
+                "Your loss is a sum. It is to be a mean over all numbers: of a sum every gradient is so long that it "
+                "is clipped.",
             ),
             (
                 partial(step, after=(clip, move, partial(average_of, share=0.9))),

@@ -43,6 +43,10 @@ def clip(network: Line, average: Line, optimizer: torch.optim.AdamW) -> None:
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
 
 
+def clip_each(network: Line, average: Line, optimizer: torch.optim.AdamW) -> None:
+    nn.utils.clip_grad_value_(network.parameters(), 1.0)
+
+
 def move(network: Line, average: Line, optimizer: torch.optim.AdamW) -> None:
     optimizer.step()
 
@@ -57,9 +61,10 @@ def step(
     before: Sequence[Lines] = (forget,),
     after: Sequence[Lines] = (clip, move, average_of),
     power: float = 0.5,
+    whole: Callable[[Tensor], Tensor] = torch.mean,
 ) -> None:
     network, average, optimizer, x_0, t, eps, bar = given
-    loss = (eps - network(bar**power * x_0 + (1 - bar) ** power * eps, t)).square().mean()
+    loss = whole((eps - network(bar**power * x_0 + (1 - bar) ** power * eps, t)).square())
     for line in before:
         line(network, average, optimizer)
     loss.backward()
