@@ -128,10 +128,11 @@ def summary() -> str:
 
 @cache
 def network(patient: str) -> UNet:
-    """The network a patient draws with, of one seed."""
+    """The network a patient draws with, of one seed. Torch's random numbers stay where they are."""
     name = patient if patient in FAULTS and FAULTS[patient].trains else "healthy"
     tensors, _ = read_tensors(shipped(NETWORKS))
-    found = UNet(patients.SHAPE).eval().requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):  # a network that is made draws its first weights
+        found = UNet(patients.SHAPE).eval().requires_grad_(False)
     found.load_state_dict({key: tensors[f"{name}.{key}"].float() for key in found.state_dict()})
     return found
 
@@ -141,9 +142,10 @@ def walked(patient: str) -> tuple[Tensor, Tensor]:
 
     From the same noise for all: (10, 1, 28, 28) and (steps, 10, 1, 28, 28), uint8.
     """
+    drawn_by = network(patient)
     with FAULTS[patient].planted() if patient in FAULTS else nullcontext():
         torch.manual_seed(0)
-        states = patients.walk(network(patient), torch.arange(10))
+        states = patients.walk(drawn_by, torch.arange(10))
         guesses = torch.stack([states[k - 1].x_0 for k in GUESSED_AT])
         return data.to_pixels(states[-1].x_t), data.to_pixels(guesses)
 
@@ -192,9 +194,11 @@ def digits(axes: Axes, pixels: np.ndarray, names: tuple[str, ...], columns: int 
 
 def _beside_healthy(axes: Axes, across: np.ndarray, patient: str, key: str, name: str) -> None:
     healthy = np.array([row[key] for row in rows("healthy")])
-    axes.fill_between(across, healthy.min(0), healthy.max(0), color=OTHER, alpha=0.5, label="healthy, three seeds")
+    low, high = healthy.min(0), healthy.max(0)
+    axes.fill_between(across, low, high, color=OTHER, alpha=0.5, linewidth=5, label="healthy, three seeds")
     for k, row in enumerate(rows(patient)):
-        axes.plot(across, row[key], color=IMAGE, linewidth=1.2, label=f"{name}, three seeds" if k == 0 else None)
+        label = f"{name}, three seeds" if k == 0 else None
+        axes.plot(across, row[key], "--", color=IMAGE, linewidth=1.1, label=label)
 
 
 def draw_healthy() -> None:
