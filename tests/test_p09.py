@@ -107,6 +107,18 @@ def _pairs(name):
 def test_the_page_says_what_the_controls_gave():
     assert all(row["accuracy"] < 0.15 for row in p09_controls.rows("v read as eps, no clamp"))
     assert all(row["accuracy"] > 0.9 for row in p09_controls.rows("healthy, DDIM"))
+    whole, without_mean, mean_alone = (
+        [
+            row["fd_judge"] / sound["fd_judge"]
+            for row, sound in zip(found, p09_controls.rows("healthy, DDIM"), strict=True)
+        ]
+        for found in (
+            p09_controls.rows(f"{noise} at the start, DDIM") for noise in ("rand", "rand - 0.5", "randn + 0.5")
+        )
+    )
+    assert 6.5 < min(whole) < max(whole) < 20.5
+    assert all(row["accuracy"] == 1 for row in p09_controls.rows("rand - 0.5 at the start, DDIM"))
+    assert max(without_mean) < 1.1 < 20 < min(mean_alone)
     assert all(row["accuracy"] == 0.1 for row in p09_controls.rows("randn + 0.5"))
     assert all(accuracy > 0 for accuracy, _ in _pairs("rand - 0.5"))
     assert all(abs(accuracy) < 0.0051 and abs(far) < 0.02 for accuracy, far in _pairs("last noise of 1000 steps"))
