@@ -104,6 +104,12 @@ def check_time(t: int, T: int) -> None:
         raise ValueError(f"t must be a whole number from 1 to T={T}, not {t!r:.60}")
 
 
+def check_times(t: Tensor) -> None:
+    """What a network is told: times (B,), whole numbers, one for each image."""
+    if not isinstance(t, Tensor) or t.ndim != 1 or t.is_floating_point():
+        raise ValueError(f"t must be whole numbers (B,), one time an image, as times(x_t, t) makes them: {_seen(t)}")
+
+
 def check_mask(mask: Tensor, x_0: Tensor) -> Tensor:
     """Where a mask of 0s and 1s is 1: bool, on the device of the images x_0 (B, C, H, W) to which it broadcasts."""
     mask = torch.as_tensor(mask, device=x_0.device)

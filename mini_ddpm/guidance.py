@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mini_ddpm.checks import check_labels
+from mini_ddpm.checks import check_labels, check_times
 from mini_ddpm.contracts import Network, classes_of
 from mini_ddpm.diffusion import Diffusion, Variance, like, q_posterior
 from mini_ddpm.losses import Model
@@ -45,6 +45,7 @@ def classifier_free(model: Network, y: Tensor, scale: float) -> Model:
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         if scale == 1:
             return model(x_t, t, y=y)
+        check_times(t)
         both = model(torch.cat([x_t, x_t]), torch.cat([t, t]), y=torch.cat([y, null]))
         with_label, without = both.chunk(2)  # (B, C or 2 C, H, W) each
         C = x_t.shape[1]

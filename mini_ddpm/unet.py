@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mini_ddpm.checks import Count, Decay, Octave, Size, checked_dataclass
+from mini_ddpm.checks import Count, Decay, Octave, Size, check_times, checked_dataclass
 
 
 @checked_dataclass
@@ -267,9 +267,9 @@ class Encoder(nn.Module):
 
     def embed(self, t: Tensor, y: Tensor | None) -> Tensor:
         """The vector that every residual block receives: time plus class, (B, 4 base_channels)."""
-        for name, what, z in (("t", "time", t), ("y", "label", t if y is None else y)):
-            if z.ndim != 1 or len(z) != len(t) or z.is_floating_point():
-                raise ValueError(f"{name} must be whole numbers (B,), one {what} an image: {z.dtype} {tuple(z.shape)}")
+        check_times(t)
+        if y is not None and (y.ndim != 1 or len(y) != len(t) or y.is_floating_point()):
+            raise ValueError(f"y must be whole numbers (B,), one label an image: {y.dtype} {tuple(y.shape)}")
         emb = self.time_mlp(timestep_embedding(t, self.config.base_channels))
         if self.class_embedding is not None:
             null = torch.full_like(t, self.config.classes)

@@ -378,6 +378,8 @@ DOORS = {
     "the network, labels in a column": (lambda: NETWORK(X, NOW, Y[:, None]), "one label an image"),
     "the network, one label": (lambda: NETWORK(X, NOW, Y[0]), "one label an image"),
     "the network, times in a column": (lambda: NETWORK(X, NOW[:, None]), "one time"),
+    "the network, a plain time": (lambda: NETWORK(X, 3), r"one time an image, as times\(x_t, t\) makes them: int"),
+    "guidance, a plain time": (lambda: classifier_free(NETWORK, Y, 2.0)(X, 3), "one time an image"),
     "the network, one time": (lambda: NETWORK(X, NOW[:1]), r"torch.float32 \(1, 1, H, W\)"),
     "the network, colours": (lambda: NETWORK(X.expand(2, 3, 28, 28), NOW), r"not torch.float32 \(2, 3, 28, 28\)"),
     "the network, pixels": (lambda: NETWORK(PIXELS, NOW), "must be torch.float32"),

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import notebooks
-from mini_ddpm.course import exercises
+from mini_ddpm.course import exercises, p08
 from mini_ddpm.course.exercises import exercise
+from mini_ddpm.sampling import ddim_step
 
 MODULES = sorted(path.stem for path in Path(exercises.__file__).parent.glob("n[0-9]*.py"))
 ALL = [
@@ -97,3 +98,31 @@ def test_each_page_has_several_kinds_and_tells_no_answer(module):
         assert one.why not in stored
         assert all(hint not in stored for hint in one.hints)
     assert not re.search(r"^[^#\n]*\.(solution|hint)\(", code, re.M)
+
+
+def test_choices_are_told_in_order_and_letters_may_be_small():
+    assert exercise("08.1").check("x").words == "Choose one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
+    diagnosis = exercise("09.1")
+    assert diagnosis.check("c")
+    assert diagnosis.check(" C ")
+    assert diagnosis.check("a").words == diagnosis.check("A").words != diagnosis.check("z").words
+
+
+def test_true_and_false_are_numbers():
+    assert exercise("09.7").check(lambda step, x: (step(x) != step(x)).any())
+    assert not exercise("09.7").check(lambda step, x: (step(x) == step(x)).all())
+
+
+def test_a_step_with_the_right_x_s_is_asked_for_its_time_and_its_guess_too():
+    one = exercise("08.5")
+    for wrong, words in (
+        (lambda *given: p08.heun_step(*given).x_t, r"x_s is right\. Return it in a `Step\(s, x_s, x_0\)`"),
+        (
+            lambda *given: p08.heun_step(*given)._replace(t=given[3]),
+            r"x_s is right\. .* gone to, 700; yours with 900\.",
+        ),
+        (lambda *given: p08.heun_step(*given)._replace(x_0=ddim_step(*given).x_0), r"x_s is right, and the `x_0`"),
+    ):
+        reply = one.check(wrong)
+        assert not reply
+        assert re.search(words, reply.words)

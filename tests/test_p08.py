@@ -11,7 +11,7 @@ import torch
 from sympy import sqrt
 
 import notebooks
-from mini_ddpm.course import bands, p08
+from mini_ddpm.course import bands, p08, p08_starts
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.stored import stored
 from mini_ddpm.data import load
@@ -171,6 +171,25 @@ def test_stored_rows_have_three_seeds_of_known_samplers(name):
     assert all(len(points[calls]) == 3 for points in found.values() for calls in (5, 10, 20, 50))
 
 
+def test_looks_are_those_of_strokes_that_are_known():
+    images = torch.full((2, 1, 28, 28), -1.0)
+    for up in range(20):
+        images[0, 0, 23 - up, 13] = 1  # a stroke that stands
+        images[1, 0, 23 - up, 8 + up // 2] = 1  # one that leans to the right: a pixel for every two
+    look = p08_starts.looks(images)
+    assert look["ink"].tolist() == pytest.approx([20 / 784] * 2)
+    assert look["slant"].tolist() == pytest.approx([0, 0.5], abs=0.01)
+    assert look["width"].tolist() == pytest.approx([0, (99 / 12) ** 0.5], abs=0.01)
+
+
+def test_what_goes_with_the_start_is_alike_in_all_labels():
+    torch.manual_seed(0)
+    start, chance = torch.randn(400, 1), torch.randn(400, 5)
+    assert p08_starts.alike(start + torch.arange(5) + 0.01 * chance) > 0.99
+    assert p08_starts.alike(start + chance) == pytest.approx(0.5, abs=0.06)
+    assert abs(p08_starts.alike(chance)) < 0.06
+
+
 # --- 08b --------------------------------------------------------------------------------------------------
 
 LOOP = {
@@ -193,6 +212,41 @@ def test_a_training_loop_that_is_wrong_differs_from_the_packages(true, false):
         exec(source, names)
     with pytest.raises(AssertionError):
         exec(sources[last], names)
+
+
+def own_page():
+    """The cells of 08b that are to be copied, and the lines to put below them, in a short run: (imports, all else)."""
+    page = notebooks.read(notebooks.FOLDER / "08b_on_one_page.ipynb")
+    first, *cells = [cell.source for cell in page.cells if "page" in notebooks.tags(cell)]
+    words = "\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
+    lines = re.search(r"```python\n(digits = .*?)```", words, re.S)[1]
+    for true, short in (("steps=3500", "steps=3"), ("steps=30)", "steps=2)")):
+        assert lines.count(true) == 1
+        lines = lines.replace(true, short)
+    return first, "\n".join([*cells, lines])
+
+
+def test_the_page_of_08b_runs_with_nothing_but_what_it_says_to_copy():
+    first, rest = own_page()
+    names = {}
+    exec(f"{first}\n{rest}", names)
+    assert names["x_0"].shape == (10, 1, 28, 28)
+    assert names["x_0"].isfinite().all()
+
+
+def test_the_page_of_08b_runs_on_another_device_as_it_says(monkeypatch):
+    """On "meta", which has shapes and no numbers, and refuses to mix with the CPU."""
+    monkeypatch.setattr(torch.Tensor, "item", lambda self: 1.0)
+    first, rest = own_page()
+    there = "(digits.images / 127.5 - 1).to('meta'), digits.labels.to('meta')"
+    assert rest.count("digits.images / 127.5 - 1, digits.labels") == 1
+    rest = rest.replace("digits.images / 127.5 - 1, digits.labels", there)
+    names = {}
+    try:
+        exec(f'{first}\ntorch.set_default_device("meta")\n{rest}', names)
+    finally:
+        torch.set_default_device(None)
+    assert names["x_0"].device.type == "meta"
 
 
 def test_what_a_forgotten_line_did_is_what_the_solution_says():

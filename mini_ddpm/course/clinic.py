@@ -144,10 +144,11 @@ def middle_of_the_noise(seed: int) -> float:
     return float(added.mean() / added.std())
 
 
-def spread_of_the_start(seed: int) -> float:
-    """The deviation of the noise that sampling begins with."""
+def start_off_the_normal(seed: int) -> float:
+    """How far the noise that sampling begins with is from mean 0 and deviation 1: the larger of the two gaps."""
     torch.manual_seed(seed)
-    return float(patients.start(10).std())
+    x_T = patients.start(10)
+    return max(abs(float(x_T.mean())), abs(float(x_T.std()) - 1))
 
 
 class _Echo(nn.Module):
@@ -235,7 +236,7 @@ FAULTS = {
         diffusion.Diffusion.predict, "model(x_t, t)", "model(x_t, t - 1)", time_told_less_time, lambda shift: shift == 0
     ),
     "rand at the start": Fault(
-        patients.start, "torch.randn", "torch.rand", spread_of_the_start, lambda spread: abs(spread - 1) < 0.05
+        patients.start, "torch.randn", "torch.rand", start_off_the_normal, lambda gap: gap < 0.05
     ),
     "schedule in float32": Fault(
         schedules.NoiseSchedule.from_betas.__func__,  # type: ignore[attr-defined]

@@ -37,33 +37,41 @@ class Case(NamedTuple):
         return FAULTS[self.patient]
 
 
-HEALTHY_CURVES = "both curves of the loss lie on the healthy stripes"
+def _well_trained(patient: str, below: str, guesses: str, above: str = "ten healthy digits") -> Case:
+    """A case whose curves tell nothing."""
+    curves = "both curves of the loss lie on the healthy stripes"
+    return Case(patient, f"Below {above} stand {below}; {curves}. The guesses on the way {guesses}.")
+
+
 CASES = {  # in the order of admission
     1: Case(
         "too long a memory",
         "Below ten healthy digits stand ten squares of noise. The loss in training falls within the healthy stripe, "
-        "but the loss at each t, from 1 to 1000, is between 0.8 and 1.01, far above the healthy one from t = 30 on.",
+        "but the loss at each t, from 1 to 1000, is between 0.8 and 1.01, far above the healthy one from t = 30 on. "
+        "The guesses on the way are grey at first, then noise.",
     ),
-    2: Case("place for time", f"Below ten healthy digits stand scribbles on black; {HEALTHY_CURVES}."),
-    3: Case(
-        "shown on the wrong scale", f"Below ten healthy digits stand the same ten digits on grey; {HEALTHY_CURVES}."
-    ),
-    4: Case(
+    2: _well_trained("place for time", "scribbles on black", "are specks from the first on"),
+    3: _well_trained("shown on the wrong scale", "the same ten digits on grey", "are the healthy ones, on grey"),
+    4: _well_trained(
         "away from the label",
-        f"Below the digits 0 to 9 stand ten shapes much like digits, none like the one above it; {HEALTHY_CURVES}.",
+        "shapes much like digits, none the one above it: a 2, a blot, a 9, a 4, two bars and others",
+        "sharpen to a 4 for the 3, and to a 6 for the 7",
+        above="the digits 0 to 9",
     ),
-    5: Case(
-        "noise in the last step",
-        f"Below ten healthy digits stand the same ten digits with faint grain on the black; {HEALTHY_CURVES}.",
+    5: _well_trained(
+        "noise in the last step", "the same ten digits with faint grain on the black", "are the healthy ones"
     ),
-    6: Case("rand for randn", f"Below ten healthy digits stand thick white blots on grey; {HEALTHY_CURVES}."),
+    6: _well_trained("rand for randn", "thick white blots on grey", "begin as the healthy ones, and swell"),
     7: Case(
         "data in [0, 1]",
-        "Below ten healthy digits stand digits on grey. The loss in training falls to half the healthy one, and "
-        "the loss "
-        "at each t lies below the healthy stripe everywhere.",
+        "Below ten healthy digits stand digits on grey. The loss in training falls to half the healthy one, and the "
+        "loss at each t lies below the healthy stripe everywhere. The guesses on the way are blurred digits on grey.",
     ),
-    8: Case("another schedule", f"Below ten healthy digits stand torn and bent strokes with grain; {HEALTHY_CURVES}."),
+    8: _well_trained(
+        "another schedule",
+        "torn and bent strokes with grain",
+        "begin as the healthy ones, and have bent strokes and specks in step 10",
+    ),
 }
 WARD_SEEN = (
     "Two panels of dots, a row a patient. The eight cases lie outside the grey stripe in at least one panel. The five "
@@ -128,10 +136,11 @@ def summary() -> str:
 
 @cache
 def network(patient: str) -> UNet:
-    """The network a patient draws with, of one seed."""
+    """The network a patient draws with, of one seed. Torch's random numbers stay where they are."""
     name = patient if patient in FAULTS and FAULTS[patient].trains else "healthy"
     tensors, _ = read_tensors(shipped(NETWORKS))
-    found = UNet(patients.SHAPE).eval().requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):  # a network that is made draws its first weights
+        found = UNet(patients.SHAPE).eval().requires_grad_(False)
     found.load_state_dict({key: tensors[f"{name}.{key}"].float() for key in found.state_dict()})
     return found
 
@@ -141,9 +150,10 @@ def walked(patient: str) -> tuple[Tensor, Tensor]:
 
     From the same noise for all: (10, 1, 28, 28) and (steps, 10, 1, 28, 28), uint8.
     """
+    drawn_by = network(patient)
     with FAULTS[patient].planted() if patient in FAULTS else nullcontext():
         torch.manual_seed(0)
-        states = patients.walk(network(patient), torch.arange(10))
+        states = patients.walk(drawn_by, torch.arange(10))
         guesses = torch.stack([states[k - 1].x_0 for k in GUESSED_AT])
         return data.to_pixels(states[-1].x_t), data.to_pixels(guesses)
 
@@ -192,9 +202,11 @@ def digits(axes: Axes, pixels: np.ndarray, names: tuple[str, ...], columns: int 
 
 def _beside_healthy(axes: Axes, across: np.ndarray, patient: str, key: str, name: str) -> None:
     healthy = np.array([row[key] for row in rows("healthy")])
-    axes.fill_between(across, healthy.min(0), healthy.max(0), color=OTHER, alpha=0.5, label="healthy, three seeds")
+    low, high = healthy.min(0), healthy.max(0)
+    axes.fill_between(across, low, high, color=OTHER, alpha=0.5, linewidth=5, label="healthy, three seeds")
     for k, row in enumerate(rows(patient)):
-        axes.plot(across, row[key], color=IMAGE, linewidth=1.2, label=f"{name}, three seeds" if k == 0 else None)
+        label = f"{name}, three seeds" if k == 0 else None
+        axes.plot(across, row[key], "--", color=IMAGE, linewidth=1.1, label=label)
 
 
 def draw_healthy() -> None:
@@ -205,7 +217,10 @@ def draw_healthy() -> None:
     digits(axes, torch.cat([real, ten("healthy")]).numpy(), ("real", "healthy"))
     low, high = band("healthy", "accuracy")
     axes.set_title(f"Of {stored()['n']} healthy digits a judge reads {low:.1%} to {high:.1%} as what was asked for")
-    show(figure, "Two rows of the digits 0 to 9: real ones above, drawn ones below; all of them can be read.")
+    show(
+        figure,
+        "Two rows of the digits 0 to 9: real ones above, drawn ones below. The drawn 5 is in two pieces.",
+    )
 
 
 def draw_carriers() -> None:
@@ -216,8 +231,8 @@ def draw_carriers() -> None:
     axes.set_title("Five changed lines, and ten digits of each")
     show(
         figure,
-        "Six rows of the digits 0 to 9, the healthy ones and five others: all can be read, and row by row they are "
-        "the same digits but for the thickness of a stroke.",
+        "Six rows of the digits 0 to 9, the healthy ones and five others: row by row they are the same digits, with a "
+        "5 in two pieces and an open 8, but for the thickness of a stroke in line 1.",
     )
 
 

@@ -18,6 +18,7 @@ from mini_ddpm.unet import UNet
 
 STORED = "bench/clinic-controls.json"  # made by tests/bench/clinic_controls.py
 NOISE = FAULTS["rand for randn"]._replace(right="torch.randn_like(x_t, generator=generator)")
+START = FAULTS["rand at the start"]._replace(right="torch.randn(n, 1, 28, 28)")
 LAST = FAULTS["noise in the last step"]._replace(right="return Step(s, mean, x_0)")
 
 
@@ -39,6 +40,8 @@ CONTROLS = {
     "v read as eps, no clamp": Control((FAULTS["v read as eps"], FAULTS["clamp without effect"])),
     "healthy, DDIM": Control(step=ddim_step),
     "rand at the start, DDIM": Control((FAULTS["rand at the start"],), ddim_step),
+    "rand - 0.5 at the start, DDIM": Control((START._replace(wrong="torch.rand(n, 1, 28, 28) - 0.5"),), ddim_step),
+    "randn + 0.5 at the start, DDIM": Control((START._replace(wrong="torch.randn(n, 1, 28, 28) + 0.5"),), ddim_step),
     "rand - 0.5": Control((NOISE._replace(wrong="(torch.rand_like(x_t, generator=generator) - 0.5)"),)),
     "randn + 0.5": Control((NOISE._replace(wrong="(torch.randn_like(x_t, generator=generator) + 0.5)"),)),
     "last noise of 1000 steps": Control(
@@ -57,11 +60,11 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 def told(*names: str) -> str:
     """Accuracy and distance to real digits of patients and controls, a line for each, over the seeds."""
-    lines = [f"{'':24} {'accuracy':22} FD-judge"]
+    lines = [f"{'':30} {'accuracy':22} FD-judge"]
     for name in names:
         found = rows(name) if name in CONTROLS else p09.rows(name)
         numbers = (" ".join(f"{row[key]:6.3g}" for row in found) for key in ("accuracy", "fd_judge"))
-        lines.append(f"{name:24} {'  '.join(numbers)}")
+        lines.append(f"{name:30} {'  '.join(numbers)}")
     return "\n".join(lines)
 
 

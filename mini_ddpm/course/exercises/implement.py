@@ -49,7 +49,7 @@ class Implement(Exercise):
                 return f"{name}: {type(error).__name__}: {error}"
             if given.shape != right.shape:
                 return f"{name}: the shape is {tuple(given.shape)}, not {tuple(right.shape)}."
-            off = float((given - right).abs().max())
+            off = float((given.double() - right.double()).abs().max())  # True is 1
             if not off <= self.within:
                 return f"{name}: off by up to {off:.2g}; the right numbers reach {float(right.abs().max()):.2g}."
         return None

@@ -231,14 +231,14 @@ class Choose(Exercise):
 
     def fault(self, answer: object) -> str | None:
         """A choice that was not there, or the wrong one."""
-        if str(answer) == str(self.answer):
+        if self.same(self.answer, answer):
             return None
-        choices = sorted(map(str, [self.answer, *(mistake for mistake, _ in self.mistakes)]))
-        return f"Choose one of {', '.join(choices)}."
+        choices = [str(choice) for choice in (self.answer, *(mistake for mistake, _ in self.mistakes))]
+        return f"Choose one of {', '.join(sorted(choices, key=lambda choice: (len(choice), choice)))}."
 
     def same(self, mistake: object, answer: object) -> bool:
-        """The same choice."""
-        return str(mistake) == str(answer)
+        """The same choice; a letter may be small or large."""
+        return str(mistake).upper() == str(answer).strip().upper()
 
 
 class Debug(Choose):

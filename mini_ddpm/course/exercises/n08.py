@@ -145,7 +145,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "`heun(diffusion, model, x_t, t, s)`, which returns `Step(s, x_s, x_0)`, with the mean for `x_0`. You may call "
         "`ddim_step`, `diffusion.predict(model, x_t, times(x_t, t)).x_0`, which asks, and "
         "`p08.towards(diffusion, x_t, x_0, t, s)`, DDIM's step for a given image: `q.check(heun)`.",
-        steps.x_of(p08.heun_step),
+        p08.heun_step,
         "`first = ddim_step(diffusion, model, x_t, t, s)`; at `s == 0` return it. "
         "`second = diffusion.predict(model, first.x_t, times(x_t, s)).x_0`, `x_0 = (first.x_0 + second) / 2`, and "
         "`Step(s, p08.towards(diffusion, x_t, x_0, t, s), x_0)`. `sample(heun, ...)` walks with it.",

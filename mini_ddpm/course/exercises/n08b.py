@@ -82,6 +82,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 "That is the line for v. An eps is no v: solve Eq. 4 for x_0.",
             ),
             (lambda x_t, eps, a: x_t - (1 - a).sqrt() * eps, "That is the root of a times the image: divide by it."),
+            (lambda x_t, eps, a: (x_t - (1 - a).sqrt() * eps) / a, "Divide by the root of a, not by a."),
             (lambda x_t, eps, a: (x_t - (1 - a) * eps) / a, "Roots are missing: Eq. 4 has deviations, no variances."),
         ),
         cases={f"a = {a}": (fixed(0), fixed(1), torch.tensor(a, dtype=torch.float64)) for a in (0.99, 0.5, 0.1)},
@@ -101,6 +102,10 @@ EXERCISES: tuple[Exercise, ...] = (
             (
                 lambda T: 1 - torch.linspace(0, 1, T + 1).double(),
                 "That is a straight line of alpha_bar. Straight is beta; alpha_bar is a product.",
+            ),
+            (
+                lambda T: torch.cat([torch.zeros(1), (1 - linear_betas(T)).cumprod(0)]),
+                "alpha_bar[0] is 0 in yours. At time 0 all of the image is there: 1. (`F.pad` puts a 0 before `beta`.)",
             ),
             (lambda T: _linear(T)[1:], "There is one entry for each time 0, ..., T: at time 0 it is 1."),
             (

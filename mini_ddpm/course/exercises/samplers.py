@@ -15,23 +15,33 @@ from mini_ddpm.schedules import NoiseSchedule, cosine_betas
 
 
 class StepFunction(Implement):
-    """A step function, or one that gives x_s alone, as `answer` does: what is compared is x_s."""
+    """A step function. First x_s is compared; if that is right, what else its `Step` holds."""
+
+    def outcome(self, function: Callable, case: tuple) -> Tensor:
+        """x_s, of a `Step` or alone."""
+
+        def x_s(*arguments: Any) -> Tensor:
+            state = function(*arguments)
+            return state.x_t if isinstance(state, Step) else state
+
+        return super().outcome(x_s, case)
 
     def fault(self, answer: Callable) -> str | None:
-        """The first case that differs."""
-        return super().fault(x_of(answer) if callable(answer) else answer)
-
-    def same(self, mistake: Callable, answer: Callable) -> bool:
-        """The same x_s in every case."""
-        return super().same(x_of(mistake), x_of(answer))
-
-
-def x_of(step: Callable) -> Callable:
-    def x_s(*arguments: Any) -> Tensor:
-        state = step(*arguments)
-        return state.x_t if isinstance(state, Step) else state
-
-    return x_s
+        """The first case that differs, in x_s, then in the time, then in the guess."""
+        if words := super().fault(answer):
+            return words
+        for name, (*given, s) in self.cases.items():
+            with torch.no_grad():
+                state, right = answer(*given, s), self.answer(*given, s)
+            if not isinstance(state, Step):
+                return (
+                    f"{name}: x_s is right. Return it in a `Step(s, x_s, x_0)`, not alone: `sample` asks for all three."
+                )
+            if state.t != s:
+                return f"{name}: x_s is right. `Step` begins with the time it has gone to, {s}; yours with {state.t}."
+            if not torch.allclose(state.x_0, right.x_0, atol=self.within):
+                return f"{name}: x_s is right, and the `x_0` of your `Step` is not the guess that it was made with."
+        return None
 
 
 # --- DDIM -----------------------------------------------------------------------------------------------------
