@@ -10,7 +10,8 @@ Each notebook has a module here, `n04` for 04, with its `EXERCISES`.
 
 from importlib import import_module
 
-from mini_ddpm.course.exercises.kinds import Choose, Compute, Derive, Exercise, Predict, Reply
+from mini_ddpm.course.exercises.compute import Compute
+from mini_ddpm.course.exercises.kinds import Choose, Derive, Exercise, Predict, Reply
 
 __all__ = ["Choose", "Compute", "Derive", "Exercise", "Predict", "Reply", "exercise"]
 

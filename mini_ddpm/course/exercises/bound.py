@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from sympy import Expr, Sum
 
-from mini_ddpm.course.exercises.kinds import Compute, Derive, near
+from mini_ddpm.course.exercises.compute import Compute, near
+from mini_ddpm.course.exercises.kinds import Derive
 from mini_ddpm.symbolic import Path, T, p, q, t, x
 
 EARLY = (

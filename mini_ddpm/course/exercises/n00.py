@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sympy import sqrt
 
-from mini_ddpm.course.exercises.kinds import Choose, Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.course.exercises.compute import Compute
+from mini_ddpm.course.exercises.kinds import Choose, Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, t
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sympy import sqrt
 
-from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.course.exercises.compute import Compute
+from mini_ddpm.course.exercises.kinds import Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import alpha_bar, eps, forward_process, snr, t, x
 
 FORWARD = forward_process()

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from sympy import E, Rational, log, pi, symbols
 
-from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.course.exercises.compute import Compute
+from mini_ddpm.course.exercises.kinds import Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import Expectation, Theory, log_density
 
 x, mu_1 = symbols("x mu_1", real=True)
 sigma_1 = symbols("sigma_1", positive=True)
 
-Numbers = list[float]
+Numbers = list[float]  # one of each per pixel
 
 
 def divergence(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
@@ -24,14 +25,6 @@ def _summed(summand: Callable[[float, float, float], float]) -> Callable[[Number
     return lambda m_1, s_1, m_2, s_2: sum(
         summand(m - n, s, t) - 1 / 2 for m, s, n, t in zip(m_1, s_1, m_2, s_2, strict=True)
     )
-
-
-def _mean_over_pixels(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
-    return divergence(m_1, s_1, m_2, s_2) / len(m_1)
-
-
-def _other_way_round(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
-    return divergence(m_2, s_2, m_1, s_1)
 
 
 def _widths_as_variances(m_1: Numbers, s_1: Numbers, m_2: Numbers, s_2: Numbers) -> float:
@@ -232,8 +225,11 @@ EXERCISES: tuple[Exercise, ...] = (
             "`for m, s, n, t in zip(m_1, s_1, m_2, s_2)` goes from pixel to pixel. What do you do with their numbers?",
         ),
         (
-            (_mean_over_pixels, "You took the mean over pixels. The logarithm of a product is a sum."),
-            (_other_way_round, "That is D(b || a). The widths of b, s_2, belong below."),
+            (
+                lambda *given: divergence(*given) / len(given[0]),
+                "You took the mean over pixels. The logarithm of a product is a sum.",
+            ),
+            (lambda m, s, n, t: divergence(n, t, m, s), "That is D(b || a). The widths of b, s_2, belong below."),
             (_widths_as_variances, "You used the widths as if they were variances: square them."),
             (_half_once, "The 1/2 is subtracted once. Every pixel has its own: keep it inside the sum."),
             (

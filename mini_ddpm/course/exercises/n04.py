@@ -3,7 +3,8 @@
 from sympy import sqrt
 
 from mini_ddpm.course.exercises import slices
-from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.course.exercises.compute import Compute
+from mini_ddpm.course.exercises.kinds import Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic import alpha, alpha_bar, beta, forward_process, recursion, t
 
 FORWARD = forward_process()

@@ -4,7 +4,8 @@ import math
 
 from sympy import Expr, Sum, expand, sqrt
 
-from mini_ddpm.course.exercises.kinds import Compute, Debug, Derive, Exercise, Predict
+from mini_ddpm.course.exercises.compute import Compute
+from mini_ddpm.course.exercises.kinds import Debug, Derive, Exercise, Predict
 from mini_ddpm.symbolic.notation import T, alpha, alpha_bar, beta, forward_process, recursion, snr, t
 
 FORWARD = forward_process()
