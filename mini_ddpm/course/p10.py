@@ -103,9 +103,9 @@ def draw_skipped(found: Mapping[str, tuple[Tensor, Tensor, Tensor]], real: Tenso
 
 SKIPPED = (
     "Two panels, FD-judge on a logarithmic axis. Left, over the share that is skipped: the linear schedule's line is "
-    "level at 0.07 up to 38% and rises to 0.2 at 50%; the cosine one rises from the start, to 0.7 at 25% and 8 at "
-    "50%. Right, over the log SNR at the start: both lie on one curve, level up to about -4 and rising steeply from "
-    "there."
+    "level at 0.07 up to 38% and rises to 0.2 at 50%; the cosine one is level to 6%, and rises to 0.7 at 25% and 8 "
+    "at 50%. Right, over the log SNR at the start: both lie on one curve, level up to about -4 and rising steeply "
+    "from there."
 )
 
 

@@ -36,7 +36,7 @@ from mini_ddpm.sampling import StepFunction, ancestral_step, ddim_step, sample
 from mini_ddpm.training import autocast
 
 BATCH = 200
-CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 BLACK_F, OTHER_F = 0.02, 0.9  # where the guess is black, and elsewhere
 
 
@@ -83,7 +83,6 @@ CHOICES = {
         fixed_small, ddim_step, times=lambda T, n: [*(1 + T // n * k for k in range(n - 1, -1, -1)), 0]
     ),
     "ddim from 0.975 T": Choice(fixed_small, ddim_step, times=lambda T, n: later(T, n, 0.975)),
-    "ddim from 0.95 T": Choice(fixed_small, ddim_step, times=lambda T, n: later(T, n, 0.95)),
 }
 
 
