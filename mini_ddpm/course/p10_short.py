@@ -51,7 +51,8 @@ def draw_variances(
     line = [(float(bound[name].mean()), float(rows[name].mean())) for name in constants]
     left.plot(*zip(*line, strict=True), "o-", color=RESULT, label="the same f everywhere")
     for name, place in zip(constants, line, strict=True):
-        left.annotate(name, place, textcoords="offset points", xytext=(5, 6), fontsize=9, color=RESULT)
+        shift = (-12, -18) if name == "0.1" else (5, 6)  # beside what lies there, too
+        left.annotate(name, place, textcoords="offset points", xytext=shift, fontsize=9, color=RESULT)
     looks = {
         "learned": ("s", MODEL),
         "by the bound, one number a pair": ("D", OTHER),
