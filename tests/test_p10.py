@@ -100,6 +100,7 @@ def test_terms_of_the_bound_and_the_best_of_single_numbers(small):
     assert all(term.shape == (2, 2) for term in found.values())
     for f in shares.CONSTANTS:
         assert (found["one number"] <= found[f"f = {f:g}"] * (1 + 1e-5)).all()
+    assert (found["one for a digit"] < found["one number"]).all()
     torch.manual_seed(1)
     whole, t = replace(small.diffusion, steps=None), torch.full((4,), 300)
     model = partial(small.model, y=labels)
