@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mini_ddpm import diffusion, files, losses, runs
-from mini_ddpm.course import p10, shares
+from mini_ddpm.course import p10, p10_short, shares
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.toys import TWO_PEAKS, Mixture
 from mini_ddpm.files import shipped
@@ -90,11 +90,17 @@ def test_shares_of_a_network_are_read_at_its_own_time(small):
 def test_terms_of_the_bound_and_the_best_of_single_numbers(small):
     x_0, labels = torch.rand(4, 1, 28, 28) * 2 - 1, torch.arange(4)
     with torch.no_grad():
-        found = shares.compared_terms(small, x_0, labels, [2, 300], seeds=range(2))
-    assert {"f = 0", "f = 1", "one number", "learned", "kept in [0, 1]"} <= set(found)
+        pair = shares.ByGuess([0.0, 1.0], torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+        found = shares.compared_terms(small, x_0, labels, [2, 300], seeds=range(2), by_guess=pair)
+    assert {"f = 0", "f = 1", "one number", "learned", "cut below 0", "cut above 1"} <= set(found)
+    assert torch.allclose(found["two for each t"][0], found["f = 0"][0])
+    assert torch.allclose(found["two for each t"][1], found["f = 1"][1])
+    for ends in (found["f = 0"], found["f = 1"]):  # half of the pixels have the one, half the other
+        assert not torch.allclose(found["two constants"], ends)
     assert all(term.shape == (2, 2) for term in found.values())
     for f in shares.CONSTANTS:
         assert (found["one number"] <= found[f"f = {f:g}"] * (1 + 1e-5)).all()
+    assert (found["one for a digit"] < found["one number"]).all()
     torch.manual_seed(1)
     whole, t = replace(small.diffusion, steps=None), torch.full((4,), 300)
     model = partial(small.model, y=labels)
@@ -103,7 +109,62 @@ def test_terms_of_the_bound_and_the_best_of_single_numbers(small):
     with torch.no_grad():
         guess = whole.predict(model, x_t, t)
         expected = losses.bound_term(whole, guess, x_0, x_t, t, t - 1).mean()
+        f = torch.where(guess.x_0 < shares.BLACK, 0.0, 1.0)
+        two = losses.bound_term(whole, guess._replace(rho=2 * f - 1), x_0, x_t, t, t - 1).mean()
     assert found["learned"][1, 1].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert found["two constants"][1, 1].item() == pytest.approx(two.item(), rel=1e-5)
+
+
+def test_the_best_two_shares_are_those_with_the_least_bound(small):
+    """Errors are measured on one draw, and its term is least at the f that they give, in each part."""
+    x_0, labels = torch.rand(4, 1, 28, 28) * 2 - 1, torch.arange(4)
+    whole, t, s = replace(small.diffusion, steps=None, variance=diffusion.learned_range), 300, 200
+    model = partial(small.model, y=labels)
+    with torch.no_grad():
+        torch.manual_seed(1)
+        measured = shares.errors(whole, model, x_0, t, s)
+        torch.manual_seed(1)
+        x_t = diffusion.q_sample(x_0, torch.randn_like(x_0), whole.schedule.at(t))
+
+    def term(black, other):
+        model_told = shares.told(whole, model, lambda guess, _: torch.where(guess < shares.BLACK, black, other))
+        times = torch.full((4,), t), torch.full((4,), s)
+        with torch.no_grad():
+            guess = whole.predict(model_told, x_t, times[0])
+            assert torch.equal(guess.x_0, whole.predict(model, x_t, times[0]).x_0)  # the mean stays
+            return losses.bound_term(whole, guess, x_0, x_t, *times).mean().item()
+
+    black, other = measured.best().tolist()
+    assert 0.02 < measured.part[0] < 0.9
+    assert measured.part.sum() == pytest.approx(1)
+    least, near = term(black, other), 0.02
+    for beside in ((black + near, other), (black - near, other), (black, other + near), (black, other - near)):
+        assert least < term(*beside)
+    one = measured.best_for_all().item()
+    assert least < term(one, one) < min(term(one + near, one + near), term(one - near, one - near))
+
+
+def test_constants_by_the_guess_are_the_best_of_the_grid(small, monkeypatch):
+    """Of two times alone, with the same noise as the terms that they are compared by."""
+    x_0, labels, times = torch.rand(4, 1, 28, 28) * 2 - 1, torch.arange(4), [300, 301]
+    noise = torch.randn_like(x_0)
+    monkeypatch.setattr(torch, "randn_like", lambda x: noise)
+    with torch.no_grad():
+        best = shares.chosen(small, x_0, labels, times)
+
+        def total(*constants):
+            pair = shares.ByGuess(list(constants), best.each)
+            terms = shares.compared_terms(small, x_0, labels, times, [0], pair)
+            return shares.summed(times, terms["two constants"]), shares.summed(times, terms["two for each t"])
+
+        (least, each), k = total(*best.constants), 1e-6
+        assert each <= least + k
+        for place in (0, 1):
+            at = shares.GRID.index(best.constants[place])
+            for beside in {max(at - 1, 0), min(at + 1, len(shares.GRID) - 1)} - {at}:
+                changed = list(best.constants)
+                changed[place] = shares.GRID[beside]
+                assert least <= total(*changed)[0] + k
 
 
 def test_a_sum_over_all_t_is_exact_for_powers_of_t():
@@ -161,7 +222,20 @@ def test_variances_are_measured_by_their_command(tmp_path):
     rows = _measured("variances.py", tmp_path, "--steps", "3", "--real", "0")
     assert [row["choice"] for row in rows][:2] == ["0", "0.1"]
     others = [row["fd_judge"] for row in rows if row["choice"] != "learned, kept in [0, 1]"]
-    assert len(set(others)) == len(others) > 8  # no two choices draw the same
+    assert len(set(others)) == len(others) > 14  # no two choices draw the same
+    walks = {row["choice"]: row for row in rows}
+    assert [name for name in walks if "bound" not in walks[name]] == [name for name in walks if "ddim" in name]
+    two = walks["by the bound, two by the guess"]
+    assert two["bound"] < min(row["bound"] for row in rows if "bound" in row and row is not two)
+    assert [len(f) for f in two["f"]] == [2, 2]  # of each step but the last
+
+
+def test_the_published_times_of_ddim(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    from variances import CHOICES, later
+
+    assert CHOICES["ddim, published times"].times(4000, 10) == [*range(3601, 0, -400), 0]
+    assert later(4000, 4, 0.975) == [3900, 2925, 1950, 975, 0]
 
 
 def test_skipped_walks_are_measured_by_their_command(tmp_path):
@@ -178,11 +252,14 @@ def test_skipped_walks_are_measured_by_their_command(tmp_path):
 def test_the_stored_numbers_have_three_seeds_each():
     found, real = p10.skipped_rows()
     assert len(real) == 3
-    assert all(table.shape == (5, 3) for _, _, table in found.values())
-    rows = p10.variance_rows(steps=10)
-    assert {"0", "0.2", "0.4", "1", "learned", "ddim", "real digits"} <= set(rows)
+    assert all(table.shape == (6, 3) for _, _, table in found.values())
+    rows = p10_short.variance_rows(10)
+    assert {"0", "0.2", "0.4", "1", "learned", "ddim", "ddim, published times", "real digits"} <= set(rows)
+    bound = p10_short.variance_rows(10, "bound")
+    assert set(rows) - set(bound) == {"real digits", *(name for name in rows if "ddim" in name)}
+    assert all(len(values) == 3 for values in bound.values())
     assert all(len(values) == 3 for values in rows.values())
-    assert all(len(values) == 3 for values in p10.repeated().values())
+    assert all(len(values) == 3 for values in p10_short.repeated().values())
     stored = json.loads(shipped("bench/variances.json").read_text(encoding="utf-8"))
     assert stored["n"] == 1000
 

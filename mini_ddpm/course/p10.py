@@ -1,6 +1,5 @@
 """Notebook 10: what it draws, each figure with its alt text; the symbols of its derivations; its stored numbers."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -12,8 +11,8 @@ from torch import Tensor
 from mini_ddpm.course import shares
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
 from mini_ddpm.course.sheets import draw_digits
+from mini_ddpm.course.stored import stored
 from mini_ddpm.course.toys import TWO_PEAKS
-from mini_ddpm.files import shipped
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas
 from mini_ddpm.symbolic import Theory
 from mini_ddpm.symbolic.notation import T, forward_process, recursion, s, t
@@ -62,23 +61,19 @@ def draw_schedules(schedules: Mapping[str, NoiseSchedule]) -> None:
     )
 
 
-def _stored(name: str) -> dict:
-    return json.loads(shipped(f"bench/{name}.json").read_text(encoding="utf-8"))
-
-
 def skipped_rows() -> tuple[dict[str, tuple[Tensor, Tensor, Tensor]], Tensor]:
     """For each schedule: shares of the walk that are skipped, log SNR at the start, FD-judge (shares, seeds).
 
     And FD-judge of sets of as many real test digits.
     """
-    stored = _stored("skipped")
-    rows, found = stored["rows"], {}
+    kept = stored("skipped")
+    rows, found = kept["rows"], {}
     for name in ("linear", "cosine"):
         mine = [row for row in rows if row["schedule"] == name]
         skips = sorted({row["skipped"] for row in mine})
         log_snr = [next(row["log_snr"] for row in mine if row["skipped"] == k) for k in skips]
         table = [[row["fd_judge"] for row in mine if row["skipped"] == k] for k in skips]
-        found[name] = torch.tensor(skips) / stored["steps"], torch.tensor(log_snr), torch.tensor(table)
+        found[name] = torch.tensor(skips) / kept["steps"], torch.tensor(log_snr), torch.tensor(table)
     return found, torch.tensor([row["fd_judge"] for row in rows if row["schedule"] == "real digits"])
 
 
@@ -108,9 +103,9 @@ def draw_skipped(found: Mapping[str, tuple[Tensor, Tensor, Tensor]], real: Tenso
 
 SKIPPED = (
     "Two panels, FD-judge on a logarithmic axis. Left, over the share that is skipped: the linear schedule's line is "
-    "level at 0.07 up to 38% and rises to 0.2 at 50%; the cosine one rises from the start, to 0.7 at 25% and 8 at "
-    "50%. Right, over the log SNR at the start: both lie on one curve, level up to about -4 and rising steeply from "
-    "there."
+    "level at 0.07 up to 38% and rises to 0.2 at 50%; the cosine one is level to 6%, and rises to 0.7 at 25% and 8 "
+    "at 50%. Right, over the log SNR at the start: both lie on one curve, level up to about -4 and rising steeply "
+    "from there."
 )
 
 
@@ -181,22 +176,22 @@ def draw_terms(times: Sequence[int], terms: Mapping[str, Tensor]) -> None:
     looks = {
         "f = 1": (NOISY, "v--", r"$\beta_t$"),
         "f = 0": (NOISE, "^-.", r"$\tilde\beta_t$"),
-        "f = 0.2": (OTHER, "o-", "constant, f = 0.2"),
         "one number": (RESULT, "s-", "best one number for each t"),
+        "two constants": (OTHER, "o-", "two constants, by the guess"),
     }
     for name, (colour, line, label) in looks.items():
         _band(axes, times, terms[name] / terms["learned"], line, colour, label)
     axes.axhline(1, color=MODEL, linewidth=2, label="learned")
     axes.set(xscale="log", xlabel="t", ylabel="term, over that of the learned variance")
-    axes.set_title("What is learned pays at small t")
+    axes.set_title("What tells pixels apart pays at small t; the guess does it, too")
     axes.legend()
     show(figure, TERMS)
 
 
 TERMS = (
     "Over t, logarithmic, terms divided by that of the learned variance. For beta the ratio falls from 1.8 at t = 2 "
-    "towards 1; for beta-tilde from 1.3; for a constant and for the best number they nearly coincide, from 1.2. From "
-    "t = 100 on all but beta are at 1."
+    "towards 1; for beta-tilde from 1.3; for the best number from 1.2. For two constants it lies a little below 1 up "
+    "to t = 5. From t = 100 on all but beta are at 1."
 )
 
 
@@ -215,7 +210,7 @@ def draw_gradients(times: Sequence[int], squares: Mapping[str, Tensor]) -> None:
 GRADIENTS = (
     "Size of the gradient over t, both axes logarithmic. The simple loss has a nearly level line that falls from 5 "
     "to 0.3 and rises a little at the end. That of the bound begins at the same height and falls over four powers of "
-    "ten up to t = 3000, and over two more at the last time. The bands are narrower than the lines."
+    "ten up to t = 3000, and over two more at t = 3999. The bands are narrower than the lines."
 )
 
 
@@ -232,65 +227,4 @@ def draw_chances(chances: Tensor) -> None:
 CHANCES = (
     "Both axes logarithmic: the chance of a draw falls from 0.18 at t = 1 to 0.00002 at t = 3000 and drops further "
     "at the end. It crosses the level line of even draws near t = 400."
-)
-
-
-def variance_rows(steps: int) -> dict[str, Tensor]:
-    """FD-judge of each choice in a chain of so many steps, and of real test digits: (seeds,)."""
-    found: dict[str, list[float]] = {}
-    for row in _stored("variances")["rows"]:
-        if row["steps"] in (0, steps):
-            found.setdefault(row["choice"], []).append(row["fd_judge"])
-    return {name: torch.tensor(values) for name, values in found.items()}
-
-
-def strided_rows(n: int = 1000) -> dict[str, dict[int, float]]:
-    """FD-judge of n digits by choice and number of steps, seed 0."""
-    found: dict[str, dict[int, float]] = {}
-    for row in _stored("strided")["rows"]:
-        if row["n"] == n:
-            found.setdefault(row["choice"], {})[row["steps"]] = row["fd_judge"]
-    return found
-
-
-def repeated() -> dict[str, Tensor]:
-    """FD-judge of 1000 digits in ten steps, by choice: three other seeds, another machine, (seeds,)."""
-    files = [_stored(name)["rows"] for name in ("strided", "strided-seed1", "strided-seed2")]
-    rows = [row for file in files for row in file if (row["steps"], row["n"]) == (10, 1000)]
-    names = dict.fromkeys(row["choice"] for row in rows)
-    return {name: torch.tensor([row["fd_judge"] for row in rows if row["choice"] == name]) for name in names}
-
-
-def draw_variances(rows: Mapping[str, Tensor], lengths: Mapping[str, Mapping[int, float]]) -> None:
-    """Left: ten steps with a constant f, beside the learned one. Right: FD-judge over the number of steps."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
-    constants = sorted(float(name) for name in rows if name[0].isdigit())
-    table = torch.stack([rows[f"{one:g}"] for one in constants])
-    _band(left, constants, table, "o-", RESULT, "the same f everywhere")
-    for name, colour, line in (("learned", MODEL, "-"), ("ddim", NOISY, ":")):
-        left.axhline(float(rows[name].mean()), color=colour, linestyle=line, linewidth=2, label=name)
-        left.axhspan(float(rows[name].min()), float(rows[name].max()), color=colour, alpha=0.2, linewidth=0)
-    left.set(xlabel="f: 0 is $\\tilde\\beta$, 1 is $\\beta$", ylabel="FD-judge", yscale="log")
-    left.set_title("Ten steps, three seeds: a constant does as well")
-    looks = {
-        "fixed-large": (NOISE, "v--"),
-        "fixed-small": (RESULT, "o-"),
-        "learned-range": (MODEL, "s-"),
-        "ddim": (NOISY, "^:"),
-    }
-    for name, (colour, line) in looks.items():
-        right.plot(list(lengths[name]), list(lengths[name].values()), line, color=colour, label=name)
-    right.set(xscale="log", xlabel="steps", title="More steps, one seed: all but DDIM meet")
-    for axes in (left, right):
-        real = rows["real digits"]
-        axes.axhspan(float(real.min()), float(real.max()), color=IMAGE, alpha=0.2, label="real test digits")
-        axes.legend(fontsize=9)
-    show(figure, VARIANCES)
-
-
-VARIANCES = (
-    "FD-judge on logarithmic axes. Left, over a constant f: the curve falls from 0.041 at 0 to 0.035 at 0.4 and "
-    "rises to 0.17 at 1; the line of the learned variance touches its lowest part, DDIM's lies above it at 0.046, "
-    "and the stripe of real test digits below all at 0.02. Right, over the steps: fixed-large comes down from 0.17 "
-    "to meet the others at 50; fixed-small and learned-range fall from about 0.04 to 0.03; DDIM is level at 0.043."
 )

@@ -7,6 +7,8 @@ runs/bench/bound.safetensors. `--precision float32` repeats the shipped record o
 """
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 import torch
@@ -41,6 +43,7 @@ def main() -> None:
         "eps_error": found.eps_error.mean(dim=0),
     }
     what = {"run": asked.run, "n": asked.n, "seed": asked.seed, "machine": runs.machine(trained.device)}
+    what["command"] = shlex.join(["python", *sys.argv])
     write_tensors(asked.out, sums, what)
     print(f"{float(torch.mean(sums['bits_per_dim'])):.4f} bits/dim, wrote {asked.out}")
 

@@ -10,6 +10,8 @@ interrupted call goes on. Results go to runs/bench/skipped.json.
 """
 
 import argparse
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=300)
     parser.add_argument("--steps", type=int, default=16, help="of a whole walk")
-    parser.add_argument("--skip", type=int, nargs="+", default=[0, 2, 4, 6, 8], help="how many of them")
+    parser.add_argument("--skip", type=int, nargs="+", default=[0, 1, 2, 4, 6, 8], help="how many of them")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--real", type=int, default=3, help="sets of real test digits")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/skipped.json"))
@@ -65,6 +67,7 @@ def main() -> None:
         "steps": asked.steps,
         "n": asked.n,
         "machine": runs.machine(trained.device),
+        "command": shlex.join(["python", *sys.argv]),
     }
     rows, labels = kept_rows(asked.out, settings), torch.arange(asked.n) % 10
     done = {(row["schedule"], row["skipped"], row["seed"]) for row in rows}

@@ -9,6 +9,8 @@ interrupted call goes on. Results go to runs/bench/strided.json; notebook 10 sho
 """
 
 import argparse
+import shlex
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +46,7 @@ def main() -> None:
         "weights": digest(trained.model.state_dict()),
         "seed": asked.seed,
         "machine": runs.machine(trained.device),
+        "command": shlex.join(["python", *sys.argv]),
     }
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["steps"], row["n"]) for row in rows}

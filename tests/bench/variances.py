@@ -1,47 +1,88 @@
-"""What a learned variance is worth in a short chain: beside it constants, and the learned one made coarser.
+"""What a learned variance is worth in a short chain: beside it constants, the bound's own numbers, and later starts.
 
-    python tests/bench/variances.py                        # half an hour on a CPU core; needs MNIST's test images
+    python tests/bench/variances.py                        # an hour on a CPU core; needs MNIST's test images
     python tests/bench/variances.py --n 50 --steps 4 --seeds 0
 
 All choices use the shipped `mnist-improved`, labels and no guidance, and for each seed the same noise. A number is a
-constant f: nothing learned. Sets of as many real test digits, which neither the network nor the judge was trained on,
-stand beside them. Rows that are already in the file are kept, so that an interrupted call goes on. Results go to
-runs/bench/variances.json.
+constant f: nothing learned. "by the bound" is the best f of each pair of times, measured on 200 training digits;
+nothing is drawn for it. "two constants" are those that notebook 10 finds best for steps of one. DDIM also begins below
+T. "bound" is the sum over a chain's pairs but the last, bits/dim, of 200 digits of mnist-5k test. Sets of as many real
+test digits, which neither the network nor the judge was trained on, stand beside them. Rows that are already in the
+file are kept, so that an interrupted call goes on. Results go to runs/bench/variances.json.
 """
 
 import argparse
-from collections.abc import Iterator
+import shlex
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from ablation import kept_rows
 from torch import Tensor
 
 from mini_ddpm import measure, runs
-from mini_ddpm.course.shares import constant, read_as
+from mini_ddpm.course.shares import BLACK, Errors, constant, errors, read_as, told
 from mini_ddpm.data import load, to_model
-from mini_ddpm.diffusion import fixed_small, learned_range
+from mini_ddpm.diffusion import Variance, fixed_small, learned_range, q_sample
 from mini_ddpm.files import digest, write_json
-from mini_ddpm.losses import Model
+from mini_ddpm.losses import Model, bound_term
 from mini_ddpm.measure.distances import class_spread
 from mini_ddpm.runs import Trained
-from mini_ddpm.sampling import ancestral_step, ddim_step, sample
+from mini_ddpm.sampling import StepFunction, ancestral_step, ddim_step, sample
 from mini_ddpm.training import autocast
 
 BATCH = 200
-
-
 CONSTANTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
+BLACK_F, OTHER_F = 0.02, 0.9  # where the guess is black, and elsewhere
+
+
+class Choice(NamedTuple):
+    """How digits are drawn.
+
+    Attributes:
+        variance: of a step.
+        step: one step of the walk.
+        share: an f in the place of the network's, (guessed x_0, errors of the pair) -> f.
+        times: those of a walk of n steps of T, where they are not the even ones from T on.
+    """
+
+    variance: Variance
+    step: StepFunction = ancestral_step
+    share: Callable[[Tensor, Errors], Tensor] | None = None
+    times: Callable[[int, int], list[int]] | None = None
+
+
+def by_guess(x_0: Tensor, black: Tensor | float, other: Tensor | float) -> Tensor:
+    """One f where the guess x_0 is black, one elsewhere."""
+    return torch.where(x_0 < BLACK, float(black), float(other))
+
+
+def later(T: int, n: int, share: float) -> list[int]:
+    """Even times from a share of T on."""
+    return [round(share * T * k / n) for k in range(n, -1, -1)]
+
+
 CHOICES = {
-    **{f"{f:g}": (constant(f), ancestral_step) for f in CONSTANTS},
-    "learned": (learned_range, ancestral_step),
-    "learned, one number for a digit": (
+    **{f"{f:g}": Choice(constant(f)) for f in CONSTANTS},
+    "learned": Choice(learned_range),
+    "learned, one number for a digit": Choice(
         read_as(lambda f: f.mean(dim=(1, 2, 3), keepdim=True).expand_as(f)),
-        ancestral_step,
     ),
-    "learned, kept in [0, 1]": (read_as(lambda f: f.clamp(0, 1)), ancestral_step),
-    "ddim": (fixed_small, ddim_step),
+    "learned, kept in [0, 1]": Choice(read_as(lambda f: f.clamp(0, 1))),
+    "by the bound, one number a pair": Choice(
+        learned_range, share=lambda x_0, found: torch.full_like(x_0, float(found.best_for_all()))
+    ),
+    "by the bound, two by the guess": Choice(learned_range, share=lambda x_0, found: by_guess(x_0, *found.best())),
+    "two constants by the guess": Choice(learned_range, share=lambda x_0, _: by_guess(x_0, BLACK_F, OTHER_F)),
+    "ddim": Choice(fixed_small, ddim_step),
+    "ddim, published times": Choice(
+        fixed_small, ddim_step, times=lambda T, n: [*(1 + T // n * k for k in range(n - 1, -1, -1)), 0]
+    ),
+    "ddim from 0.975 T": Choice(fixed_small, ddim_step, times=lambda T, n: later(T, n, 0.975)),
 }
 
 
@@ -55,15 +96,61 @@ def in_half_precision(trained: Trained, y: Tensor) -> Model:
     return model
 
 
-def drawn(trained: Trained, choice: str, labels: Tensor, steps: int, seed: int) -> Tensor:
-    """Digits (n, 1, 28, 28) with these labels (n,)."""
-    variance, step = CHOICES[choice]
-    diffusion, images = replace(trained.diffusion, variance=variance, steps=steps), []
+def measured(trained: Trained, steps: int, n: int = 200) -> dict[int, Errors]:
+    """The errors of the means of a chain's steps but the last, by t, on n training digits."""
+    chain, digits = replace(trained.diffusion, steps=steps), load("mnist-5k", "train")
+    model = in_half_precision(trained, digits.labels[:n])
+    torch.manual_seed(7)
+    with torch.no_grad():
+        pairs = list(pairwise(chain.timesteps))[:-1]
+        return {t: errors(chain, model, to_model(digits.images[:n]), t, s) for t, s in pairs}
+
+
+def drawn(trained: Trained, choice: Choice, labels: Tensor, steps: int, seed: int, found: dict[int, Errors]) -> Tensor:
+    """Digits (n, 1, 28, 28) with these labels (n,); `found` is what was `measured` of the chain."""
+    chain, images = replace(trained.diffusion, variance=choice.variance, steps=steps), []
+    times = choice.times(chain.schedule.T, steps) if choice.times else None
+    last = next(reversed(found.values()))  # its f stands in at s = 0, too, where no noise is added
     for k, y in enumerate(labels.split(BATCH)):
         torch.manual_seed(1000 * seed + k)
-        *_, last = sample(step, diffusion, in_half_precision(trained, y), torch.randn(len(y), 1, 28, 28))
-        images.append(last.x_t)
+        model = in_half_precision(trained, y)
+        if share := choice.share:
+            model = told(chain, model, lambda x_0, t, share=share: share(x_0, found.get(int(t[0]), last)))
+        *_, end = sample(choice.step, chain, model, torch.randn(len(y), 1, 28, 28), times)
+        images.append(end.x_t)
     return torch.cat(images)
+
+
+@torch.no_grad()
+def bounds(trained: Trained, steps: int, seed: int, found: dict[int, Errors], n: int = 200) -> dict[str, float]:
+    """For each choice the sum of the bound's terms over a chain's pairs but the last: bits/dim, mnist-5k test."""
+    digits, chain = load("mnist-5k", "test"), replace(trained.diffusion, steps=steps)
+    x_0, model = to_model(digits.images[:n]), in_half_precision(trained, digits.labels[:n])
+    ours = {name: choice for name, choice in CHOICES.items() if choice.step is ancestral_step}
+    total = dict.fromkeys(ours, 0.0)
+    torch.manual_seed(seed)
+    for t, s in list(pairwise(chain.timesteps))[:-1]:
+        now, before = torch.full((n,), t), torch.full((n,), s)
+        x_t = q_sample(x_0, torch.randn_like(x_0), chain.schedule.at(t))
+        guess = chain.predict(model, x_t, now)
+        for name, (variance, _, share, _) in ours.items():
+            said = guess._replace(rho=2 * share(guess.x_0, found[t]) - 1) if share else guess
+            total[name] += float(bound_term(replace(chain, variance=variance), said, x_0, x_t, now, before).mean())
+    return {name: round(one, 5) for name, one in total.items()}
+
+
+def add_bounds(rows: list[dict], trained: Trained, steps: int, found: dict[int, Errors]) -> None:
+    """The bound of each row's choice, where it is not there yet, and the f that the bound has best."""
+    lacking = [row for row in rows if row["steps"] == steps and "bound" not in row]
+    for seed in {row["seed"] for row in lacking}:
+        sums = bounds(trained, steps, seed, found)
+        for row in lacking:
+            if row["seed"] == seed and row["choice"] in sums:
+                row["bound"] = sums[row["choice"]]
+    for row in rows:
+        if row["choice"].startswith("by the bound") and row["steps"] == steps:
+            best = [one.best() if "two" in row["choice"] else one.best_for_all() for one in found.values()]
+            row["f"] = [[round(f, 4) for f in one.flatten().tolist()] for one in best]
 
 
 def judged(images: Tensor, labels: Tensor, reference: measure.Reference) -> dict[str, float]:
@@ -103,7 +190,8 @@ def main() -> None:
 
     trained, reference = runs.open_run("mnist-improved", torch.device("cpu")), measure.load_reference()
     weights, machine = digest(trained.model.state_dict()), runs.machine(trained.device)
-    settings = {"run": "mnist-improved", "weights": weights, "n": asked.n, "machine": machine}
+    command = shlex.join(["python", *sys.argv])
+    settings = {"run": "mnist-improved", "weights": weights, "n": asked.n, "machine": machine, "command": command}
     rows, labels = kept_rows(asked.out, settings), torch.arange(asked.n) % 10
     done = {(row["choice"], row["steps"], row["seed"]) for row in rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
@@ -112,14 +200,16 @@ def main() -> None:
             rows.append({"choice": "real digits", "steps": 0, "seed": k, **judged(images, shown, reference)})
         write_json(asked.out, {**settings, "rows": rows})
     for steps in asked.steps:
+        found = measured(trained, steps)
         for seed in asked.seeds:
-            for choice in asked.choices:
-                if (choice, steps, seed) not in done:
-                    images = drawn(trained, choice, labels, steps, seed)
-                    found = judged(images, labels, reference)
-                    rows.append({"choice": choice, "steps": steps, "seed": seed, **found})
+            for name in asked.choices:
+                if (name, steps, seed) not in done:
+                    images = drawn(trained, CHOICES[name], labels, steps, seed, found)
+                    rows.append({"choice": name, "steps": steps, "seed": seed, **judged(images, labels, reference)})
                     write_json(asked.out, {**settings, "rows": rows})
                     print(rows[-1], flush=True)
+        add_bounds(rows, trained, steps, found)
+        write_json(asked.out, {**settings, "rows": rows})
 
 
 if __name__ == "__main__":
