@@ -239,7 +239,7 @@ def draw_elsewhere(rows: Mapping[str, list[dict]], times: Sequence[int]) -> None
         "Terms in units of the shipped network's, both axes logarithmic. After training at t = 1 alone the term at "
         "t = 1 is 0.7, but that at t = 2 is 7, and the curve comes down slowly to 1.2 at t = 3000. With every doubling "
         "alike it is 0.7 at t = 1, 0.9 at t = 2 and close to 1 from there on; the same times weighted, and the "
-        "control, are close to 1 everywhere; the control weighted lies at 1.2 to 1.3 up to t = 200.",
+        "control, are close to 1 everywhere; the control weighted lies at 1.2 to 1.4 up to t = 400.",
     )
 
 
@@ -264,7 +264,7 @@ def draw_rate(rate: Tensor, distortion: Tensor, others: Mapping[str, tuple[Tenso
         figure,
         "Four curves that begin at 60 grey levels. The network's falls to 12 after a tenth of a bit and to 6 after "
         "two, and has a long flat tail. The code for Gaussian data with one covariance stands at 30 and 23 there. The "
-        "two lines with a covariance for each label lie between: at 23 and 17 for the digits that it was measured on, "
+        "two lines with a covariance for each label lie between: at 23 and 16 for the digits that it was measured on, "
         "at 27 and 21 for others.",
     )
 
