@@ -1,5 +1,6 @@
 """Notebook 11: what a chain loses, by integrals and by draws; codes with known prices; the stored last step."""
 
+import importlib
 import json
 import math
 import subprocess
@@ -19,7 +20,7 @@ from mini_ddpm.schedules import NoiseSchedule, cosine_betas
 
 BITS = 1 / math.log(2)
 DONE = {"as shipped", "one width", "two widths", "t = 1 alone", "every doubling alike", "all times alike"}
-DONE |= {"every doubling alike, weighted"}
+DONE |= {"every doubling alike, weighted", "all times alike, weighted"}
 
 
 def chain(length):
@@ -90,6 +91,27 @@ def test_water_is_filled_in():
     assert error.tolist() == pytest.approx([5.1 / 4, 2.1 / 4, 0.6 / 4])
 
 
+@pytest.mark.parametrize("each", [False, True])
+def test_a_gaussian_code_has_one_covariance_or_one_for_each_label(each):
+    """Two labels that vary along different axes: pooled, each seems to vary along both."""
+    steps = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    flat, upright = torch.stack([3 * steps, 0 * steps], 1), torch.stack([0 * steps, steps], 1)
+    images, labels = torch.cat([flat + 5, upright - 5]), torch.tensor([0, 0, 1, 1])
+    levels = torch.tensor([100.0, 0.25], dtype=torch.float64)
+    rate, error = codes.gaussian_code((images, labels), (images, labels), levels, each)
+    variances = [[9.0, 0.0], [0.0, 1.0]] if each else [[4.5, 0.5]]
+    expected = [codes.water_filling(torch.tensor(of, dtype=torch.float64), levels) for of in variances]
+    bits, squares = (sum(of[k] for of in expected) / len(expected) for k in (0, 1))
+    torch.testing.assert_close(rate, bits)
+    torch.testing.assert_close(error, 127.5 * squares.sqrt())
+
+
+def test_a_gaussian_code_is_tried_on_other_digits():
+    images, labels = torch.tensor([[-1.0], [1.0]], dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
+    _, error = codes.gaussian_code((images, labels), (3 * images, labels), torch.tensor([100.0]).double())
+    assert error.tolist() == pytest.approx([127.5 * 3])
+
+
 def test_the_stored_curve_begins_with_the_prior_and_leaves_out_the_last_term():
     stored, _ = read_tensors(shipped("bench/bound.safetensors"))
     rate, distortion = p11.progressive(stored)
@@ -143,11 +165,25 @@ def test_the_last_step_is_measured_by_its_command(tmp_path):
     """Every way of mending has a row, and what is trained changes."""
     script, out = Path(__file__).parent / "bench" / "last_step.py", tmp_path / "rows.json"
     smallest = ["--judge", "mnist-5k", "--n", "4", "--alone", "1", "--steps", "1", "--seeds", "0", "--out"]
-    subprocess.run([sys.executable, script, *smallest, out], cwd=tmp_path, check=True, capture_output=True)
+    for _ in range(2):
+        done = subprocess.run([sys.executable, script, *smallest, out], cwd=tmp_path, check=True, capture_output=True)
+    assert done.stdout == b""  # a call that is repeated has nothing left to do
     rows = {row["what"]: row for row in json.loads(out.read_text(encoding="utf-8"))["rows"]}
     assert rows.keys() == DONE
     assert len({row["L_0"] for row in rows.values()}) == len(DONE)
     assert rows["two widths"]["L_0"] < rows["one width"]["L_0"] < rows["as shipped"]["L_0"]
+
+
+@pytest.mark.parametrize("name", ["alike_weighted", "doublings_weighted"])
+def test_weights_pay_each_time_what_the_other_way_of_drawing_would(name, monkeypatch):
+    """Visits times weight, over all times: as one of T, or as one of the doublings."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "bench"))
+    draw = getattr(importlib.import_module("last_step"), name)
+    torch.manual_seed(0)
+    t, weight = (torch.cat(parts) for parts in zip(*(draw(4) for _ in range(3000)), strict=True))
+    paid = torch.bincount(t, weights=weight.double(), minlength=5)[1:] / len(t)
+    doublings = [math.log1p(1 / time) / math.log(5) for time in range(1, 5)]
+    assert paid.tolist() == pytest.approx(doublings if name == "alike_weighted" else [1 / 4] * 4, rel=0.03)
 
 
 def test_the_stored_last_steps_have_three_seeds_of_every_way():

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mini_ddpm.course import p12
+from mini_ddpm.course import p12, p12_tables, places
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.exercises.n12 import PROGRAM
 from mini_ddpm.course.toys import TWO_PEAKS, best_model
-from mini_ddpm.diffusion import Diffusion, fixed_small, predict_v
+from mini_ddpm.diffusion import Diffusion, fixed_small, posterior_variance, predict_v, q_posterior
 from mini_ddpm.files import shipped
 from mini_ddpm.guidance import classifier_guided, classifier_step
 from mini_ddpm.sampling import ancestral_step, ddim_step
@@ -57,6 +57,42 @@ def test_in_short_steps_ddim_pushes_half_as_hard():
     assert ratio[400:600].tolist() == pytest.approx([0.5] * 200, abs=0.01)
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_slope_at_a_draw_is_taken_at_the_mean_plus_noise_that_is_no_part_of_the_walk(fresh):
+    seen, model = [], best_model(PROCESS, TWO_PEAKS)
+    x_t = torch.linspace(-1, 1, 5, dtype=torch.float64).reshape(5, 1, 1, 1)
+
+    def watched(x, t):
+        seen.append((x.detach(), t))
+        return reader(x, t)
+
+    step = places.step_at_a_draw(watched, LABELS, 1.0, torch.Generator().manual_seed(1), fresh)
+    drawn = []
+    for t, s in ((500, 400), (400, 300), (100, 0)):
+        torch.manual_seed(0)
+        found = step(PROCESS, model, x_t, t, s).x_t
+        torch.manual_seed(0)
+        mean_alone = classifier_step(reader, LABELS, 1.0)(PROCESS, model, x_t, t, s).x_t
+        torch.testing.assert_close(found, mean_alone)  # the slope is nearly 1 wherever it is taken
+        bars = PROCESS.schedule.at(t), PROCESS.schedule.at(s)
+        mean, _ = q_posterior(PROCESS.predict(model, x_t, torch.full((5,), t)).x_0, x_t, *bars)
+        where, when = seen.pop()
+        assert when.tolist() == [s] * 5
+        drawn.append((where - mean) / posterior_variance(*bars).sqrt() if s else where - mean)
+    first = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(1)).double()
+    torch.testing.assert_close(drawn[0], first, rtol=1e-4, atol=1e-4)
+    assert torch.allclose(drawn[1], first, atol=1e-3) is not fresh
+    torch.testing.assert_close(drawn[2], torch.zeros_like(first), rtol=0, atol=1e-5)  # the last step draws nothing
+
+
+def test_the_mean_of_a_step_has_the_noise_of_x_t_in_it_and_no_other():
+    for t, s in pairwise(PROCESS.timesteps[:-1]):
+        now, before = PROCESS.schedule.at(t), PROCESS.schedule.at(s)
+        share_of_x_t, _ = q_posterior(torch.zeros(1), torch.ones(1), now, before)
+        expected = share_of_x_t**2 * (1 - now) / (1 - before)
+        assert places.noise_in_the_mean(PROCESS, t, s) == pytest.approx(float(expected), abs=1e-6)
+
+
 def test_the_program_to_debug_pushes_less_in_a_batch_and_mended_does_not():
     lines = [line[3:] for line in PROGRAM.splitlines()[1:-1]]
     place = exercise("12.6").answer - 1
@@ -73,7 +109,7 @@ def test_the_program_to_debug_pushes_less_in_a_batch_and_mended_does_not():
 def test_the_scales_are_measured_by_their_command(tmp_path):
     """Every way draws other digits; and a call that is repeated has nothing left to do."""
     script = Path(__file__).parent / "bench" / "guidance.py"
-    command = [sys.executable, script, "--n", "10", "--steps", "2", "--pupil-steps", "2", "--seeds", "0"]
+    command = [sys.executable, script, "--n", "10", "--steps", "3", "--pupil-steps", "2", "--seeds", "0"]
     for _ in range(2):
         done = subprocess.run([*command, "--out", "rows.json"], cwd=tmp_path, check=True, capture_output=True)
     assert done.stdout == b""
@@ -94,6 +130,13 @@ def test_the_stored_numbers_have_three_seeds_of_every_way_and_scale():
         assert all(accuracy[f"{kind}, {place}", scale].shape == (3, 1) for place, scale in places)
     stored = json.loads(shipped("bench/guidance.json").read_text(encoding="utf-8"))
     assert (stored["n"], stored["steps"]) == (300, 10)
+
+
+def test_ways_are_shown_by_their_scales_and_the_length_of_their_chain():
+    rows = p12_tables.places_table("at a draw", "at the mean" + p12_tables.LONG).rows
+    found = [row[:3] for row in rows]
+    assert found[:4] == [("10 steps", "at a draw", scale) for scale in ("3", "5", "9", "15")]
+    assert found[4:] == [("50 steps", "at the mean", scale) for scale in ("3", "9")]
 
 
 def test_a_spread_has_the_mean_and_both_ends():

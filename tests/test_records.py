@@ -163,3 +163,13 @@ def test_rows_are_kept_on_another_machine_and_refused_with_other_settings(tmp_pa
     assert again == settings
     with pytest.raises(SystemExit, match="was made with"):
         kept_rows(path, {"steps": 6, "machine": "one"})
+
+
+def test_a_file_names_all_commands_that_filled_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "tests" / "bench"), *sys.path])
+    from ablation import kept_rows
+
+    path, settings = tmp_path / "rows.json", {"machine": "one", "command": "python rows.py --seeds 1"}
+    path.write_text(json.dumps({"machine": "one", "command": "python rows.py", "rows": []}), "utf-8")
+    kept_rows(path, settings)
+    assert settings == {"machine": "one", "command": "python rows.py; python rows.py --seeds 1"}

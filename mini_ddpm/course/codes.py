@@ -86,3 +86,27 @@ def water_filling(variances: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
     kept = torch.minimum(variances, levels[:, None])  # (m, n)
     rate = torch.where(variances > levels[:, None], (variances / kept).log() / 2, 0.0).mean(dim=1)
     return rate * BITS, kept.mean(dim=1)
+
+
+def gaussian_code(
+    known: tuple[Tensor, Tensor], tried: tuple[Tensor, Tensor], levels: Tensor, each: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Rate in bits, and error in grey levels, of the best code that knows a mean for each label, and covariances.
+
+    Args:
+        known, tried: images (n, D), float64, and their labels (n,). Means, and the axes of the covariance, are those of
+            `known`; the variances along these axes are measured on `tried`.
+        each: a covariance for each label, in the place of one for all.
+    """
+    (images, labels), (others, theirs) = known, tried
+    means = torch.stack([images[labels == label].mean(dim=0) for label in range(int(labels.max()) + 1)])
+    around, beyond = images - means[labels], others - means[theirs]
+    rate = error = torch.zeros(len(levels), dtype=torch.float64)
+    for label in range(len(means)) if each else [None]:
+        mine, yours = (slice(None) if label is None else of == label for of in (labels, theirs))
+        axes = torch.linalg.eigh(around[mine].T @ around[mine]).eigenvectors
+        variances = (beyond[yours] @ axes).square().mean(dim=0)
+        bits, squares = water_filling(variances, levels)
+        share = len(beyond[yours]) / len(beyond)
+        rate, error = rate + share * bits, error + share * squares
+    return rate, 127.5 * error.sqrt()

@@ -10,6 +10,7 @@ from mini_ddpm.course.p12 import LOOKS, PUPILS, spread, stored
 from mini_ddpm.course.tables import Table
 from mini_ddpm.files import shipped
 
+LONG = ", five times the steps"
 QUOTED = {  # the rows of the table of section 7
     "free": (0.0, 1.0, 2.0, 8.0),
     "free, no clamp": (8.0,),
@@ -42,14 +43,14 @@ def guides_table() -> Table:
     return Table(["guide", "slope", "scale 3", "scale 9", "scale 30"], rows, caption)
 
 
-def places_table() -> Table:
-    """Accuracy and FD-judge for the slope at the mean and at x_t, in ten steps and in fifty."""
+def places_table(*ways: str) -> Table:
+    """Accuracy and FD-judge of some ways to take the slope, over their scales above 1; `LONG` ends ways of 50 steps."""
     table, rows = stored("fd_judge", "accuracy"), []
-    for steps, ending in ((10, ""), (50, ", five times the steps")):
-        for place in ("at the mean", "at x_t"):
-            for scale in sorted(scale for name, scale in table if name == place + ending and scale > 1):
-                fd, right = table[place + ending, scale].T
-                rows.append([f"{steps} steps", place, f"{scale:g}", spread(right), spread(fd)])
+    for way in ways:
+        chain = "50 steps" if way.endswith(LONG) else "10 steps"
+        for scale in sorted(scale for name, scale in table if name == way and scale > 1):
+            fd, right = table[way, scale].T
+            rows.append([chain, way.removesuffix(LONG), f"{scale:g}", spread(right), spread(fd)])
     return Table(["chain", "slope", "scale", "accuracy", "FD-judge"], rows, "300 digits, three seeds.")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from mini_ddpm import runs
-from mini_ddpm.files import write_tensors
+from mini_ddpm.files import digest, write_tensors
 from mini_ddpm.limits import FLOAT32_ONLY
 
 
@@ -42,8 +42,8 @@ def main() -> None:
         "x_0_error": found.x_0_error.mean(dim=0),
         "eps_error": found.eps_error.mean(dim=0),
     }
-    what = {"run": asked.run, "n": asked.n, "seed": asked.seed, "machine": runs.machine(trained.device)}
-    what["command"] = shlex.join(["python", *sys.argv])
+    what = {"run": asked.run, "n": asked.n, "seed": asked.seed, "weights": digest(trained.model.state_dict())}
+    what |= {"command": shlex.join(["python", *sys.argv]), "machine": runs.machine(trained.device)}
     write_tensors(asked.out, sums, what)
     print(f"{float(torch.mean(sums['bits_per_dim'])):.4f} bits/dim, wrote {asked.out}")
 

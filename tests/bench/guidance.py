@@ -1,4 +1,4 @@
-"""Guidance over its scale on the shipped `mnist`: two places for the gradient, with a label and without, and controls.
+"""Guidance over its scale on the shipped `mnist`: places for the gradient, with a label and without, and controls.
 
     python tests/bench/guidance.py                         # half an hour on one CPU core
     python tests/bench/guidance.py --n 100 --seeds 0
@@ -9,6 +9,8 @@ are kept, so that an interrupted call goes on. Results go to runs/bench/guidance
 """
 
 import argparse
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -22,6 +24,7 @@ from torch import Tensor
 
 from mini_ddpm import measure, runs
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
+from mini_ddpm.course.places import step_at_a_draw
 from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import Diffusion, fixed_small, q_sample
 from mini_ddpm.files import digest, write_json
@@ -34,8 +37,10 @@ from mini_ddpm.training import autocast
 
 BATCH = 100
 PLACES, FREE, WITH_LABEL = (1.0, 3.0, 5.0, 9.0), (1.0, 1.5, 2.0, 3.0, 8.0), (1.0, 2.0, 4.0, 8.0)
+DRAWS = (3.0, 5.0, 9.0, 15.0)
 FURTHER, TEMPERATURES = (15.0, 30.0), (0.8, 0.6)
 PUPILS = {"at the mean": (3.0, 9.0), "at x_t": (3.0, 9.0, 30.0)}
+BESIDE = 10**6  # is added to the seed of a batch for noise that is no part of its walk
 LONG = ", five times the steps"  # ends the names of ways that take so many
 
 WAYS = [
@@ -47,6 +52,8 @@ WAYS = [
     ("free, no clamp", FREE[-1]),
     *(("temperature", scale) for scale in TEMPERATURES),
     *((way + LONG, scale) for scale in (3.0, 9.0) for way in PUPILS),
+    *(("at a draw", scale) for scale in DRAWS),
+    ("at the same draw", 9.0),  # in every step
 ]
 
 
@@ -75,6 +82,10 @@ def way_of(trained: Trained, name: str, scale: float, y: Tensor, classifier: Cla
         clip = None if name.endswith("no clamp") else diffusion.clip
         return Way(ancestral_step, replace(diffusion, clip=clip), classifier_free(network, y, scale))
     model = partial(network, y=y) if name == "label and classifier" else lambda x_t, t: network(x_t, t)
+    if name in ("at a draw", "at the same draw"):
+        beside = torch.Generator().manual_seed(torch.initial_seed() + BESIDE)
+        step = step_at_a_draw(trained.classifier, y, scale, beside, fresh=name == "at a draw")
+        return Way(step, diffusion, model)
     return Way(classifier_step(classifier or trained.classifier, y, scale, name == "at the mean"), diffusion, model)
 
 
@@ -188,6 +199,7 @@ def main() -> None:
         "steps": asked.steps,
         "n": asked.n,
         "pupil_steps": asked.pupil_steps,
+        "command": shlex.join(["python", *sys.argv]),
         "machine": runs.machine(trained.device),
     }
     rows = kept_rows(asked.out, settings)

@@ -3,26 +3,30 @@
     python tests/bench/last_step.py                      # half an hour on a CPU core
     python tests/bench/last_step.py --judge mnist-5k     # without MNIST: by digits that the network has seen
 
-Four copies of the network go on training for each seed: with t = 1 alone; with every doubling of t as often as any
-other; the same with each loss divided by how often its t is drawn, so that the objective stays as it was; and with all
-times alike, the control. Two tables of widths are chosen on training digits. All are judged by the same 200 of MNIST's
-test digits, which the network has not seen, and at each t by the same noise.
+Five copies of the network go on training for each seed: with t = 1 alone; with every doubling of t as often as any
+other; the same with each loss divided by how often its t is drawn, so that the objective stays as it was; with all
+times alike, the control; and these with each loss weighted as the doublings would draw it. Two tables of widths are
+chosen on training digits. All are judged by the same 200 of MNIST's test digits, which the network has not seen, and at
+each t by the same noise. Rows that are already in the file are kept, so that an interrupted call goes on.
 """
 
 import argparse
 import copy
-import json
 import math
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from ablation import kept_rows
 from torch import Tensor
 
 from mini_ddpm import data, runs
 from mini_ddpm.diffusion import Diffusion, q_sample
+from mini_ddpm.files import digest, write_json
 from mini_ddpm.losses import bound_term, decoder_log_likelihood, hybrid_loss
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]  # T -> 32 times, and the weight of each
@@ -86,6 +90,12 @@ def alike(T: int) -> tuple[Tensor, Tensor]:
     return torch.randint(1, T + 1, (32,)), torch.ones(32)
 
 
+def alike_weighted(T: int) -> tuple[Tensor, Tensor]:
+    """The same times, weighted so that the mean is that over all doublings alike."""
+    t, _ = alike(T)
+    return t, T * torch.log1p(1 / t) / math.log(T + 1)
+
+
 def learn(process: Diffusion, model: torch.nn.Module, draw: Draw, steps: int, seed: int) -> torch.nn.Module:
     """A copy after more training at the times that are drawn."""
     digits, pupil = data.load("mnist-5k", "train"), copy.deepcopy(model).requires_grad_(True)
@@ -114,7 +124,7 @@ def terms(process: Diffusion, model: torch.nn.Module, x_0: Tensor, y: Tensor) ->
 
 @torch.no_grad()
 def row(
-    name: str, seed: int, process: Diffusion, model: torch.nn.Module, x_0: Tensor, y: Tensor, width: Tensor | None
+    name: str, seed: int, process: Diffusion, model: torch.nn.Module, width: Tensor | None, x_0: Tensor, y: Tensor
 ) -> dict:
     """L_0 in all, of black pixels and of the others; without widths of a table, the other terms as well."""
     guess, learned = last_guess(process, model, x_0, y, seed)
@@ -131,13 +141,35 @@ def row(
     return found
 
 
+def ways(
+    process: Diffusion, model: torch.nn.Module, asked: argparse.Namespace, seed: int
+) -> dict[str, Callable[[], tuple[torch.nn.Module, Tensor | None]]]:
+    """What is done, by name: each makes a network, and widths for t = 1 if they are of a table."""
+
+    def taught(draw: Draw, steps: int = asked.steps) -> tuple[torch.nn.Module, None]:
+        return learn(process, model, draw, steps, seed), None
+
+    with torch.no_grad():
+        one, two = tables(process, model, seed)
+    return {
+        "as shipped": lambda: (model, None),
+        "one width": lambda: (model, one),
+        "two widths": lambda: (model, two),
+        "t = 1 alone": lambda: taught(alone, asked.alone),
+        "every doubling alike": lambda: taught(doublings),
+        "every doubling alike, weighted": lambda: taught(doublings_weighted),
+        "all times alike": lambda: taught(alike),
+        "all times alike, weighted": lambda: taught(alike_weighted),
+    }
+
+
 def main() -> None:
-    """Measure, and write all rows."""
+    """Measure what is not in the file, and write all rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=200, help="digits that judge")
     parser.add_argument("--judge", choices=("mnist", "mnist-5k"), default="mnist", help="where they are from")
     parser.add_argument("--alone", type=int, default=50, help="steps with t = 1 alone")
-    parser.add_argument("--steps", type=int, default=300, help="steps of the other three")
+    parser.add_argument("--steps", type=int, default=300, help="steps of the other four")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/bench/last-step.json"))
     asked = parser.parse_args()
@@ -147,24 +179,18 @@ def main() -> None:
     held_out = data.load(asked.judge, "test")
     which = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[: asked.n]
     judged = data.to_model(held_out.images[which]), held_out.labels[which]
-    rows = []
-    for seed in asked.seeds:
-        with torch.no_grad():
-            one, two = tables(process, model, seed)
-        rows.append(row("as shipped", seed, process, model, *judged, None))
-        rows.append(row("one width", seed, process, model, *judged, one))
-        rows.append(row("two widths", seed, process, model, *judged, two))
-        for name, draw, steps in (
-            ("t = 1 alone", alone, asked.alone),
-            ("every doubling alike", doublings, asked.steps),
-            ("every doubling alike, weighted", doublings_weighted, asked.steps),
-            ("all times alike", alike, asked.steps),
-        ):
-            rows.append(row(name, seed, process, learn(process, model, draw, steps, seed), *judged, None))
-    where = runs.machine(torch.device("cpu")).replace("bfloat16", "float32")  # as here
-    what = {"n": asked.n, "judge": asked.judge, "alone": asked.alone, "steps": asked.steps, "machine": where}
+    what = {"n": asked.n, "judge": asked.judge, "alone": asked.alone, "steps": asked.steps}
+    what |= {"weights": digest(model.state_dict()), "command": shlex.join(["python", *sys.argv])}
+    what["machine"] = runs.machine(torch.device("cpu")).replace("bfloat16", "float32")  # as here
+    what["times"] = TIMES
+    rows = kept_rows(asked.out, what)
+    done = {(found["what"], found["seed"]) for found in rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(what | {"times": TIMES, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    for seed in asked.seeds:
+        for name, way in ways(process, model, asked, seed).items():
+            if (name, seed) not in done:
+                rows.append(row(name, seed, process, *way(), *judged))
+                write_json(asked.out, {**what, "rows": rows})
 
 
 if __name__ == "__main__":
