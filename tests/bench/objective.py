@@ -3,7 +3,7 @@
     python tests/bench/objective.py               # half an hour on a CPU core
     python tests/bench/objective.py --steps 12000 --seeds 0 --out runs/bench/objective-long.json
     python tests/bench/objective.py --choices "L, t by weight, no clip" --bits 0 --out runs/bench/objective-clip.json
-    python tests/bench/objective.py --until 500 --n 0 --bits 0 --out runs/bench/objective-norms.json
+    python tests/bench/objective.py --until 300 --n 0 --bits 0 --out runs/bench/objective-norms.json
     python tests/bench/objective.py --steps 50 --n 20 --bits 2 --seeds 0 --out runs/bench/objective-try.json
 
 The paper's process (linear, T = 1000, fixed-large) and the laptop's network, which predicts the noise: only what is
