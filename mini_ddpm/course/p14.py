@@ -122,11 +122,11 @@ def duel_table(name: str) -> Table:
 def gradients_table() -> Table:
     """The norms of the gradients before the clip, over all seeds, and how many steps it changes."""
     record, rows = stored("objective-norms"), []
-    for loss, shown in LOSSES.items():
+    for loss in dict.fromkeys(row["loss"] for row in record["rows"]):
         own = [row for row in record["rows"] if row["loss"] == loss]
         clipped = spread([100 * row["norm above 1"] for row in own], 0)
         largest = max(row["norm, largest"] / row["norm"] for row in own)
-        rows.append((shown, spread([row["norm"] for row in own], 3), f"{largest:.0f} times", clipped))
+        rows.append((LOSSES[loss], spread([row["norm"] for row in own], 3), f"{largest:.0f} times", clipped))
     seeds = {row["seed"] for row in record["rows"]}
     caption = f"steps 51 to {record['until']} of {record['steps']:,}, {len(seeds)} training runs"
     return Table(("gradient of", "median norm", "the largest", "clipped, in %"), rows, caption)

@@ -87,7 +87,7 @@ def draw_rivals() -> None:
     show(
         drawn,
         "Left: bars of FID, DDPM with L_simple 3.17 and StyleGAN2 + ADA (v1) 3.26 at the top, NCSN 25.32 far below. "
-        "Right: bits per dimension, Sparse Transformer 2.80, Gated PixelCNN 3.03, then DDPM's two bounds, 3.70 and 3.75.",
+        "Right: bits per dimension, Sparse Transformer 2.80, Gated PixelCNN 3.03, and DDPM's bounds, 3.70 and 3.75.",
     )
 
 

@@ -3,7 +3,7 @@
     python tests/bench/objective.py               # half an hour on a CPU core
     python tests/bench/objective.py --steps 12000 --seeds 0 --out runs/bench/objective-long.json
     python tests/bench/objective.py --choices "L, t by weight, no clip" --bits 0 --out runs/bench/objective-clip.json
-    python tests/bench/objective.py --until 300 --n 0 --bits 0 --out runs/bench/objective-norms.json
+    python tests/bench/objective.py --choices L "L, t by weight" --until 300 --n 0 --bits 0 --out OUT
     python tests/bench/objective.py --steps 50 --n 20 --bits 2 --seeds 0 --out runs/bench/objective-try.json
 
 The paper's process (linear, T = 1000, fixed-large) and the laptop's network, which predicts the noise: only what is
@@ -17,7 +17,7 @@ go the first seed's digits. By default that is in runs/bench; the shipped record
 
 The controls: "L, t by weight" without the clip of the gradient's norm; "L" with the squared error at t = 1, too, which
 leaves one difference to "L, t by weight", how t is drawn. A row has the norms of its gradients, before the clip, from
-step 51 on: the median, the largest, and the share that was above 1.
+step 51 on: the median, the largest, and the share that was above 1. OUT is runs/bench/objective-norms.json.
 """
 
 import argparse
