@@ -91,7 +91,7 @@ def parts_table(rows: Rows, scale: float = BEST["middle"]) -> Table:
         cells.append((name, spread(fd, 3), f"{sum(right) / len(right):.3f}", f"{sum(variety) / len(variety):.2f}"))
     caption = f"guided at w = {scale:g}; three seeds of drawing, "
     caption += f"{len(rows['real digits', 1.0])} sets of MNIST's test digits, shuffled\n"
-    caption += "repeat: python tests/bench/interval.py"
+    caption += "repeat: python tests/bench/interval.py --scales 1.5 2 3 --without-places"
     return Table(("guided", "FD-judge", "right digit", "variety"), cells, caption)
 
 

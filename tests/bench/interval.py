@@ -3,12 +3,13 @@
     python tests/bench/interval.py                         # three quarters of an hour on two CPU cores
     python tests/bench/interval.py --scales 2 --without-places
     python tests/bench/interval.py --scales 1.25 1.75 --parts everywhere
+    python tests/bench/interval.py --scales 2.5 --parts middle
     python tests/bench/interval.py --sampler ddim --scales 3 --two-steps --out runs/bench/interval-ddim.json
     python tests/bench/interval.py --seeds 3 4 5 --scales 1.25 1.5 1.75 2 --parts everywhere --out OUT
     python tests/bench/interval.py --seeds 3 4 5 --scales 2 --parts middle "all but the clean end" --out OUT
     python tests/bench/interval.py --seeds 3 4 5 --scales 3 --parts "600 to 800" --out OUT
 
-The second and the third look for the best scale of either way. The fourth is a control: DPM-Solver++ carries each guess
+The second to the fourth look for the best scale of either way. The fifth is a control: DPM-Solver++ carries each guess
 over into the step after, DDIM forgets it. The others try what was found best, and its rivals, with seeds on which none
 was chosen; OUT is runs/bench/interval-fresh.json. For each seed all ways start from the same
 noise: compare them seed by seed. As many real digits are measured by real_sets.py. Rows that are already in the file
