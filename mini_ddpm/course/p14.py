@@ -129,6 +129,9 @@ def gradients_table() -> Table:
         rows.append((LOSSES[loss], spread([row["norm"] for row in own], 3), f"{largest:.0f} times", clipped))
     seeds = {row["seed"] for row in record["rows"]}
     caption = f"steps 51 to {record['until']} of {record['steps']:,}, {len(seeds)} training runs\n"
+    (free,) = stored("objective-clip")["rows"]
+    beside = duel("objective")["L, t by weight"]["fd_judge"][free["seed"]]
+    caption += f"without the clip, seed {free['seed']}: FD-judge {free['fd_judge']:.2f}, with it {beside:.2f}\n"
     caption += 'repeat: python tests/bench/objective.py --choices L "L, t by weight" '
     caption += f"--until {record['until']} --n 0 --bits 0 --out runs/bench/objective-norms.json"
     return Table(("gradient of", "median norm", "the largest", "clipped, in %"), rows, caption)

@@ -2,8 +2,8 @@
 
     python tests/bench/objective.py               # half an hour on a CPU core
     python tests/bench/objective.py --steps 12000 --seeds 0 --out runs/bench/objective-long.json
-    python tests/bench/objective.py --choices "L, t by weight, no clip" --bits 0 --out runs/bench/objective-clip.json
-    python tests/bench/objective.py --choices L "L, t by weight" --until 300 --n 0 --bits 0 --out OUT
+    python tests/bench/objective.py --choices "L, t by weight, no clip" --bits 0 --seeds 0 --out CLIP
+    python tests/bench/objective.py --choices L "L, t by weight" --until 300 --n 0 --bits 0 --out NORMS
     python tests/bench/objective.py --steps 50 --n 20 --bits 2 --seeds 0 --out runs/bench/objective-try.json
 
 The paper's process (linear, T = 1000, fixed-large) and the laptop's network, which predicts the noise: only what is
@@ -16,8 +16,9 @@ without it, too. Rows that are already in the file are kept, so that an interrup
 go the first seed's digits. By default that is in runs/bench; the shipped records stay as they are.
 
 The controls: "L, t by weight" without the clip of the gradient's norm; "L" with the squared error at t = 1, too, which
-leaves one difference to "L, t by weight", how t is drawn. A row has the norms of its gradients, before the clip, from
-step 51 on: the median, the largest, and the share that was above 1. OUT is runs/bench/objective-norms.json.
+leaves one difference to "L, t by weight", how t is drawn (no record yet). A row has the norms of its gradients, before the clip, from
+step 51 on: the median, the largest, and the share that was above 1. CLIP and NORMS are
+runs/bench/objective-clip.json and runs/bench/objective-norms.json.
 """
 
 import argparse
