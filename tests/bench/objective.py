@@ -16,8 +16,8 @@ without it, too. Rows that are already in the file are kept, so that an interrup
 go the first seed's digits. By default that is in runs/bench; the shipped records stay as they are.
 
 The controls: "L, t by weight" without the clip of the gradient's norm; "L" with the squared error at t = 1, too, which
-leaves one difference to "L, t by weight", how t is drawn (no record yet). A row has the norms of its gradients, before the clip, from
-step 51 on: the median, the largest, and the share that was above 1. CLIP and NORMS are
+leaves one difference to "L, t by weight", how t is drawn (no record yet). A row has the norms of its gradients, before
+the clip, from step 51 on: the median, the largest, and the share that was above 1. CLIP and NORMS are
 runs/bench/objective-clip.json and runs/bench/objective-norms.json.
 """
 
