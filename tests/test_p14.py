@@ -1,13 +1,17 @@
 """Notebook 14: the papers' numbers as they stand in the papers, and what the page says of ours."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from mini_ddpm import diffusion, losses
 from mini_ddpm.course import fourteen, p14, p14_papers
 from mini_ddpm.course.exercises.n14 import _how_often
 from mini_ddpm.course.stored import stored
-from mini_ddpm.schedules import linear_betas
+from mini_ddpm.schedules import NoiseSchedule, linear_betas
 
 
 def test_the_papers_rows_hold_together():
@@ -50,6 +54,33 @@ def test_the_duel_is_by_seed_and_by_loss():
     assert len(p14.duel_table("objective-long").rows) == len(p14.MEASURES)
 
 
+def test_a_row_of_gradients_is_of_its_loss_and_the_clip_acts_on_the_rival():
+    rows = {row[0]: row for row in p14.gradients_table().rows}
+    assert rows.keys() == {"L even", "L by weight"}
+    assert rows["L even"][3] == "0"
+    assert float(rows["L by weight"][3].split()[0]) > 20
+
+
+def test_drawn_evenly_and_weighed_the_squared_error_has_the_gradient_of_the_bound(monkeypatch):
+    """The control of `tests/bench/objective.py`: L again, but for its term at t = 1."""
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parent / "bench"), *sys.path])
+    from objective import WeighedTimes
+
+    schedule = NoiseSchedule.from_betas(linear_betas(1000))
+    process = diffusion.Diffusion(schedule, variance=diffusion.fixed_large, clip=None)
+    torch.manual_seed(0)
+    t, weight = WeighedTimes(process).draw(1000, 64, torch.device("cpu"))
+    x_0, eps, answer = torch.rand(64, 1, 4, 4) * 2 - 1, *torch.randn(2, 64, 1, 4, 4)
+    assert 1 not in t
+    assert len(t.unique()) > 55
+    found = []
+    for loss, factor in ((losses.vlb_loss, 1), (losses.simple_loss, weight)):
+        guess = answer.clone().requires_grad_()
+        (factor * loss(process, lambda x_t, t, guess=guess: guess, x_0, t, eps)).sum().backward()
+        found.append(guess.grad)
+    assert torch.allclose(*found, rtol=1e-3, atol=1e-6)
+
+
 def test_where_the_weight_lies():
     share = _how_often(linear_betas(1000)).cumsum(0)
     assert [row[1] for row in p14.weight_table().rows] == [
@@ -67,9 +98,10 @@ def test_bits_are_those_of_the_stored_bounds():
 def test_what_we_trained_stands_beside_as_many_real_images():
     rows = {row[0]: row for row in p14.ours_table().rows}
     assert rows["mnist-laptop"][1:5] == ("cosine, v, min-snr", "yes, guidance 1.75", "3,200", "2,000")
-    assert rows["mnist-laptop"][6] == "0.029"
+    assert rows["mnist-laptop"][6] == "0.014 (0.013 to 0.016)"
     assert rows["cifar10-ddpm"] == ("cifar10-ddpm", "linear, eps, simple", "no", "800,000", "", "", "")
-    assert p14.duel_table("objective").rows[4][-1] == "0.03 (0.03 to 0.04)"
+    table = p14.duel_table("objective")
+    assert (table.head[-1], table.rows[4][-1]) == ("real digits, 8 sets", "0.03 (0.03 to 0.04)")
 
 
 def test_fourteen_formulas_agree_and_one_that_does_not_is_named(monkeypatch):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
-from mini_ddpm.course.stored import precision, spread, stored
+from mini_ddpm.course.stored import precision, real_sets, spread, stored
 from mini_ddpm.course.tables import Table
 from mini_ddpm.files import read_tensors, shipped
 from mini_ddpm.runs.presets import preset
@@ -56,9 +56,8 @@ def ours_table() -> Table:
     """What this course trained on images, as far as it has been, and how that differs from DDPM's recipe."""
     ways = stored("recipe")
     digits = [row for row in ways["rows"] if (row["choice"], row["way"][:4]) == ("the preset", "ddim")]
-    real = [row["fd_judge"] / row["fd_ratio"] for row in digits]  # the ratio is to as many test digits
     duel_rows = [row for row in stored("objective")["rows"] if row["loss"] == "L_simple"]
-    few = [row["fd_judge"] for row in stored("calls")["rows"] if row["sampler"] == "real digits"]
+    real, few = ([one["fd_judge"] for one in real_sets(n)] for n in (ways["n"], stored("objective")["n"]))
     run, drawn = stored("cifar10"), stored("cifar10-evaluation")
     fd, floor = drawn["FD-cifar10-judge"], drawn["FD-cifar10-judge of test images"]
 
@@ -88,6 +87,7 @@ def ours_table() -> Table:
     head = ("preset", "schedule, target, loss", "labels", "steps", "n", "drawn", "as many real images")
     caption = (
         "three training runs for digits, one for CIFAR-10; an empty row is not yet measured\n"
+        f"real digits: {len(real)} and {len(few)} sets of MNIST's test digits, shuffled, as many of each class\n"
         "repeat: make bench-recipe (digits), mini-ddpm evaluate cifar10 --n 10000"
     )
     return Table(head, rows, caption)
@@ -103,7 +103,7 @@ def duel_table(name: str) -> Table:
     """A stored duel: mean, least and largest over the seeds; beside it as many real digits."""
     found, record = duel(name), stored(name)
     seeds = {row["seed"] for row in record["rows"]}
-    known = [row for row in stored("calls")["rows"] if row["sampler"] == "real digits" and row["n"] == record["n"]]
+    known = real_sets(record["n"])
     real = {key: spread([row[key] for row in known]) for key in ("fd_judge", "accuracy")}
     rows = [
         (what, *(spread(found[loss][key], digits) for loss in LOSSES), real.get(key))
@@ -112,10 +112,29 @@ def duel_table(name: str) -> Table:
     long = " --steps 12000 --seeds 0 --out runs/bench/objective-long.json" if "long" in name else ""
     caption = (
         f"{record['steps']:,} steps of 32 images, {len(seeds)} training run{'s' * (len(seeds) > 1)}; "
-        f"{record['n']} digits drawn in 100 of 1000 steps, fixed-large, labels, no guidance; {record['bits']} coded\n"
+        f"{record['n']} digits drawn in 100 of 1000 steps, fixed-large, labels, no guidance; {record['bits']} coded; "
+        "real ones: MNIST's test digits, shuffled\n"
         f"{record['machine']}\nrepeat: python tests/bench/objective.py{long}"
     )
-    return Table(("", *LOSSES.values(), "real digits, two sets"), rows, caption)
+    return Table(("", *LOSSES.values(), f"real digits, {len(known)} sets"), rows, caption)
+
+
+def gradients_table() -> Table:
+    """The norms of the gradients before the clip, over all seeds, and how many steps it changes."""
+    record, rows = stored("objective-norms"), []
+    for loss in dict.fromkeys(row["loss"] for row in record["rows"]):
+        own = [row for row in record["rows"] if row["loss"] == loss]
+        clipped = spread([100 * row["norm above 1"] for row in own], 0)
+        largest = max(row["norm, largest"] / row["norm"] for row in own)
+        rows.append((LOSSES[loss], spread([row["norm"] for row in own], 3), f"{largest:.0f} times", clipped))
+    seeds = {row["seed"] for row in record["rows"]}
+    caption = f"steps 51 to {record['until']} of {record['steps']:,}, {len(seeds)} training runs\n"
+    (free,) = stored("objective-clip")["rows"]
+    beside = duel("objective")["L, t by weight"]["fd_judge"][free["seed"]]
+    caption += f"without the clip, seed {free['seed']}: FD-judge {free['fd_judge']:.2f}, with it {beside:.2f}\n"
+    caption += 'repeat: python tests/bench/objective.py --choices L "L, t by weight" '
+    caption += f"--until {record['until']} --n 0 --bits 0 --out runs/bench/objective-norms.json"
+    return Table(("gradient of", "median norm", "the largest", "clipped, in %"), rows, caption)
 
 
 def draw_sheets(name: str, alt: str) -> None:
@@ -201,6 +220,8 @@ def changes_table() -> Table:
     """Ours beside the paper's: only signs compare."""
     record, found = stored("ablation"), changes()
     gflop = {row["choice"]: row["gflop"] for row in record["rows"]}
+    fd = {choice: [row["fd_judge"] for row in record["rows"] if row["choice"] == choice] for choice in gflop}
+    both = ", ".join(f"{choice} {spread(fd[choice])}" for choice in ("base", "all but rescaling"))
     rows = [
         (
             choice,
@@ -213,7 +234,7 @@ def changes_table() -> Table:
     ]
     caption = (
         f"change of FD-judge against the base of the same seed; {record['steps']:,} steps of 32, "
-        f"n = {record['n']} digits\n"
+        f"n = {record['n']} digits. FD-judge: {both}\n"
         f"{record['machine']}; repeat: python tests/bench/ablation.py\nthe paper: FID, ADM, Tables 1 and 3"
     )
     head = ("choice", "seed 0", "seed 1", "seed 2", "paper, FID", "its sign, every seed", "work, of the base")

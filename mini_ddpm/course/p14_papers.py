@@ -26,7 +26,7 @@ DDPM_TABLE_1 = (  # DDPM, Table 1: CIFAR-10, without labels
     Result("SNGAN", "GAN", 21.7),
     Result("SNGAN-DDLS", "GAN", 15.42),
     Result("DDPM, L", "diffusion", 13.51, 3.70),
-    Result("StyleGAN2 + ADA", "GAN", 3.26),
+    Result("StyleGAN2 + ADA (v1)", "GAN", 3.26),
     Result("DDPM, L_simple", "diffusion", 3.17, 3.75),
     Result("Sparse Transformer", "autoregressive", None, 2.80),
 )
@@ -86,8 +86,8 @@ def draw_rivals() -> None:
     drawn.legend(handles=handles, loc="outside lower center", ncols=len(KINDS), fontsize=9)
     show(
         drawn,
-        "Left: bars of FID, DDPM with L_simple 3.17 and StyleGAN2 + ADA 3.26 at the top, NCSN 25.32 far below. Right: "
-        "bits per dimension, Sparse Transformer 2.80, Gated PixelCNN 3.03, then the two bounds of DDPM, 3.70 and 3.75.",
+        "Left: bars of FID, DDPM with L_simple 3.17 and StyleGAN2 + ADA (v1) 3.26 at the top, NCSN 25.32 far below. "
+        "Right: bits per dimension, Sparse Transformer 2.80, Gated PixelCNN 3.03, and DDPM's bounds, 3.70 and 3.75.",
     )
 
 

@@ -13,6 +13,11 @@ def stored(name: str) -> Any:
     return json.loads((shipped("bench") / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def real_sets(n: int) -> list[dict[str, float]]:
+    """Sets of n real test digits, shuffled, as many of each class: what the judge says of each."""
+    return [row for row in stored("real-sets")["rows"] if row["n"] == n]
+
+
 def precision(machine: str) -> str:
     """In which arithmetic networks ran there. Older records do not say: then the processor had float32 alone."""
     return "bfloat16" if "bfloat16" in machine else "float32"

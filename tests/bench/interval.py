@@ -1,15 +1,19 @@
 """Guidance on a part of the chain against guidance everywhere, on the shipped `mnist`: where does it help and harm?
 
     python tests/bench/interval.py                         # three quarters of an hour on two CPU cores
+    python tests/bench/interval.py --scales 2 --without-places
+    python tests/bench/interval.py --scales 1.25 1.75 --parts everywhere
+    python tests/bench/interval.py --scales 2.5 --parts middle
     python tests/bench/interval.py --sampler ddim --scales 3 --two-steps --out runs/bench/interval-ddim.json
-    python tests/bench/interval.py --seeds 3 4 5 --scales 1.5 2 --parts everywhere --out runs/bench/interval-fresh.json
-    python tests/bench/interval.py --seeds 3 4 5 --scales 3 --parts "600 to 800" --out runs/bench/interval-fresh.json
+    python tests/bench/interval.py --seeds 3 4 5 --scales 1.25 1.5 1.75 2 --parts everywhere --out OUT
+    python tests/bench/interval.py --seeds 3 4 5 --scales 2 --parts middle "all but the clean end" --out OUT
+    python tests/bench/interval.py --seeds 3 4 5 --scales 3 --parts "600 to 800" --out OUT
 
-The second is a control: DPM-Solver++ carries each guess over into the step after, DDIM forgets it. The others try what
-the first found best, and its rivals, with seeds on which none was chosen. For each seed all ways start from the same
-noise: compare them seed by seed. As a measure of the distances, real digits that the judge never saw, in sets that
-share none. Rows that are already in the file are kept, so that an interrupted call goes on. Results go to
-runs/bench/interval.json.
+The second to the fourth look for the best scale of either way. The fifth is a control: DPM-Solver++ carries each guess
+over into the step after, DDIM forgets it. The others try what was found best, and its rivals, with seeds on which none
+was chosen; OUT is runs/bench/interval-fresh.json. For each seed all ways start from the same
+noise: compare them seed by seed. As many real digits are measured by real_sets.py. Rows that are already in the file
+are kept, so that an interrupted call goes on. Results go to runs/bench/interval.json.
 """
 
 import argparse
@@ -23,7 +27,7 @@ from ablation import kept_rows
 from torch import Tensor
 
 from mini_ddpm import measure, runs
-from mini_ddpm.data import ImageSet, load, to_model
+from mini_ddpm.data import load
 from mini_ddpm.files import digest, write_json
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.runs import Trained
@@ -44,6 +48,7 @@ PARTS = {
     "200 to 400": (0.2, 0.4),
 }
 TWO_STEPS = ("noisy end", "600 to 800", "400 to 600", "200 to 400", "clean end")  # of ten
+WIDE = tuple(PARTS)[:6]
 BATCH = 200
 
 
@@ -76,13 +81,6 @@ def kept(figures: dict[str, float]) -> dict[str, float]:
     return {key: round(figures[key], 4) for key in ("fd_judge", "accuracy", "diversity")}
 
 
-def real_sets(heldout: ImageSet, n: int) -> list[tuple[Tensor, Tensor]]:
-    """Real digits (n, 1, 28, 28) and their labels (n,), as many of each class, in as many sets as there are."""
-    of_class = [(heldout.labels == k).nonzero().flatten().split(n // 10) for k in range(10)]
-    full = [torch.cat(chosen) for chosen in zip(*of_class, strict=False)]
-    return [(to_model(heldout.images[one]), heldout.labels[one]) for one in full if len(one) == n // 10 * 10]
-
-
 def main() -> None:
     """Fill the table, one seed after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,6 +89,7 @@ def main() -> None:
     parser.add_argument("--sampler", choices=("dpm-solver", "ddim"), default="dpm-solver")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--two-steps", action="store_const", dest="parts", const=TWO_STEPS, help="a fifth alone")
+    parser.add_argument("--without-places", action="store_const", dest="parts", const=WIDE, help="but for three fifths")
     parser.add_argument("--scales", type=float, nargs="+", default=[1.5, 3.0, 6.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/bench/interval.json"))
@@ -112,9 +111,6 @@ def main() -> None:
     train, heldout = load("mnist-5k", "train"), load("mnist-5k", "test")
     figures = partial(measure.evaluate_images, reference=reference, train=train, heldout=heldout)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    if not any(row["part"] == "real digits" for row in rows):
-        for k, (images, known) in enumerate(real_sets(heldout, asked.n)):
-            rows.append({"part": "real digits", "scale": 1.0, "seed": k, **kept(figures(images, known))})
     ways = [("nowhere", 1.0), *((part, scale) for scale in asked.scales for part in asked.parts)]
     for seed in asked.seeds:
         for part, scale in ways:
