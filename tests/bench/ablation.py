@@ -10,6 +10,8 @@ shipped record, data/bench/ablation.json, stays as it is.
 
 import argparse
 import json
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +51,7 @@ def main() -> None:
 
     device = runs.pick_device(None)
     settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(device)}
+    settings["command"] = shlex.join(["python", *sys.argv])
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["seed"]) for row in rows}
     for seed in asked.seeds:
@@ -63,18 +66,20 @@ def main() -> None:
 def kept_rows(path: Path, settings: dict) -> list[dict]:
     """The rows that are in the file already; ends the program if they were made with other settings.
 
-    On another machine a call goes on all the same, and `settings` then names both.
+    On another machine, or by another command, a call goes on all the same, and `settings` then names both.
     """
     if not path.exists():
         return []
     stored = json.loads(path.read_text())
-    rows, place = stored.pop("rows"), stored.get("machine", "")
-    if {**stored, "machine": ""} != {**settings, "machine": ""}:
+    rows, both = stored.pop("rows"), {name for name in ("machine", "command") if name in settings}
+    if {**stored, **dict.fromkeys(both)} != {**settings, **dict.fromkeys(both)}:
         raise SystemExit(f"{path} was made with {stored}, not {settings}: choose another --out, or remove it")
-    if place and settings["machine"] not in place.split("; "):
-        settings["machine"] = f"{place}; {settings['machine']}"
-    elif place:
-        settings["machine"] = place
+    for name in both:
+        before = stored.get(name, "")
+        if before and settings[name] not in before.split("; "):
+            settings[name] = f"{before}; {settings[name]}"
+        elif before:
+            settings[name] = before
     return rows
 
 

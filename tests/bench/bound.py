@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.files import write_tensors
@@ -40,7 +41,13 @@ def main() -> None:
         "x_0_error": found.x_0_error.mean(dim=0),
         "eps_error": found.eps_error.mean(dim=0),
     }
-    what = {"run": asked.run, "n": asked.n, "seed": asked.seed, "machine": runs.machine(trained.device)}
+    what = {
+        "run": asked.run,
+        "n": asked.n,
+        "seed": asked.seed,
+        "machine": runs.machine(trained.device),
+        "command": command(),
+    }
     write_tensors(asked.out, sums, what)
     print(f"{float(torch.mean(sums['bits_per_dim'])):.4f} bits/dim, wrote {asked.out}")
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablation import kept_rows
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.files import digest, write_json
@@ -44,6 +45,7 @@ def main() -> None:
         "weights": digest(trained.model.state_dict()),
         "seed": asked.seed,
         "machine": runs.machine(trained.device),
+        "command": command(),
     }
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["steps"], row["n"]) for row in rows}
