@@ -67,6 +67,12 @@ def test_the_card_of_cifar10_says_what_its_files_say():
     words = "Of 2,000 samples FD is {:.0f}, without the moving average {:.0f} as well, without guidance {:.0f}."
     assert words.format(*fds) in text
     assert f"{bits['bits_per_dim']:.2f} bits/dim, standard error {bits['standard_error']:.2f}, of" in text
+    recall: dict[tuple, list[dict]] = {}
+    for row in stored("recall")["rows"]:
+        recall.setdefault((row["extractor"], row["images"]), []).append(row)
+    blurred, samples = recall["efficientnet-lite0", "blur of 1"], recall["cifar10-judge", "the shipped network"]
+    assert f"to {statistics.mean(row['recall'] for row in blurred):.2f} (`recall.json`, three groups of" in text
+    assert f"samples have {statistics.mean(row['spread'] for row in samples):.2f} of the spread" in text
     run = stored("cifar10")
     assert f"{run['steps']:,} steps of {run['batch_size']} images" in text
     assert f"{run['seconds'] / 60:.0f} minutes" in text

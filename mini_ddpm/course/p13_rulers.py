@@ -66,13 +66,16 @@ def recall_table() -> Table:
         for images in SHOWN:
             found = [row for row in record["rows"] if (row["extractor"], row["images"]) == (name, images)]
             what = images if images == SHOWN[-1] else f"test images, {images}"
-            rows.append((EYES[name], what, *(spread([row[column] for row in found]) for column in UNDONE)))
+            if found:
+                cells = (spread([row[column] for row in found]) for column in UNDONE)
+                rows.append((EYES[name], f"{found[0]['n']}", what, *cells))
+    commands = record["command"].replace("; ", "\n        ")
     caption = (
-        f"{record['n']} images against {record['n']} other test images, three groups; noise in grey levels, blur in "
-        f"pixels\n{record['machine']}; repeat: {record['command']}"
+        "n images against n other test images, three groups; noise in grey levels, blur in pixels\n"
+        f"{record['machine']}\nrepeat: {commands}"
     )
-    marked = [k for k, row in enumerate(rows) if row[1] == SHOWN[-1]]
-    return Table(("seen by", "images", *UNDONE.values()), rows, caption, marked)
+    marked = [k for k, row in enumerate(rows) if row[2] == SHOWN[-1]]
+    return Table(("seen by", "n", "images", *UNDONE.values()), rows, caption, marked)
 
 
 def choices_table() -> Table:
