@@ -1,14 +1,19 @@
 """Notebook 13: the work of recipes, distances over n, tables of stored figures."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+import notebooks
 from mini_ddpm import measure
 from mini_ddpm.course import p13, p13_rulers
 from mini_ddpm.course.stored import precision, spread, stored
 from mini_ddpm.measure import extractors
 from mini_ddpm.runs.presets import preset
 from mini_ddpm.unet import UNet
+
+BENCH = Path(__file__).parent / "bench"
 
 
 def test_a_recipe_is_that_of_the_preset():
@@ -54,7 +59,44 @@ def test_two_rulers_stand_in_one_table():
 def test_the_control_of_recall_has_three_groups_in_two_rulers():
     rows = stored("recall")["rows"]
     found = {(row["extractor"], row["images"], row["group"]) for row in rows}
-    assert len(found) == len(rows) == 2 * 3 * len(p13_rulers.recall_table().rows)
+    assert len(found) == len(rows) == 3 * (6 + 3)
+    assert [row[:2] for row in p13_rulers.recall_table().rows] == [("judge", "500")] * 4 + [("EfficientNet", "300")] * 3
+
+
+def test_what_undoes_a_fall_of_recall(monkeypatch):
+    """A cloud that has moved is put back; one that has shrunk is stretched, too."""
+    monkeypatch.syspath_prepend(BENCH)
+    from recall import figures
+
+    torch.manual_seed(0)
+    plain, real = torch.randn(2, 300, 8)
+    moved, shrunk = figures(plain + 9, plain, real), figures(plain / 4, plain, real)
+    as_it_is = figures(plain, plain, real)
+    assert as_it_is["recall"] == moved["recall, put back"] == shrunk["recall, put back and stretched"] > 0.6
+    assert moved["recall"] == 0
+    assert max(shrunk["recall"], shrunk["recall, put back"]) < 0.1
+    assert (moved["spread"], shrunk["spread"]) == (1, 0.0625)
+    assert moved["moved"] == pytest.approx(9, rel=0.1)
+
+
+def test_who_knows_images_by_heart_errs_where_two_look_alike(monkeypatch):
+    monkeypatch.syspath_prepend(BENCH)
+    from by_heart import losses
+
+    torch.manual_seed(0)
+    known = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+    assert losses(known, torch.tensor(0.999), 100).max() < 1e-6
+    nothing_left = losses(known, torch.tensor(1e-6), 1000)
+    assert nothing_left.mean() == pytest.approx(1, abs=0.01)  # both look alike: their mean is 0
+
+
+def test_the_page_says_what_the_second_pass_is_worth():
+    text = " ".join(cell.source for cell in notebooks.read(notebooks.FOLDER / "13_cifar10.ipynb").cells)
+    found = {}
+    for row in stored("second-pass")["rows"]:
+        found.setdefault(row["way"], []).append(row["FD-cifar10-judge"])
+    for values in found.values():
+        assert spread(values, 0) in text
 
 
 @pytest.mark.parametrize(("value", "shown"), [(20143.3, "20,000"), (0.2604, "0.26"), (12.444, "12"), (1.44, "1.4")])

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+import statistics
 import sys
 from pathlib import Path
 
@@ -66,6 +67,12 @@ def test_the_card_of_cifar10_says_what_its_files_say():
     words = "Of 2,000 samples FD is {:.0f}, without the moving average {:.0f} as well, without guidance {:.0f}."
     assert words.format(*fds) in text
     assert f"{bits['bits_per_dim']:.2f} bits/dim, standard error {bits['standard_error']:.2f}, of" in text
+    recall: dict[tuple, list[dict]] = {}
+    for row in stored("recall")["rows"]:
+        recall.setdefault((row["extractor"], row["images"]), []).append(row)
+    blurred, samples = recall["efficientnet-lite0", "blur of 1"], recall["cifar10-judge", "the shipped network"]
+    assert f"to {statistics.mean(row['recall'] for row in blurred):.2f} (`recall.json`, three groups of" in text
+    assert f"samples have {statistics.mean(row['spread'] for row in samples):.2f} of the spread" in text
     run = stored("cifar10")
     assert f"{run['steps']:,} steps of {run['batch_size']} images" in text
     assert f"{run['seconds'] / 60:.0f} minutes" in text
@@ -97,6 +104,31 @@ def test_the_readme_says_what_the_three_seeds_gave():
     for key, digits in (("accuracy", 3), ("fd_ratio", 2), ("diversity", 2)):
         first, second, third = (f"{row[key]:.{digits}f}" for row in rows)
         assert f"{first}, {second} and {third}" in text
+
+
+def spread_of(kind, key, digits):
+    """Mean, least and largest of a figure of real digits."""
+    found = [row[key] for row in stored("real-digits")["rows"] if row["digits"] == kind]
+    return tuple(f"{value:.{digits}f}" for value in (statistics.mean(found), min(found), max(found)))
+
+
+def test_pages_say_what_real_digits_get():
+    readme, judge = " ".join((ROOT / "README.md").read_text("utf-8").split()), card("judge")
+    random, seen = "test digits at random", "training digits at random"
+    mean, least, most = spread_of(random, "fd_ratio", 2)
+    assert f"drawn at random get {mean} ({least} to {most}, five sets). So {mean} is as good as real." in readme
+    assert f"not 1 but about {mean} ({least} to {most})." in judge
+    assert "{} ({} to {}).".format(*spread_of(random, "diversity", 2)) in readme
+    assert "2,000 test images at random get {} ({} to {}).".format(*spread_of(random, "diversity", 2)) in judge
+    assert "against {} ({} to {}, five sets".format(*spread_of(random, "fd_judge", 4)) in judge
+    assert "get {} ({} to {}, three sets).".format(*spread_of(seen, "fd_judge", 4)) in judge
+    fd, variety = spread_of(random, "fd_judge", 3)[0], spread_of(random, "diversity", 2)[0]
+    assert f"an FD-judge of {fd}, an `fd_ratio` of {mean} and a diversity of {variety} (five" in card("mnist")
+    real = [row for row in stored("variances")["rows"] if row["choice"] == "real digits"]
+    found = {key: [row[key] for row in real] for key in ("accuracy", "fd_judge", "diversity")}
+    least, most = (f"{end(found['accuracy']):.1%}" for end in (min, max))
+    means = "{:.3f} and {:.2f}".format(*(statistics.mean(found[key]) for key in ("fd_judge", "diversity")))
+    assert f"at random: {least} to {most}, {means} (three sets" in card("mnist-improved")
 
 
 # --- commands -----------------------------------------------------------------------------------------------

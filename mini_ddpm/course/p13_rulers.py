@@ -13,6 +13,13 @@ JUDGE, OTHER_RULER = "cifar10-judge", "efficientnet-lite0"
 EYES = {JUDGE: "judge", OTHER_RULER: "EfficientNet"}
 LEVELS = (0, 2, 5, 10, 20, 40)  # of noise, in grey levels of 255
 NOISY = "test images with noise of {} grey levels"
+SHOWN = ("as they are", "noise of 10", "blur of 1", "the shipped network")
+UNDONE = {
+    "spread": "spread",
+    "recall": "recall",
+    "recall, put back": "put back",
+    "recall, put back and stretched": "put back and stretched",
+}
 
 
 def figures_table(found: Mapping[str, Sequence[Mapping[str, Any]]], extractor: str, caption: str) -> Table:
@@ -31,13 +38,12 @@ def floors_table() -> Table:
     """10,000 samples of the shipped network below as many real images, as two extractors see them."""
     drawn = stored("cifar10-evaluation")
     floors = {JUDGE: stored("cifar10-floors")["rows"], OTHER_RULER: stored(f"cifar10-floors-{OTHER_RULER}")["rows"]}
-    test, halves, *noisy = floors[JUDGE]
+    test, halves, *_ = floors[JUDGE]  # those with noise are drawn by `draw_rulers`
     half = {f"FD-{name}": rows[halves][f"FD-{name} of test images"] for name, rows in floors.items()}
     found = {
         test: floors[JUDGE][test] | floors[OTHER_RULER][test],
         "test images against one half of the training images": half,
         "the other half of these against it": floors[JUDGE][halves] | floors[OTHER_RULER][halves],
-        **{what: floors[JUDGE][what] | floors[OTHER_RULER][what] for what in noisy},
         "the shipped network": drawn,
     }
     keys = [(f"{what}-{name}", digits) for what, digits in (("FD", 1),) for name in floors]
@@ -54,26 +60,22 @@ def floors_table() -> Table:
 
 
 def recall_table() -> Table:
-    """Test images, noisy or blurred, and the network's samples, against other test images, in two extractors' eyes."""
-    record = stored("recall")
-    images = dict.fromkeys(row["images"] for row in record["rows"])
-    columns = [(name, what) for name in (JUDGE, OTHER_RULER) for what in ("precision", "recall")]
-    rows = [
-        (
-            f"test images, {one}" if one != "the shipped network" else one,
-            *(
-                spread([row[what] for row in record["rows"] if (row["extractor"], row["images"]) == (name, one)])
-                for name, what in columns
-            ),
-        )
-        for one in images
-    ]
-    head = ("images", *(f"{what}, {EYES[name]}" for name, what in columns))
+    """Recall of test images, noisy or blurred, and of samples, and what undoes its fall, in two extractors' eyes."""
+    record, rows = stored("recall"), []
+    for name in (JUDGE, OTHER_RULER):
+        for images in SHOWN:
+            found = [row for row in record["rows"] if (row["extractor"], row["images"]) == (name, images)]
+            what = images if images == SHOWN[-1] else f"test images, {images}"
+            if found:
+                cells = (spread([row[column] for row in found]) for column in UNDONE)
+                rows.append((EYES[name], f"{found[0]['n']}", what, *cells))
+    commands = record["command"].replace("; ", "\n        ")
     caption = (
-        f"{record['n']} images against {record['n']} other test images, three groups; noise in grey levels, blur in "
-        f"pixels\n{record['machine']}; repeat: python tests/bench/recall.py"
+        "n images against n other test images, three groups; noise in grey levels, blur in pixels\n"
+        f"{record['machine']}\nrepeat: {commands}"
     )
-    return Table(head, rows, caption, [len(rows) - 1])
+    marked = [k for k, row in enumerate(rows) if row[2] == SHOWN[-1]]
+    return Table(("seen by", "n", "images", *UNDONE.values()), rows, caption, marked)
 
 
 def choices_table() -> Table:
@@ -105,13 +107,13 @@ def draw_rulers(drawn: Mapping[str, Any]) -> None:
         axes.semilogy(LEVELS[1:], noisy, "o-", color=colour, label=f"test images with noise, {extractor}")
         axes.axhline(network, linestyle="--", color=colour)
         axes.annotate("the network", (40, network), (0, 3), textcoords="offset points", ha="right", color=colour)
-    axes.set(xlabel="standard deviation of the noise, in grey levels of 255", ylabel="distance / that of test images")
+    axes.set(xlabel="standard deviation of the noise, in grey levels of 255", ylabel="FD / that of test images")
     axes.set_yticks([2, 5, 10, 20, 50, 100, 200, 500], ["2", "5", "10", "20", "50", "100", "200", "500"])
     axes.minorticks_off()
-    axes.set_title(f"Two rulers, each in units of its own floor (n = {drawn['n']:,})")
+    axes.set_title("For both rulers the network lies between noise of 5 and of 10")
     axes.legend(fontsize=9, loc="lower right")
     show(
         picture,
         "Two rising curves of noisy images on a logarithmic axis, and a dashed line for the network in the colour of "
-        "each: 137 and 35 times the distance of test images, both between noise of 5 and of 10 grey levels.",
+        "each: 137 and 35 times the FD of test images, both between noise of 5 and of 10 grey levels.",
     )

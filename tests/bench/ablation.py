@@ -10,12 +10,11 @@ shipped record, data/bench/ablation.json, stays as it is.
 
 import argparse
 import json
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.course.architecture import flop_counter
@@ -51,7 +50,7 @@ def main() -> None:
 
     device = runs.pick_device(None)
     settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(device)}
-    settings["command"] = shlex.join(["python", *sys.argv])
+    settings["command"] = command()
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["seed"]) for row in rows}
     for seed in asked.seeds:

@@ -7,11 +7,10 @@ runs/bench/bound.safetensors. `--precision float32` repeats the shipped record o
 """
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 import torch
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.files import digest, write_tensors
@@ -43,7 +42,7 @@ def main() -> None:
         "eps_error": found.eps_error.mean(dim=0),
     }
     what = {"run": asked.run, "n": asked.n, "seed": asked.seed, "weights": digest(trained.model.state_dict())}
-    what |= {"command": shlex.join(["python", *sys.argv]), "machine": runs.machine(trained.device)}
+    what |= {"command": command(), "machine": runs.machine(trained.device)}
     write_tensors(asked.out, sums, what)
     print(f"{float(torch.mean(sums['bits_per_dim'])):.4f} bits/dim, wrote {asked.out}")
 

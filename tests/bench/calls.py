@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from ablation import kept_rows
+from made import command
 from torch import Tensor
 
 from mini_ddpm import measure, runs
@@ -120,6 +121,7 @@ def main() -> None:
         "weights": digest(trained.model.state_dict()),
         "guidance": asked.guidance,
         "machine": runs.machine(trained.device),
+        "command": command(),
     }
     rows = kept_rows(asked.out, settings)
     done = {(row["sampler"], row["calls"], row["n"], row["seed"]) for row in rows}

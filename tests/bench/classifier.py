@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from made import command
 
 from mini_ddpm import data, runs
 from mini_ddpm.classifier import accuracy_per_t
@@ -34,7 +35,10 @@ def main() -> None:
     times = [schedule.T * k // 10 for k in range(11)]
     found = accuracy_per_t(classifier, schedule, test.to(device), times)
     rows = [{"t": t, "accuracy": accuracy} for t, accuracy in zip(times, found, strict=True)]
-    write_json(asked.out, {"n": len(test), "seed": asked.seed, "machine": runs.machine(device), "rows": rows})
+    write_json(
+        asked.out,
+        {"n": len(test), "seed": asked.seed, "machine": runs.machine(device), "command": command(), "rows": rows},
+    )
     print(*rows, f"wrote {asked.out}", sep="\n")
 
 

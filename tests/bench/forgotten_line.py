@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from ablation import kept_rows
+from made import command
 
 from mini_ddpm import measure, runs
 from mini_ddpm.data import load
@@ -46,7 +47,7 @@ def main() -> None:
     asked.out.parent.mkdir(parents=True, exist_ok=True)
 
     where = runs.machine(torch.device("cpu")).replace("bfloat16", "float32")  # as the page computes
-    settings = {"steps": asked.steps, "n": asked.n, "sampling_steps": 30, "machine": where}
+    settings = {"steps": asked.steps, "n": asked.n, "sampling_steps": 30, "machine": where, "command": command()}
     rows = kept_rows(asked.out, settings)
     done = {(row["labels_hidden"], row["seed"], row["scale"]) for row in rows}
     train, heldout, reference = load("mnist-5k", "train"), load("mnist-5k", "test"), measure.load_reference()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import steps
 import torch
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.files import write_json
@@ -108,6 +109,7 @@ def main() -> None:
     torch.manual_seed(0)
     found = {
         "machine": runs.machine(steps.DEVICE),
+        "command": command(),
         "precision": "bfloat16" if has_bf16(steps.DEVICE) else "float32",
         "parameters": sum(p.numel() for p in UNet(unet).parameters()),
         "batch": batch,

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from made import command
 
 from mini_ddpm import parallel, runs
 from mini_ddpm.data import ImageSet
@@ -159,7 +160,7 @@ def main() -> None:
         {"what": what, "value": value, **{key: statistics.median(point[key] for point in points) for key in points[0]}}
         for (what, value), points in found.items()
     ]
-    write_json(asked.out, {"preset": "mnist-laptop", "machine": runs.machine(CPU), "rows": rows})
+    write_json(asked.out, {"preset": "mnist-laptop", "machine": runs.machine(CPU), "command": command(), "rows": rows})
     drawn(rows).savefig(asked.out.with_suffix(".png"), dpi=100)
 
 

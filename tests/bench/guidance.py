@@ -9,8 +9,6 @@ are kept, so that an interrupted call goes on. Results go to runs/bench/guidance
 """
 
 import argparse
-import shlex
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -20,6 +18,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from ablation import kept_rows
+from made import command
 from torch import Tensor
 
 from mini_ddpm import measure, runs
@@ -199,7 +198,7 @@ def main() -> None:
         "steps": asked.steps,
         "n": asked.n,
         "pupil_steps": asked.pupil_steps,
-        "command": shlex.join(["python", *sys.argv]),
+        "command": command(),
         "machine": runs.machine(trained.device),
     }
     rows = kept_rows(asked.out, settings)

@@ -13,8 +13,6 @@ each t by the same noise. Rows that are already in the file are kept, so that an
 import argparse
 import copy
 import math
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import torch
 from ablation import kept_rows
+from made import command
 from torch import Tensor
 
 from mini_ddpm import data, runs
@@ -180,7 +179,7 @@ def main() -> None:
     which = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[: asked.n]
     judged = data.to_model(held_out.images[which]), held_out.labels[which]
     what = {"n": asked.n, "judge": asked.judge, "alone": asked.alone, "steps": asked.steps}
-    what |= {"weights": digest(model.state_dict()), "command": shlex.join(["python", *sys.argv])}
+    what |= {"weights": digest(model.state_dict()), "command": command()}
     what["machine"] = runs.machine(torch.device("cpu")).replace("bfloat16", "float32")  # as here
     what["times"] = TIMES
     rows = kept_rows(asked.out, what)

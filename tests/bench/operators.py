@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from made import command
 from torch.profiler import ProfilerActivity, profile
 
 from mini_ddpm.data import ImageSet
@@ -106,7 +107,7 @@ def main() -> None:
             print(f"{name}, {what}: {seconds:.3f} s a step of {batch} images")
             for kind, share in found.items():
                 print(f"    {share:6.1%}  {kind}", flush=True)
-    write_json(asked.out, {"machine": machine(CPU), "steps": asked.steps, "rows": rows})
+    write_json(asked.out, {"machine": machine(CPU), "command": command(), "steps": asked.steps, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from ablation import kept_rows
 from diffusers.optimization import get_cosine_schedule_with_warmup
+from made import command
 from peers import diffusers, lucidrains, smalldiffusion
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -219,7 +220,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/bench/quality.json"))
     asked = parser.parse_args()
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    settings = {"machine": runs.machine(DEVICE), "minutes": asked.minutes, "n": asked.n}
+    settings = {"machine": runs.machine(DEVICE), "command": command(), "minutes": asked.minutes, "n": asked.n}
     rows, jury, sheet = kept_rows(asked.out, settings), Jury(), []
     for name in names:
         if asked.who and not name.startswith(tuple(asked.who)):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from ablation import kept_rows, trained_with
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.files import write_json
@@ -71,7 +72,7 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(CPU)}
+    settings = {"steps": asked.steps, "n": asked.n, "machine": runs.machine(CPU), "command": command()}
     settings["preset"] = json.loads(json.dumps(preset("mnist-laptop").to_json()))
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["seed"]) for row in rows}

@@ -10,13 +10,12 @@ interrupted call goes on. Results go to runs/bench/skipped.json.
 """
 
 import argparse
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from ablation import kept_rows
+from made import command
 from torch import Tensor
 from variances import BATCH, in_half_precision, judged, real_sets
 
@@ -67,7 +66,7 @@ def main() -> None:
         "steps": asked.steps,
         "n": asked.n,
         "machine": runs.machine(trained.device),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": command(),
     }
     rows, labels = kept_rows(asked.out, settings), torch.arange(asked.n) % 10
     done = {(row["schedule"], row["skipped"], row["seed"]) for row in rows}

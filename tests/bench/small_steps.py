@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.course import p00
@@ -31,7 +32,9 @@ def main() -> None:
         "x_t": torch.stack([stop.x_t for stop in stops]).half(),
         "guess": torch.stack([stop.guess for stop in stops]).half(),
     }
-    write_tensors(asked.out, tensors, {"run": "mnist", "seed": 0, "machine": runs.machine(trained.device)})
+    write_tensors(
+        asked.out, tensors, {"run": "mnist", "seed": 0, "machine": runs.machine(trained.device), "command": command()}
+    )
     print(f"wrote {asked.out}")
 
 

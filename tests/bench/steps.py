@@ -19,6 +19,7 @@ from typing import NamedTuple
 import ema_pytorch
 import torch
 import torch.nn.functional as F
+from made import command
 from peers import diffusers, lucidrains, smalldiffusion
 from torch import Tensor, nn
 
@@ -306,7 +307,7 @@ def main() -> None:
     where = machine(DEVICE)
     print(where, flush=True)
     rows = [row for name in arguments.networks for row in compare(name, bf16, arguments.rounds)]
-    write_json(arguments.out, {"machine": where, "rows": rows})
+    write_json(arguments.out, {"machine": where, "command": command(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ interrupted call goes on. Results go to runs/bench/strided.json; notebook 10 sho
 """
 
 import argparse
-import shlex
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from ablation import kept_rows
+from made import command
 
 from mini_ddpm import runs
 from mini_ddpm.files import digest, write_json
@@ -46,7 +45,7 @@ def main() -> None:
         "weights": digest(trained.model.state_dict()),
         "seed": asked.seed,
         "machine": runs.machine(trained.device),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": command(),
     }
     rows = kept_rows(asked.out, settings)
     done = {(row["choice"], row["steps"], row["n"]) for row in rows}

@@ -12,8 +12,6 @@ file are kept, so that an interrupted call goes on. Results go to runs/bench/var
 """
 
 import argparse
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -22,6 +20,7 @@ from typing import NamedTuple
 
 import torch
 from ablation import kept_rows
+from made import command
 from torch import Tensor
 
 from mini_ddpm import measure, runs
@@ -190,8 +189,7 @@ def main() -> None:
 
     trained, reference = runs.open_run("mnist-improved", torch.device("cpu")), measure.load_reference()
     weights, machine = digest(trained.model.state_dict()), runs.machine(trained.device)
-    command = shlex.join(["python", *sys.argv])
-    settings = {"run": "mnist-improved", "weights": weights, "n": asked.n, "machine": machine, "command": command}
+    settings = {"run": "mnist-improved", "weights": weights, "n": asked.n, "machine": machine, "command": command()}
     rows, labels = kept_rows(asked.out, settings), torch.arange(asked.n) % 10
     done = {(row["choice"], row["steps"], row["seed"]) for row in rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)

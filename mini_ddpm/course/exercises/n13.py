@@ -74,8 +74,8 @@ PROGRAM = """```
 
 EXERCISES: tuple[Exercise, ...] = (
     Predict(
-        "DDPM's run was 800,000 steps of 128 images. Its eight TPU cores made 21 steps a second (appendix B). A GPU "
-        "makes 3,000 *images* a second. How many hours does each take? Two numbers, within 0.3: "
+        "DDPM's run was 800,000 steps of 128 images. Its eight TPU cores made 21 steps a second (appendix B). Suppose "
+        "a GPU makes 3,000 *images* a second. How many hours does each take? Two numbers, within 0.3: "
         "`q.check(theirs, yours)`.",
         (800_000 / 21 / 3600, 800_000 * 128 / 3000 / 3600),
         "(10.58, 9.48). 800,000 steps at 21 a second are 38,095 seconds; the paper says 10.6 hours. 102.4 million "
