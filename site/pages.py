@@ -12,7 +12,6 @@ from pathlib import Path
 
 import nbformat
 from derivations import refusal, rows
-from live_assets import TYPED
 from notation import Notation
 from summaries import one_line
 
@@ -75,7 +74,7 @@ def _exercise(number: str) -> str:
     """The exercise, then its hints and its solution, each folded, in MyST Markdown."""
     asked = exercise(number)
     parts = ['<div class="exercise">', asked._repr_markdown_()]
-    if number.startswith(CHECKED) and asked.kind in TYPED:
+    if number.startswith(CHECKED):
         parts.append(f'<a class="check" href="check.html?exercise={number}">Check your answer here, in the browser</a>')
     for n, hint in enumerate(asked.hints, 1):
         parts += [f"<details><summary>Hint {n} of {len(asked.hints)}</summary>", hint, "</details>"]
