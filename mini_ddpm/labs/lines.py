@@ -202,8 +202,8 @@ class _Walk:
         allowed = ("=",) if self.task.up_to is None else ("=", "~")
         if parsed.relation not in allowed:
             raise ValueError(f"a line begins with {' or '.join(allowed)}")
-        if unknown := [name for name in parsed.using if name not in self.task.using]:
-            raise ValueError(f"[{unknown[0]}] is no fact that may be used here")
+        if strange := [name for name in parsed.using if name not in self.task.using]:
+            raise ValueError(f"[{strange[0]}] is no fact that may be used here")
         return parsed, [self.task.using[name] for name in parsed.using]
 
     def _factor(self, before: _At, line: Line) -> str:

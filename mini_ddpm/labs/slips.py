@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from itertools import islice
 
 from mpmath import mp
-from sympy import Add, Expr, Mul
+from sympy import Add, Expr, Mul, Pow
 
 from mini_ddpm.symbolic import Derivation, Theory
 from mini_ddpm.symbolic.edits import leaves, nodes, put
 from mini_ddpm.symbolic.search import ERRORS, number, same
 
 MOST = 300  # edits tried
+LARGEST = 8  # power
 
 
 def forgotten(theory: Theory, old: Expr, new: Expr) -> str:
@@ -19,6 +20,8 @@ def forgotten(theory: Theory, old: Expr, new: Expr) -> str:
 
     The factor is one that stands in the old line, there or upside down.
     """
+    if any(node.exp.is_number and abs(node.exp) > LARGEST for node in new.atoms(Pow)):
+        return ""  # it would be multiplied out
     try:
         there = next(iter(theory.interpreters([old, new])))
         with mp.workdps(40):
