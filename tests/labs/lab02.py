@@ -450,7 +450,7 @@ def schedule(T, beta_1, beta_T):
 = alpha + w
 """),
     # what is left after the slip is no square to complete; the true answer comes after it
-    mistake("a-square-forgotten-and-numpy", {"line": 4, "mix": 3, "learned": 0, "draw": 1}, line_answer="""
+    mistake("a-square-forgotten-and-numpy", {"line": 4, "mix": 3}, line_answer="""
 = Expectation((1 - k*sqrt(1 - a_t))**2 + k**2*a_t*x_0, x_0, 0, u)
 = (1 - k*sqrt(1 - a_t))**2
 = v*(k - sqrt(1 - a_t)/v)**2 + a_t*u/v
