@@ -2,6 +2,7 @@
 
 import csv
 import json
+import linecache
 import re
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ import sympy
 from nbclient import NotebookClient
 from nbgrader.utils import compute_checksum
 
-from mini_ddpm.labs import Answer, Goal, Lines, Marks, NoAnswer, answers, ask, means, near, wire
+from mini_ddpm.labs import Answer, Goal, Lines, Marks, NoAnswer, answers, ask, between, means, near, nested, wire
 from mini_ddpm.labs.course import Course, read
+from mini_ddpm.labs.slips import forgotten
 from mini_ddpm.symbolic import Expectation, Fact, Theory, cells
 
 sys.path.insert(0, str(Path(__file__).parent / "labs"))
@@ -152,9 +154,99 @@ def test_facts_are_the_teachers():
 
 def test_what_is_said_names_both_numbers_the_hint_and_what_is_missing():
     said = str(task().mark(FIRST + "= Expectation(a**2 - 2*a*b*y - b**2*y**2, y)"))
-    assert re.search(r"line 2  wrong .*\n +the line before is \S+, and this one \S+, in world \d+: ", said)
+    assert re.search(r"line 2  wrong .*\n +the line before is \S+, and this one \S+, for example with \w+ = ", said)
     assert "look at: " in said
     assert "not reached (3): in c" in said
+
+
+# --- what a student who went wrong is told ------------------------------------------------------------------------
+
+k, x = sympy.symbols("k x", real=True)
+SQUARED = "Expectation((1 - k*a)**2 + k**2*b*x**2, x)"
+
+
+def squares():
+    return Lines(
+        Theory(),
+        SQUARED,
+        {"k": k, "a": a, "b": b, "x": x, "Expectation": Expectation},
+        [Goal(1, "no mean", lambda line: means(line) == 0)],
+        Answer(2, "the answer: k once", has=lambda line: line.count(k) == 1),
+    )
+
+
+def test_no_mean_stands_inside_a_sum_of_means():
+    inside = Expectation(Expectation((a * x + y) ** 2, x), y)
+    assert nested(inside)
+    for line in (Expectation(x**2, x) + Expectation(y**2, y), Expectation(x**2 + a, x), a, a + Expectation(y, y)):
+        assert not nested(line)
+
+
+def test_a_forgotten_factor_is_a_slip_and_named():
+    marked = squares().mark(SQUARED + "\n= Expectation((1 - k*a)**2 + k**2*x**2, x)")
+    assert "look at: a factor b is missing in k**2*x**2" in marked.lines[1].words
+    assert forgotten(Theory(), a * c + b * c, a + y) == ""
+    assert forgotten(Theory(), a * c, (a + b) ** 3000) == ""
+
+
+def test_what_follows_from_a_slip_is_not_called_the_answer_and_the_answer_below_it_is():
+    slip = SQUARED + "\n= Expectation((1 - k*a)**2 + k**2*b*x, x)\n= (1 - k*a)**2"
+    alone, both = squares().mark(slip), squares().mark(slip + "\n= (a**2 + b)*(k - a/(a**2 + b))**2 + b/(a**2 + b)")
+    assert alone.lines[2].points == 2
+    assert "this is not the answer itself" in alone.lines[2].words
+    assert [line.points for line in both.lines] == [0, 0, 0, 2]
+    assert both.lines[3].words.startswith("the answer: k once")
+
+
+def test_after_a_wrong_line_a_hint_is_about_the_last_true_one():
+    said = squares().mark(SQUARED + "\n= k + 7\n= Expectation((1 + k*a)**2 + k**2*b*x**2, x)").lines[2].words
+    assert said.startswith("your last true line is")
+    assert said.endswith("look at: the sign of a*k")  # not of 1
+    box = cells.derive(Theory(), "a*b\n= a + b + 7\n= a + b + 8", {"a": a, "b": b})._repr_html_()
+    assert box.count("which is wrong itself") == 1
+    assert box.count("look at") <= 1
+
+
+def test_sentences_say_what_is_missing():
+    assert "so far no line of yours is both true and new" in str(squares().mark(SQUARED + "\n= k"))
+    said = str(squares().mark(SQUARED + "\n= 1 - 2*k*a + k**2*(a**2 + b)"))
+    assert "your last true line is not the answer yet; it lacks: k once" in said
+    assert "x0: there is no such name here. You may use k, a, b" in str(squares().mark(SQUARED + "\n= x0"))
+
+
+def test_a_box_that_cannot_be_read_says_one_sentence():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    cells.load_ipython_extension(shell)
+    shell.user_ns.update(a=a, t=Theory(), f=len)
+    for head, text, words in (("f", "a", "f is no theory here"), ("t", "a\n= a^2", "a power is written")):
+        with pytest.raises(cells.Unread, match=words) as caught:
+            shell.run_cell_magic("derive", head, text)
+        assert len(caught.value._render_traceback_()) == 1
+
+
+def test_a_derivation_as_text_has_the_lines_that_were_written():
+    made = cells.derive(Theory(), "a + b\n= b + a + 0*c\n= a + b", {"a": a, "b": b, "c": c})
+    assert "  =  b + a + 0*c  [proved]" in str(made)
+
+
+def test_checks_say_the_value_and_the_line(place, capsys):
+    marks = Marks(of=1)
+    with marks.award(0, "bare"):
+        raise AssertionError
+    with marks.award(0, "inside"):
+        between([0.2, 1.3], 0, 1, "half_way")
+    said = capsys.readouterr().out
+    assert "bare: it is not so" in said
+    assert "inside: half_way is 1.3" in said
+    names = {}
+    source = "def f():\n    return 1 / 0\n"
+    linecache.cache["/tmp/ipykernel_1/2.py"] = (len(source), None, source.splitlines(True), "/tmp/ipykernel_1/2.py")
+    exec(compile(source, "/tmp/ipykernel_1/2.py", "exec"), names)
+    place(**names)
+    with pytest.raises(NoAnswer, match=r"division by zero \(in your line: return 1 / 0\)"):
+        ask("f()")
 
 
 # --- answers ---------------------------------------------------------------------------------------------------
@@ -245,7 +337,7 @@ def test_a_students_notebook_says_the_points_in_words_and_feedback_does_not(plac
         (0, 1, "too small"),
         ("x", 1, "no number"),
         (float("nan"), 1, "too small"),
-        ([1, 2], np.array([1, 3]), "off by up to 1"),
+        ([1, 2], np.array([1, 3]), "its entry 2 is 2, off by 1"),
         ([1], np.array([1, 3]), r"shape \(1,\), not \(2,\)"),
         (1, (1, 2), "2 things"),
         ([1], (1, 2), "2 things, not 1"),

@@ -12,7 +12,8 @@ makes releases and grades folders.
 """
 
 from mini_ddpm.labs.answers import NoAnswer, ask
-from mini_ddpm.labs.lines import Answer, Goal, Lines, means
-from mini_ddpm.labs.marks import Marks, near
+from mini_ddpm.labs.forms import Answer, Goal, means, nested
+from mini_ddpm.labs.lines import Lines
+from mini_ddpm.labs.marks import Marks, between, near
 
-__all__ = ["Answer", "Goal", "Lines", "Marks", "NoAnswer", "ask", "means", "near"]
+__all__ = ["Answer", "Goal", "Lines", "Marks", "NoAnswer", "ask", "between", "means", "near", "nested"]

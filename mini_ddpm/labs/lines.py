@@ -7,36 +7,21 @@ line earns the answer's points alone: a jump to it shows nothing else. What is a
 
 After a wrong line the next one is compared with it, as the student went on from it; or with the last true line, if the
 student came back to that. Goals on the way then count as ever. The answer counts if it is true, or if every wrong line
-was a slip: one small edit away from a true one.
+was a slip: one small edit away from a true one. If both come, the true one is called the answer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sympy import Expr
 
-from mini_ddpm.symbolic import Derivation, Expectation, Fact, Theory, Unchecked, WrongStep, cells
+from mini_ddpm.labs.forms import Answer, Goal
+from mini_ddpm.labs.slips import forgotten
+from mini_ddpm.symbolic import Derivation, Fact, Theory, Unchecked, WrongStep, cells
 from mini_ddpm.symbolic.answers import Unfinished, check_form
 from mini_ddpm.symbolic.complaints import Refusal
 from mini_ddpm.symbolic.derivation import Line
-
-
-class Goal(NamedTuple):
-    """A form on the way: its points, what it is in words, and whether a line, as it was written, has it."""
-
-    points: float
-    words: str
-    has: Callable[[Expr], bool]
-
-
-class Answer(NamedTuple):
-    """The form of the last line: `only` and `without` as in `Derivation.answer`, and `has` as in a goal."""
-
-    points: float
-    words: str
-    only: Sequence | None = None
-    without: Sequence = ()
-    has: Callable[[Expr], bool] = lambda line: True
 
 
 class Said(NamedTuple):
@@ -49,7 +34,7 @@ class Said(NamedTuple):
 
 
 class Marked(NamedTuple):
-    """What is said of all lines, the goals that no line has earned, and what the last true line lacks."""
+    """What is said of all lines, the goals that no line has earned, and a sentence on what the last true line lacks."""
 
     lines: list[Said]
     missed: list[Goal | Answer]
@@ -66,7 +51,7 @@ class Marked(NamedTuple):
             head = f"line {k}  {line.verdict:6} {f'+{line.points:g}' if line.points else '':4} {line.source}"
             rows += [head.rstrip(), *(f"        {words}" for words in line.words.splitlines())]
         rows += [f"not reached ({goal.points:g}): {goal.words}" for goal in self.missed]
-        rows += [f"the last true line is no answer yet: {self.unfinished}"] * bool(self.unfinished)
+        rows += [self.unfinished] * bool(self.unfinished)
         return "\n".join(rows)
 
 
@@ -122,19 +107,34 @@ class Lines:
     def _mark(self, text: str) -> Marked:
         rows = cells.rows(text)
         walk = _Walk(self)
-        said = [
-            walk.first(row) if k == 0 and not cells.RELATION.match(row) else walk.go(row) for k, row in enumerate(rows)
-        ]
+        for k, row in enumerate(rows):
+            walk.said.append(walk.first(row) if k == 0 and not cells.RELATION.match(row) else walk.go(row))
         missed = [goal for k, goal in enumerate(self.goals) if k not in walk.earned]
-        unpaid = self.answer in missed and len(said) > 1
-        return Marked(said, missed, self._unfinished(walk.base.line) if unpaid else "")
+        unpaid = self.answer in missed and len(walk.said) > 1
+        return Marked(walk.said, missed, self._lacks(walk.base.line) if unpaid else "")
 
-    def reaches(self, line: Expr, reached: int) -> list[int]:
-        """The last goal after those that are reached whose form a line has, and the one before it if it has both."""
-        last = next((k for k in reversed(range(reached, len(self.goals))) if self._has(self.goals[k], line)), None)
+    def reaches(self, line: Expr, reached: int, answer: bool = True) -> list[int]:
+        """The last goal after those that are reached whose form a line has, and the one before it if it has both.
+
+        The answer's form counts as one only if `answer` is true.
+        """
+        goals = range(reached, len(self.goals) - (not answer))
+        last = next((k for k in reversed(goals) if self._has(self.goals[k], line)), None)
         if last is None or self.goals[last] is self.answer:
             return [] if last is None else [last]
         return [k for k in (last - 1, last) if k >= reached and self._has(self.goals[k], line)]
+
+    def answers(self, line: Expr) -> bool:
+        """Whether a line has the answer's form."""
+        return not self._unfinished(line)
+
+    def _lacks(self, line: Expr) -> str:
+        """What the last true line has not, as a sentence."""
+        if line == self.start:
+            return "so far no line of yours is both true and new"
+        why = self._unfinished(line)
+        lacks = f"; it lacks: {re.sub('^the answer[:,] ', '', why)}" if why == self.answer.words else f": {why}"
+        return f"your last true line is not the answer yet{lacks}" if why else ""
 
     def _has(self, goal: Goal | Answer, line: Expr) -> bool:
         return not self._unfinished(line) if goal is self.answer else bool(goal.has(line))
@@ -157,6 +157,8 @@ class _Walk:
         self.task = task
         self.at = self.base = _At(task.start)  # the line before, and the last one that is true
         self.earned: set[int] = set()
+        self.said: list[Said] = []
+        self.stands_in: int | None = None  # the line that is paid for the answer, and follows from a slip
 
     def first(self, row: str) -> Said:
         """The line that is given; the task's own is taken whatever stands there."""
@@ -170,33 +172,49 @@ class _Walk:
         """A line, and what is said of it."""
         try:
             parsed, using = self._read(row)
-            before, line = self._compared(parsed, using)
+            before, line, told = self._compared(parsed, using)
             if isinstance(line.error, Unchecked):
                 raise line.error
-            goals = self.task.reaches(line.written, before.reached)
+            counts = line.error is not None or before.true or before.slips
+            goals = self.task.reaches(line.written, before.reached, counts)
         except Exception as error:  # whatever the checker, or a form, can't work with
             return Said(row, "unread", 0, f"left out: {error or type(error).__name__}")
         now = before._replace(line=line.expr, reached=goals[-1] + 1 if goals else before.reached)
         if line.error is not None:
             forgot = self._forgot_terms(parsed, using)
-            self.at = now._replace(true=False, slips=before.slips and (forgot or _slip(line.error)))
-            return Said(row, "wrong", 0, self.TERMS.format(self.task.up_to) if forgot else _told(line.error))
+            factor = "" if forgot or _slip(line.error) else self._factor(before, line)
+            self.at = now._replace(true=False, slips=before.slips and bool(forgot or factor or _slip(line.error)))
+            words = _told(told, "the line before" if before.true else "your last true line", factor * before.true)
+            return Said(row, "wrong", 0, self.TERMS.format(self.task.up_to) if forgot else words)
         came_back = before is not self.at
         self.at = now
         self.base = now if now.true else self.base
-        return self._right(row, before, goals, came_back)
+        return self._right(row, before, goals, came_back, counts or not self.task.answers(line.written))
 
     def _read(self, row: str) -> tuple[cells.Parsed, list[Fact]]:
-        parsed = cells.read_row(row, self.task.names)
+        try:
+            parsed = cells.read_row(row, self.task.names)
+        except ValueError as error:
+            if (unknown := re.match(r"(\w+) in .*: what is that\?", str(error), re.DOTALL)) is None:
+                raise
+            known = ", ".join(self.task.names)
+            raise ValueError(f"{unknown[1]}: there is no such name here. You may use {known}") from None
         allowed = ("=",) if self.task.up_to is None else ("=", "~")
         if parsed.relation not in allowed:
             raise ValueError(f"a line begins with {' or '.join(allowed)}")
-        if unknown := [name for name in parsed.using if name not in self.task.using]:
-            raise ValueError(f"[{unknown[0]}] is no fact that may be used here")
+        if strange := [name for name in parsed.using if name not in self.task.using]:
+            raise ValueError(f"[{strange[0]}] is no fact that may be used here")
         return parsed, [self.task.using[name] for name in parsed.using]
 
-    def _compared(self, parsed: cells.Parsed, using: list[Fact]) -> tuple[_At, Line]:
-        """The line after the one before it or, if that fails, after the last true one; and where it began."""
+    def _factor(self, before: _At, line: Line) -> str:
+        """What to look at if one factor was forgotten."""
+        return forgotten(self.task.theory, before.line, line.expr) if line.relation == "=" else ""
+
+    def _compared(self, parsed: cells.Parsed, using: list[Fact]) -> tuple[_At, Line, Exception | None]:
+        """The line after the one before it or, if that fails, after the last true one; and where it began.
+
+        If both fail the last thing is why it does not follow from the last true one: a hint to a wrong line misleads.
+        """
         found: list[tuple[_At, Line]] = []
         for before in (self.at, self.base):
             step = Derivation(self.task.theory, before.line, up_to=self.task.up_to)
@@ -205,7 +223,8 @@ class _Walk:
             found.append((before, step.lines[-1]))
             if step.lines[-1].error is None or before is self.base:
                 break
-        return found[-1] if found[-1][1].error is None else found[0]
+        chosen = found[-1] if found[-1][1].error is None else found[0]
+        return *chosen, found[-1][1].error
 
     CAME_BACK = (
         "this follows from your last true line, not from the wrong one before it, so the cell's own box shows a cross"
@@ -218,16 +237,30 @@ class _Walk:
             return False
         return self._compared(parsed._replace(relation="~"), using)[1].error is None
 
-    def _right(self, row: str, before: _At, goals: Sequence[int], came_back: bool) -> Said:
-        words = self.CAME_BACK if came_back else "" if before.true else "this follows from your line before"
-        new = [self.task.goals[k] for k in goals if k not in self.earned]
-        if new == [self.task.answer] and not (before.true or before.slips):
-            return Said(
-                row, "right", 0, f"{words}, but a wrong line before it is more than a slip: the answer does not count"
-            )
+    NO_SLIP = "a wrong line before it is more than a slip, so the answer does not count"
+    STANDS_IN = (
+        "it has the form of the answer and follows from your line before; that one is wrong, so this is not the answer "
+        "itself, but a slip costs its own line alone"
+    )
+    REPLACED = "it follows from your line before, which is wrong; the answer itself stands below"
+
+    def _right(self, row: str, before: _At, goals: Sequence[int], came_back: bool, counts: bool) -> Said:
+        new, last = [k for k in goals if k not in self.earned], len(self.task.goals) - 1
+        if before.true and last in goals and self.stands_in is not None:  # the answer itself, after one of a slip
+            old = self.said[self.stands_in]
+            self.said[self.stands_in] = old._replace(points=old.points - self.task.answer.points, words=self.REPLACED)
+            self.stands_in, new = None, [last]
         self.earned.update(goals)
-        said = [" and ".join(goal.words for goal in new), words]
-        return Said(row, "right", sum(goal.points for goal in new), "; ".join(filter(None, said)))
+        words = [self.task.goals[k].words for k in new]
+        if before.true:
+            about = self.CAME_BACK if came_back else ""
+        elif new == [last]:
+            words, about, self.stands_in = [], self.STANDS_IN, len(self.said)
+        else:
+            about = "this follows from your line before"
+        about = about if counts else f"{about}; {self.NO_SLIP}"
+        points = sum(self.task.goals[k].points for k in new)
+        return Said(row, "right", points, "; ".join(filter(None, [" and ".join(words), about])))
 
 
 def _slip(error: WrongStep) -> bool:
@@ -242,16 +275,14 @@ def _refusal(error: WrongStep) -> Refusal | None:
     return next((one for one in said if isinstance(one, Refusal)), None)
 
 
-def _told(error: WrongStep) -> str:
+def _told(error: Exception | None, compared: str, factor: str) -> str:
     """Both numbers, the case, and where to look."""
-    refusal = error.args[0]
+    refusal = error.args[0] if error is not None else ""
     if not isinstance(refusal, Refusal):
         return str(refusal)
     before, here = refusal.values
-    where = f"\nlook at: {refusal.hint}" if refusal.hint else ""
-    return f"the line before is {before}, and this one {here}, in {refusal.world}{where}"
-
-
-def means(line: Expr) -> int:
-    """How many means are left in a line whose variable stands in what they are of."""
-    return sum(one.args[0].has(one.args[1]) for one in line.atoms(Expectation))
+    hint = factor or refusal.hint
+    case = re.sub(r"^world \d+:\s+", "", refusal.world)
+    return f"{compared} is {before}, and this one {here}, for example with {case}" + (
+        f"\nlook at: {hint}" if hint else ""
+    )

@@ -33,7 +33,7 @@ class Marks:
             yield
         except Exception as error:  # whatever a student's answer may lead to
             self.failed += 1
-            print(f"{f'0 of {points:g}' if points else 'no':8} {words}: {error or 'it is not so'}")
+            print(f"{f'0 of {points:g}' if points else 'no':8} {words}: {str(error) or 'it is not so'}")
         else:
             self.total += points
             print(f"{f'{points:g} of {points:g}' if points else 'yes':8} {words}")
@@ -86,6 +86,15 @@ def near(given: Any, right: Any, within: float, what: str = "it") -> None:
     assert given.shape == right.shape, f"{what} has the shape {given.shape}, not {right.shape}"
     off = np.abs(given - right)
     if right.ndim:
-        assert np.all(off <= within), f"{what} is off by up to {off.max():.2g}"
+        worst = np.unravel_index(np.argmax(np.where(np.isnan(off), np.inf, off)), off.shape)
+        place = ", ".join(str(int(k) + 1) for k in worst)
+        found = f"its entry {place} is {given[worst]:.4g}, off by {off[worst]:.2g}"
+        assert np.all(off <= within), found if what == "it" else f"{what}: {found}"
     else:
         assert off <= within, f"{what}, {given:.4g}, is too {'large' if given > right else 'small'}"
+
+
+def between(given: Any, low: float, high: float, what: str) -> None:
+    """Assert that a number, or each of several, is at least `low` and at most `high`, and say which is not."""
+    for one in np.ravel(np.asarray(given, dtype=float)):
+        assert low <= one <= high, f"{what} is {one:.4g}"

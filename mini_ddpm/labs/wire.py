@@ -1,6 +1,8 @@
 """Numbers between two kernels, as text; nothing that could run travels."""
 
 import json
+import re
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,4 +55,11 @@ def reply(code: str, given: str, names: dict[str, Any]) -> str:
         here = {**names, **unpacked(json.loads(given))}
         return json.dumps({"value": packed(eval(code, here))})
     except Exception as error:  # a learner's code may raise anything, and is told what
-        return json.dumps({"error": f"{type(error).__name__}: {error}"[:500]})
+        return json.dumps({"error": f"{type(error).__name__}: {error}"[:500] + _line_of(error)})
+
+
+def _line_of(error: Exception) -> str:
+    """The line of a cell where it was raised, if the cell is the learner's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [one.line for one in frames if one.line and re.search(r"ipykernel_|ipython-input", one.filename)]
+    return f" (in your line: {lines[-1].strip()[:100]})" if lines else ""

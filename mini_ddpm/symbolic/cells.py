@@ -45,6 +45,13 @@ class Parsed(NamedTuple):
     using: list[str]
 
 
+class Unread(ValueError):  # noqa: N818 - it says what is in the way
+    """A cell can't be read. The notebook shows the sentence alone: the way through this package says nothing more."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
 def derive(
     theory: Theory, text: str, names: Mapping[str, Any], up_to: Expr | None = None, over: Expr | None = None
 ) -> Derivation:
@@ -118,8 +125,13 @@ def load_ipython_extension(shell: Any) -> None:
         if (head := HEAD.fullmatch(line.strip())) is None:
             raise ValueError(f"%%derive theory -> name, then up to x, or by induction over t; not {line!r}")
         names = known(shell.user_ns)
-        up_to, over = (head[part] and read_row(head[part], names).expr for part in ("up_to", "over"))
-        derivation = derive(names[head["theory"]], text, names, up_to, over)
+        if not isinstance(theory := names.get(head["theory"]), Theory):
+            raise Unread(f"{head['theory']} is no theory here: run the cell above that makes it, again if need be")
+        try:
+            up_to, over = (head[part] and read_row(head[part], names).expr for part in ("up_to", "over"))
+            derivation = derive(theory, text, names, up_to, over)
+        except ValueError as error:
+            raise Unread(str(error)) from None
         display(derivation)
         if head["name"]:
             shell.user_ns[head["name"]] = derivation

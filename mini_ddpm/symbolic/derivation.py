@@ -194,6 +194,13 @@ class Derivation:
         given = [f"assuming {', '.join(map(str, self.theory.assumed))}"] if self.theory.assumed else []
         return "\n".join([*given, str(self.lhs), *rows])
 
+    def __str__(self) -> str:
+        """The lines as they were written, for those who read them as text."""
+        first, *rest = self.lines
+        rows = [f"  {line.relation:2} {line.source}  [{line.mark}] {line.because}".rstrip() for line in rest]
+        given = [f"assuming {', '.join(map(str, self.theory.assumed))}"] if self.theory.assumed else []
+        return "\n".join([*given, first.source, *rows])
+
 
 def attempt(theory: Theory, before: Expr, after: Expr, using: Sequence[Fact] = ()) -> None:
     """Print whether `after` may follow `before`: for exercises, and to see what the checker says to a mistake."""

@@ -91,15 +91,18 @@ def html(rows: Sequence[Row]) -> str:
         lines = [row for _, row in group]
         parts.append(f"<div>{escape(latex(lines), quote=False)}</div>")
         if (error := lines[-1].error) is not None:
-            parts.append(_explained(error.args[0], lines[-1].expr))
+            after_wrong = len(lines) == 1 and bool(parts[:-1])  # a hint to make it like a wrong line misleads
+            parts.append(_explained(error.args[0], lines[-1].expr, after_wrong))
     return "\n".join(parts)
 
 
-def _explained(why: object, yours: Expr) -> str:
+def _explained(why: object, yours: Expr, after_wrong: bool) -> str:
     if not isinstance(why, Refusal):
         return f"<p>{escape(str(why))}</p>"
     lines = rf"given $\displaystyle {tex(why.before)}$<br>yours $\displaystyle {tex(yours)}$"
     values = f"<br>in one case {why.values[0]} given, {why.values[1]} yours"
     hint = f"<br><b>look at:</b> {escape(why.hint)}" if why.hint else ""
+    if after_wrong:
+        hint = "<br>It does not follow from the line before, which is wrong itself."
     case = f"<details><summary>the case</summary>{escape(why.world)}</details>"
     return f'<div style="margin-left:2em">{lines}{values}{hint}{case}</div>'

@@ -113,7 +113,7 @@ def _in_family(node: Expr) -> bool:
 def _signs(node: Expr) -> Iterator[Edit]:
     if isinstance(node, Add):
         for term in node.args:
-            yield Edit(0, f"the sign of {term}", node - 2 * term)
+            yield Edit(0.01 * term.is_number, f"the sign of {term}", node - 2 * term)
             yield Edit(2.5, f"the term {term}: without it the line is true", node - term)
     elif not node.is_number and real(node):
         yield Edit(0.5, f"the sign of {node}", -node)

@@ -278,6 +278,17 @@ MISTAKES = [
 """,
     ),
     mistake(
+        "both-means-in-one-line",
+        {},
+        jump_answer="= sigma_s**2 + sigma_t**2 - sigma_s**2\n= sigma_t**2",
+        prior_answer="= (2*x_0*x_0 - x_0**2)/(2*sigma_t**2)\n= x_0**2/(2*sigma_t**2)",
+        posterior_lines="""
+~ -sigma_t**2/(2*sigma_s**2*(sigma_t**2 - sigma_s**2))
+  * (x_s - (sigma_s**2*x_t + (sigma_t**2 - sigma_s**2)*x_0)/sigma_t**2)**2
+= -(x_s - r*x_t - (1 - r)*x_0)**2/(2*sigma_s**2*(1 - r))
+""",
+    ),
+    mistake(
         "padded",
         {"jump": 2},
         jump_answer="""

@@ -442,6 +442,32 @@ def schedule(T, beta_1, beta_T):
     return torch.cumprod(1 - torch.linspace(beta_1, beta_T, T), 0)
 """,
     ),
+    mistake("both-means-in-one-line", {}, line_answer="""
+= (1 - k*sqrt(1 - a_t))**2 + k**2*a_t*u
+= v*(k - sqrt(1 - a_t)/v)**2 + a_t*u/v
+""", spread_answer="""
+= Expectation(alpha*x_t**2, x_t) + Expectation(w*z**2, z)
+= alpha + w
+"""),
+    # what is left after the slip is no square to complete; the true answer comes after it
+    mistake("a-square-forgotten-and-numpy", {"line": 4, "mix": 3}, line_answer="""
+= Expectation((1 - k*sqrt(1 - a_t))**2 + k**2*a_t*x_0, x_0, 0, u)
+= (1 - k*sqrt(1 - a_t))**2
+= v*(k - sqrt(1 - a_t)/v)**2 + a_t*u/v
+""", mix_answer="""
+def q_sample(x_0, t, eps, alpha_bar):
+    share = alpha_bar.numpy()[t.numpy()].astype("float32")[:, None]
+    return share**0.5 * x_0.numpy() + (1 - share) ** 0.5 * eps.numpy()
+"""),
+    mistake("a-factor-forgotten", {"line": 4}, line_answer="""
+= Expectation((1 - k*sqrt(1 - a_t))**2 + k**2*x_0**2, x_0, 0, u)
+= 1 - 2*k*sqrt(1 - a_t) + k**2*(1 - a_t + u)
+= (u + 1 - a_t)*(k - sqrt(1 - a_t)/(u + 1 - a_t))**2 + 1 - (1 - a_t)/(u + 1 - a_t)
+"""),
+    mistake("the-slope-forgotten", {"line": 2}, line_answer="""
+= Expectation(Expectation((eps - sqrt(a_t)*x_0 - k*sqrt(1 - a_t)*eps)**2, eps), x_0, 0, u)
+= (1 - k*sqrt(1 - a_t))**2 + a_t*u
+"""),
     # schedule and mix; what is trained with a wrong mix is worse, and the loss is marked with the student's own
     mistake(
         "beta-for-alpha-and-no-roots",
@@ -491,7 +517,7 @@ share_line = legible(alphabet.read(torch.randn(200, K) * codes.std(dim=0)))
     ),
     mistake(
         "columns-for-rows",
-        {"mix": 0, "loss": 0, "learned": 0, "draw": 1},
+        {"mix": 0, "learned": 0, "draw": 1},  # the loss is tested with a right mix
         mix_answer="""
 def q_sample(x_0, t, eps, alpha_bar):
     share = alpha_bar[t].float()

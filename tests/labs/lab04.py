@@ -438,7 +438,7 @@ def decoder(x_0, mean, sigma):
     # derivations
     mistake(
         "a-sign",
-        {"step": 4, "error": 3, "sharp": 3},
+        {"step": 4, "sharp": 3},  # of the error, the line that comes back has both forms
         step_answer="""
 = (sqrt(a_s)*beta/(1 - a_t)*(x_0 + x_hat))**2*(1 - a_t)/(2*beta*(1 - a_s))
 = (a_s - a_t)/(2*(1 - a_t)*(1 - a_s))*(x_0 + x_hat)**2
