@@ -6,7 +6,6 @@ its own, the min-SNR weight, half of DDIM's noise, and 24 channels (32, as its n
 """
 
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -17,14 +16,15 @@ from peers import diffusers, smalldiffusion
 from torch import Tensor, nn
 
 from mini_ddpm.data import ImageSet, to_model
-from mini_ddpm.runs.presets import preset
-from mini_ddpm.training import autocast
+from mini_ddpm.runs.presets import SampleConfig, preset
+from mini_ddpm.training import TrainConfig, autocast
 
 CONFIG = preset("mnist-laptop")
 SHAPE, TRAINING, SAMPLING = CONFIG.unet, CONFIG.training, CONFIG.sampling
 WIDTHS = [SHAPE.base_channels * mult for mult in SHAPE.channel_mults]
 NO_LABEL = SHAPE.classes
-Ways = tuple[Callable[[], object], Callable[[int], Tensor]]  # a step, and drawing n images
+Passed = Callable[[int], float]  # the share of the training that has passed, at a step
+Ways = tuple[Callable[[], object], Callable[..., Tensor]]  # a step, and drawing n images, in a way if one is given
 
 
 class Folded:
@@ -39,34 +39,27 @@ class Folded:
         return self.images[chosen], self.labels[chosen]
 
 
-class Rate:
-    """The preset's learning rate as a factor; it falls over the share of the time that has passed, not of the steps."""
+def optimisation(model: nn.Module, passed: Passed, training: TrainConfig) -> Callable[[Tensor], None]:
+    """What follows the loss in a step; the learning rate falls over the share of the training that has passed."""
 
-    def __init__(self, minutes: float) -> None:
-        self.seconds, self.begin = 60 * minutes, time.perf_counter()
+    def rate(step: int) -> float:
+        falling = max(0.0, min(1.0, passed(step)) - training.decay_from) / (1 - training.decay_from)
+        return min(1.0, (step + 1) / training.warmup_steps) * (1 + math.cos(math.pi * falling)) / 2
 
-    def __call__(self, step: int) -> float:
-        passed = min(1.0, (time.perf_counter() - self.begin) / self.seconds)
-        falling = max(0.0, passed - TRAINING.decay_from) / (1 - TRAINING.decay_from)
-        return min(1.0, (step + 1) / TRAINING.warmup_steps) * (1 + math.cos(math.pi * falling)) / 2
-
-
-def optimisation(model: nn.Module, minutes: float) -> Callable[[Tensor], None]:
-    """What follows the loss in a step."""
-    optimizer = torch.optim.AdamW(model.parameters(), TRAINING.learning_rate, TRAINING.betas, weight_decay=0)
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, Rate(minutes))
+    optimizer = torch.optim.AdamW(model.parameters(), training.learning_rate, training.betas, weight_decay=0)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
 
     def step(loss: Tensor) -> None:
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), TRAINING.clip_norm)
+        nn.utils.clip_grad_norm_(model.parameters(), training.clip_norm)
         optimizer.step()
-        rate.step()
+        scheduler.step()
 
     return step
 
 
-def with_diffusers(data: ImageSet, minutes: float, device: torch.device) -> Ways:
+def with_diffusers(data: ImageSet, passed: Passed, device: torch.device, training: TrainConfig = TRAINING) -> Ways:
     """diffusers' network, schedulers and average."""
     batches = Folded(data, device)
     levels = len(WIDTHS)
@@ -83,8 +76,8 @@ def with_diffusers(data: ImageSet, minutes: float, device: torch.device) -> Ways
         num_class_embeds=NO_LABEL + 1,
     ).to(device, memory_format=torch.channels_last)
     scheduler = diffusers.DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
-    ema = diffusers.training_utils.EMAModel(model.parameters(), TRAINING.ema_decay)
-    alpha_bar, optimise = scheduler.alphas_cumprod.to(device), optimisation(model, minutes)
+    ema = diffusers.training_utils.EMAModel(model.parameters(), training.ema_decay)
+    alpha_bar, optimise = scheduler.alphas_cumprod.to(device), optimisation(model, passed, training)
 
     def step() -> None:
         x_0, y = batches()
@@ -97,22 +90,22 @@ def with_diffusers(data: ImageSet, minutes: float, device: torch.device) -> Ways
         optimise((snr.clamp(max=5) * (1 - alpha_bar[t]) * error).mean())  # min-SNR: an error of v, as one of x_0
         ema.step(model.parameters())
 
-    def draw(n: int) -> Tensor:
+    def draw(n: int, sampling: SampleConfig = SAMPLING) -> Tensor:
         ema.copy_to(model.parameters())
         sampler = diffusers.DDIMScheduler.from_config(scheduler.config, timestep_spacing="trailing")
-        sampler.set_timesteps(SAMPLING.steps)
+        sampler.set_timesteps(sampling.steps)
         y, x = torch.arange(n, device=device) % 10, torch.randn(n, 4, 14, 14, device=device)
         for t in sampler.timesteps:
             with autocast(device):
                 with_label, without = (model(x, t, label).sample.float() for label in (y, torch.full_like(y, NO_LABEL)))
-            v = without + SAMPLING.guidance * (with_label - without)
-            x = sampler.step(v, t, x, eta=SAMPLING.eta).prev_sample
+            v = without + sampling.guidance * (with_label - without)
+            x = sampler.step(v, t, x, eta=sampling.eta).prev_sample
         return F.pixel_shuffle(x, SHAPE.patch_size)
 
     return step, draw
 
 
-def with_smalldiffusion(data: ImageSet, minutes: float, device: torch.device) -> Ways:
+def with_smalldiffusion(data: ImageSet, passed: Passed, device: torch.device, training: TrainConfig = TRAINING) -> Ways:
     """smalldiffusion's network, loss and sampler."""
     batches = Folded(data, device)
     network = smalldiffusion.Scaled(smalldiffusion.PredV(smalldiffusion.Unet))
@@ -128,8 +121,8 @@ def with_smalldiffusion(data: ImageSet, minutes: float, device: torch.device) ->
         cond_embed=smalldiffusion.CondEmbedderLabel(4 * width, NO_LABEL, TRAINING.label_dropout),
     ).to(device, memory_format=torch.channels_last)
     schedule = smalldiffusion.diffusion.ScheduleCosine(1000)
-    average = ema_pytorch.EMA(model, beta=TRAINING.ema_decay, update_every=1, update_after_step=0)
-    accelerator, optimise = smalldiffusion.diffusion.Accelerator(), optimisation(model, minutes)
+    average = ema_pytorch.EMA(model, beta=training.ema_decay, update_every=1, update_after_step=0)
+    accelerator, optimise = smalldiffusion.diffusion.Accelerator(), optimisation(model, passed, training)
 
     def step() -> None:
         x_0, sigma, eps, y = smalldiffusion.generate_train_sample(batches(), schedule, conditional=True)
@@ -138,11 +131,11 @@ def with_smalldiffusion(data: ImageSet, minutes: float, device: torch.device) ->
         optimise(loss.float())
         average.update()
 
-    def draw(n: int) -> Tensor:
+    def draw(n: int, sampling: SampleConfig = SAMPLING, gam: float = 1.0, mu: float = 0.0) -> Tensor:
         ema = average.ema_model.eval()
         y = torch.arange(n, device=device) % 10
-        sigmas = schedule.sample_sigmas(SAMPLING.steps)
-        guided = partial(smalldiffusion.samples, cond=y, cfg_scale=SAMPLING.guidance - 1)
+        sigmas = schedule.sample_sigmas(sampling.steps)
+        guided = partial(smalldiffusion.samples, gam=gam, mu=mu, cond=y, cfg_scale=sampling.guidance - 1)
         x_T = ema.rand_input(n).to(device) * sigmas[0]
         with autocast(device):
             *_, x = guided(ema, sigmas, xt=x_T, batchsize=n, accelerator=accelerator)

@@ -141,9 +141,17 @@ def with_lucidrains(data: ImageSet, channels: int, mults: tuple[int, ...], batch
     return Recipe(step, lambda n: ema.ema_model.sample(batch_size=n) * 2 - 1)
 
 
+def elapsed(minutes: float) -> choices.Passed:
+    """The share of the minutes that has passed since now, whatever the step."""
+    begin = time.perf_counter()
+    return lambda step: (time.perf_counter() - begin) / (60 * minutes)
+
+
 RECIPES: dict[str, Callable[[ImageSet, float], Recipe]] = {
-    "diffusers, our choices": lambda data, minutes: Recipe(*choices.with_diffusers(data, minutes, DEVICE)),
-    "smalldiffusion, our choices": lambda data, minutes: Recipe(*choices.with_smalldiffusion(data, minutes, DEVICE)),
+    "diffusers, our choices": lambda data, minutes: Recipe(*choices.with_diffusers(data, elapsed(minutes), DEVICE)),
+    "smalldiffusion, our choices": lambda data, minutes: Recipe(
+        *choices.with_smalldiffusion(data, elapsed(minutes), DEVICE)
+    ),
     "smalldiffusion, recommended": lambda data, minutes: with_smalldiffusion(data, 64, 1024),
     "smalldiffusion, narrow": lambda data, minutes: with_smalldiffusion(data, 32, 64),
     "diffusers, recommended": lambda data, minutes: with_diffusers(

@@ -1,12 +1,12 @@
 """What tuning gains the peers that have the choices of `mnist-laptop`: their own best learning rate, average and walk.
 
-    .bench-venv/bin/python tests/bench/tuning.py diffusers          # an hour on a core each
-    .bench-venv/bin/python tests/bench/tuning.py smalldiffusion
+    .bench-venv/bin/python tests/bench/tuning.py diffusers          # about an hour on a core each
+    .bench-venv/bin/python tests/bench/tuning.py smalldiffusion --out runs/bench/tuning-smalldiffusion.json
 
 On one seed the learning rate is chosen first, then the average's decay, each with all the walks, by the FD-judge of
 `--n` images; what is best is then trained and judged with `--seeds`, as in quality.py. A network takes as many steps
 as five quiet minutes gave it on two cores (data/bench/quality.json), so that a busy machine changes nothing.
-Rows in the file are kept, so that an interrupted call goes on. Results go to runs/bench/tuning-PEER.json.
+Rows in the file are kept, so that an interrupted call goes on. Results go to runs/bench/tuning.json.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 import choices
 import torch
 from ablation import kept_rows
+from made import command
 from quality import DEVICE, PART, Jury
 from torch import Tensor
 from tqdm import tqdm
@@ -75,12 +76,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=500, help="images of a walk, to choose by")
     parser.add_argument("--seed", type=int, default=10, help="to choose on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/tuning.json"))
     asked = parser.parse_args()
     steps = asked.steps or PEERS[asked.peer][1]
-    out = Path(f"runs/bench/tuning-{asked.peer}.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    settings = {"machine": runs.machine(DEVICE), "peer": asked.peer, "steps": steps, "n": asked.n}
-    rows, jury = kept_rows(out, settings), Jury()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"machine": runs.machine(DEVICE), "peer": asked.peer, "steps": steps, "n": asked.n, "command": command()}
+    rows, jury = kept_rows(asked.out, settings), Jury()
 
     def tried(rate: float, decay: float, seed: int, n: int, only: str = "") -> list[dict]:
         """A row for each walk, from the file or by training."""
@@ -91,7 +92,7 @@ def main() -> None:
             asked_for = {name: draw for name, draw in walks.items() if not only or name == only}
             known = [{**about, "walk": name, **jury(drawn(draw, n, seed))} for name, draw in asked_for.items()]
             rows.extend(known)
-            write_json(out, {**settings, "rows": rows})
+            write_json(asked.out, {**settings, "rows": rows})
         print(*known, sep="\n", flush=True)
         return known
 
