@@ -10,7 +10,7 @@ NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
 LABS := cd notebooks/labs && ../../$(BIN)/python -m mini_ddpm.labs
 
-.PHONY: help setup lab labs grade train site serve test test-labs test-long test-browser test-site readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
+.PHONY: help setup lab labs grade export train site serve test test-labs test-long test-browser test-site readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -29,8 +29,11 @@ lab: $(STAMP)  ## open the course in JupyterLab
 labs: $(STAMP)  ## make the students' versions of the labs, in build/labs
 	$(LABS) release
 
-grade: $(STAMP)  ## grade a folder of labs: make grade SUBMISSIONS=folder; see notebooks/labs/README.md
-	$(LABS) grade $(abspath $(SUBMISSIONS))
+grade: $(STAMP)  ## grade a folder of labs: make grade SUBMISSIONS=folder SECONDS=60; see notebooks/labs/README.md
+	$(LABS) grade $(if $(SECONDS),--seconds $(SECONDS)) '$(abspath $(SUBMISSIONS))'
+
+export: $(STAMP)  ## write feedback and tables of labs anew, after grading by hand
+	$(LABS) export
 
 train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5
