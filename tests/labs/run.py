@@ -67,7 +67,7 @@ def main(asked: Sequence[str]) -> int:
     parser.add_argument("--keep", type=Path)
     args = parser.parse_args(asked)
     labs = sorted(path.stem for path in LABS.glob(f"{args.lab}*/*.ipynb"))
-    if unknown := {*args.only or ()} - {one.name for lab in labs for one in submissions(lab)}:
+    if unknown := {*(args.only or ())} - {one.name for lab in labs for one in submissions(lab)}:
         parser.error(f"no submission is named {', '.join(sorted(unknown))}: see tests/labs/lab*.py and hostile.py")
     began, wrong = time.monotonic(), 0
     with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(2) as pool:
