@@ -200,6 +200,9 @@ def test_late_files_stopped_cells_and_edited_tests_are_noted(room):
     room.grade()
     assert room.row("late")["note"] == "late by 90 minutes"
     assert room.row("slow")["note"] == "cells that were stopped: 1; cells that were put back: 1"
+    room.course.config.LateSubmissionPlugin.penalty_method = "zero"
+    room.grade()
+    assert room.row("late")["note"] == "late by 90 minutes; penalty 4, not in the total"
     (place.parent / "timestamp.txt").unlink()
     room.grade()
     assert room.row("late")["note"] == ""
@@ -261,3 +264,21 @@ def test_limits_of_the_teachers_settings_hold(tmp_path):
     room = Class(tmp_path)
     (room.labs / "nbgrader_config.py").write_text("c = get_config()\nc.RunAndMark.all_seconds = 7\n")
     assert Course(room.labs, tmp_path / "build").config.RunAndMark.all_seconds == 7
+
+
+def test_once_graded_a_lab_keeps_its_tasks_and_may_change_its_points(tmp_path):
+    room = Class(tmp_path)
+    room.hand_in("ann", why=WORDS)
+    room.grade()
+    room.by_hand("ann", why=4)
+    page = lab()
+    page.cells[-1].metadata.nbgrader["points"] = 5
+    page.cells[-2].source = page.cells[-2].source.replace("4 points", "5 points")
+    page.cells[0].source = page.cells[0].source.replace("8", "9")
+    nbformat.write(page, room.labs / LAB / f"{LAB}.ipynb")
+    assert room.grade() == [f"ann: {LAB}: 8 of 9"]
+    page.cells[-1].metadata.nbgrader["grade_id"] = "what-for"
+    nbformat.write(page, room.labs / LAB / f"{LAB}.ipynb")
+    said = CliRunner().invoke(main, ["release", "--labs", str(room.labs)])
+    assert (said.exit_code, said.output.count("\n")) == (1, 1)
+    assert "Cannot add or remove cells" in said.output

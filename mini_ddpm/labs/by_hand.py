@@ -18,17 +18,18 @@ def settle(seen: Any, old: NotebookNode | None, new: NotebookNode, release: Note
         release: the lab as it was handed out.
     """
     now, before = answers(new, release), answers(old, release) if old else {}
+    same = {name for name, text in now.items() if before.get(name) == text}
     look = elsewhere(new, release)
     for notebook in seen.notebooks:
         for comment in notebook.comments:
             if comment.name in look:
                 comment.auto_comment = None  # and not "No response."
-            if before.get(comment.name) != now[comment.name]:
+            if comment.name not in same:
                 comment.manual_comment = None
         for grade in notebook.grades:
             if grade.name in look:
                 grade.auto_score = None
-            if before.get(grade.name) != now[grade.name]:
+            if grade.name not in same:
                 grade.manual_score = grade.extra_credit = None
             grade.needs_manual_grade = grade.manual_score is None and grade.auto_score is None
 

@@ -213,7 +213,7 @@ class Course:
                 notes += _notes(seen, read(self._graded(who, lab)), self._release(lab))
                 folder = seen.student.lms_user_id or who
                 total = sum(points.get(task, 0) for task in tasks)
-                rows.append([who, folder, *shown, total, seen.max_score, _waiting(seen), "; ".join(notes)])
+                rows.append([who, folder, *shown, total, seen.max_score, shown.count(""), "; ".join(notes)])
         return rows
 
 
