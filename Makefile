@@ -8,9 +8,9 @@ LONG := derivations planted_mistakes hint_shares attacks notebooks survival pack
 LONG := $(LONG:%=tests/test_%.py)
 NBVAL := $(PYTEST) --dist loadfile --nbval-current-env --nbval-cell-timeout=120
 
-LABS := cd notebooks/labs && ../../$(BIN)/python -m mini_ddpm.labs
+LABS := $(BIN)/python -m mini_ddpm.labs
 
-.PHONY: help setup lab labs grade train site serve test test-labs test-long test-browser test-site readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
+.PHONY: help setup lab labs grade export train site serve test test-labs test-long test-browser test-site readme check format bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -27,10 +27,13 @@ lab: $(STAMP)  ## open the course in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 labs: $(STAMP)  ## make the students' versions of the labs, in build/labs
-	$(LABS) release
+	$(LABS) release --labs notebooks/labs
 
-grade: $(STAMP)  ## grade a folder of labs: make grade SUBMISSIONS=folder; see notebooks/labs/README.md
-	$(LABS) grade $(abspath $(SUBMISSIONS))
+grade: $(STAMP)  ## grade a folder of labs: make grade SUBMISSIONS=folder SECONDS=60; see notebooks/labs/README.md
+	$(LABS) grade --labs notebooks/labs $(if $(SECONDS),--seconds $(SECONDS)) '$(SUBMISSIONS)'
+
+export: $(STAMP)  ## write feedback and tables of labs anew, after grading by hand
+	$(LABS) export --labs notebooks/labs
 
 train: $(STAMP)  ## train on real MNIST for five minutes and draw digits
 	$(BIN)/mini-ddpm train --preset mnist-laptop --minutes 5

@@ -83,7 +83,7 @@ def test_every_dependency_has_a_tested_version():
 def test_make_help_lists_every_target():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("make")}
-    targets = "help setup lab labs grade train site serve test test-labs test-long test-browser test-site readme"
+    targets = "help setup lab labs grade export train site serve test test-labs test-long test-browser test-site readme"
     targets += " check format clean"
     targets += " bench bench-steps bench-operators bench-growth bench-calls bench-recipe bench-quality bench-gpu"
     assert listed == set(targets.split())

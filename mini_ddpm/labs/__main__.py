@@ -1,5 +1,7 @@
 """python -m mini_ddpm.labs release | grade FOLDER | export, in the folder of the labs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,7 +11,9 @@ from mini_ddpm.labs.course import Course
 LABS = click.option(
     "--labs", type=click.Path(path_type=Path, exists=True), default=".", help="the instructor's versions"
 )
-BUILD = click.option("--build", type=click.Path(path_type=Path), default="../../build", help="where results go")
+BUILD = click.option(
+    "--build", type=click.Path(path_type=Path), help="where results go; build, two folders above the labs, by default"
+)
 
 
 @click.group()
@@ -20,10 +24,12 @@ def main() -> None:
 @main.command()
 @LABS
 @BUILD
-def release(labs: Path, build: Path) -> None:
+def release(labs: Path, build: Path | None) -> None:
     """Make the students' versions."""
-    Course(labs, build).release()
-    click.echo(f"made {build / 'labs'}")
+    course = _course(labs, build)
+    with _plainly():
+        course.release()
+    click.echo(f"made {course.build / 'labs'}")
 
 
 @main.command()
@@ -31,20 +37,39 @@ def release(labs: Path, build: Path) -> None:
 @BUILD
 @click.option("--seconds", type=float, help="for a cell, unless its lab says otherwise; 30 by default")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def grade(labs: Path, build: Path, seconds: float | None, folder: Path) -> None:
+def grade(labs: Path, build: Path | None, seconds: float | None, folder: Path) -> None:
     """Grade FOLDER/STUDENT/NN_name.ipynb, and write feedback and tables of points."""
-    course = Course(labs, build, seconds)
-    for line in course.grade(folder):
-        click.echo(line)
+    course = _course(labs, build, seconds)
+    with _plainly():
+        for line in course.grade(folder):
+            click.echo(line)
     click.echo(f"feedback and tables are in {course.grading}")
 
 
 @main.command()
 @LABS
 @BUILD
-def export(labs: Path, build: Path) -> None:
+def export(labs: Path, build: Path | None) -> None:
     """Write feedback and tables anew, as after grading by hand."""
-    Course(labs, build).export()
+    course = _course(labs, build)
+    with _plainly():
+        course.export()
+    click.echo(f"feedback and tables are in {course.grading}")
+
+
+def _course(labs: Path, build: Path | None, seconds: float | None = None) -> Course:
+    if not (labs / "STUDENTS.md").exists():
+        raise click.ClickException(f"no labs in {labs.resolve()}: say where they are, as --labs notebooks/labs")
+    return Course(labs, build or labs.resolve().parent.parent / "build", seconds)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Say in a line what is wrong with the labs."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

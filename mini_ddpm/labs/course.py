@@ -5,22 +5,23 @@ import os
 import re
 import shutil
 import sys
-import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
+from traitlets.config import Config, PyFileConfigLoader
 
+from mini_ddpm.labs.by_hand import elsewhere, settle
 from mini_ddpm.labs.grading import stop_teachers
+from mini_ddpm.labs.handed_in import files, read, strays, students
+from mini_ddpm.labs.points import disagreements
 
 STUB = "# YOUR ANSWER HERE"
-REFUSED = "refused.txt"
-LARGEST = 50_000_000  # bytes of a notebook
+REFUSED, TIME = "refused.txt", "timestamp.txt"
 warnings.filterwarnings("ignore", "Object of type <Submitted", Warning)  # of SQLAlchemy to nbgrader
 
 
@@ -52,6 +53,7 @@ def config(labs: Path, build: Path) -> Config:
     # feedback shows a test's words, and not its text
     c.GenerateFeedback.preprocessors = [
         f"{theirs}.GetGrades",
+        f"{ours}.NotYet",
         f"{theirs}.ClearHiddenTests",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
@@ -69,7 +71,8 @@ class Course:
 
     def __init__(self, labs: Path, build: Path, seconds: float | None = None) -> None:
         self.labs, self.build = labs, build
-        self.config = config(labs, build)
+        self.config = _settings(labs)
+        self.config.merge(config(labs, build))
         if seconds is not None:
             self.config.RunAndMark.seconds = float(seconds)
         self.grading = build / "grading"
@@ -87,58 +90,83 @@ class Course:
         """Make the students' versions.
 
         Raises:
-            RuntimeError: one can't be made.
+            RuntimeError: one can't be made, or its points don't agree.
         """
         for lab in self.names:
+            if differ := disagreements(nbformat.read(self.labs / lab / f"{lab}.ipynb", as_version=4)):
+                raise RuntimeError(f"{lab}: points differ: {'; '.join(differ)}")
             done = self.api.generate_assignment(lab)
             if not done["success"]:
                 raise RuntimeError(f"{lab}: {_last(done)}")
         shutil.copy(self.labs / "STUDENTS.md", self.build / "labs" / "README.md")
 
     def grade(self, folder: Path, feedback: bool = True) -> Iterator[str]:
-        """Grade what is in a folder, a folder in it for each student; yields a line for each notebook.
+        """Grade what is in a folder, a folder in it for each student; yields a line for each notebook, and each stray.
 
         Args:
             folder: holds STUDENT/NN_name.ipynb, or STUDENT/NN_name/NN_name.ipynb.
             feedback: write pages for students, too.
         """
         self.release()
-        students, twins = _students(folder)
-        found = {(who, lab): _files(path, lab) for who, path in students.items() for lab in self.names}
-        handed_in = [lab for lab in self.names if any(found[who, lab] for who in students)]
+        those, twins = students(folder)
+        found = {(who, lab): files(path, lab) for who, path in those.items() for lab in self.names}
+        handed_in = [lab for lab in self.names if any(found[who, lab] for who in those)]
         if not handed_in:
             yield f"nothing to grade: no STUDENT/NN_name.ipynb in {folder}"
+        for name in strays(folder):
+            yield f"{name}: not looked at: a notebook lies in its student's folder, as ann/{self.names[0]}.ipynb"
         for path, first in twins.items():
             words = f"the gradebook can't tell {path.name} from {first}: give this folder another name"
             for lab in handed_in:
                 self._refuse(path.name, lab, words)
             yield f"{path.name}: refused: {words}"
-        for who in students:
+        for who in those:
             for lab in handed_in:
-                yield f"{who}: {lab}: {self._one(who, lab, found[who, lab])}"
+                yield f"{who}: {lab}: {self._one(those[who], who, lab, found[who, lab])}"
         stop_teachers()
         self.export(feedback)
 
-    def _one(self, who: str, lab: str, paths: Sequence[Path]) -> str:
-        """Grade one notebook, and say how it went."""
+    def _one(self, folder: Path, who: str, lab: str, paths: Sequence[Path]) -> str:
+        """Grade one notebook, and say how it went. What was there before stays if this one can't be graded."""
         shelf = self.grading / "submitted" / who / lab
-        shutil.rmtree(shelf, ignore_errors=True)
-        shelf.mkdir(parents=True)
+        shelf.mkdir(parents=True, exist_ok=True)
+        (shelf / REFUSED).unlink(missing_ok=True)
+        copied, time, graded = shelf / f"{lab}.ipynb", shelf / TIME, self._graded(who, lab)
+        before = {path: path.read_bytes() if path.exists() else None for path in (copied, time, graded)}
         try:
             if len(paths) != 1:
                 names = ", ".join(path.name for path in paths) or "none"
                 raise ValueError(f"there should be one notebook whose name begins with {lab[:3]}, and there is {names}")
-            nbformat.write(read(paths[0]), shelf / f"{lab}.ipynb")
+            old = read(graded) if graded.exists() else None
+            nbformat.write(read(paths[0]), copied)
+            time.unlink(missing_ok=True)
+            if paths[0].with_name(TIME).exists():
+                shutil.copy(paths[0].with_name(TIME), time)
+            with Gradebook(self.config.CourseDirectory.db_url) as book:
+                book.update_or_create_student(who, lms_user_id=folder.name)
+                book.update_or_create_submission(lab, who, timestamp=None)
             done = self.api.autograde(lab, who)
             if not done["success"]:
                 raise ValueError(_last(done))
+            with Gradebook(self.config.CourseDirectory.db_url) as book:
+                settle(book.find_submission(lab, who), old, read(graded), self._release(lab))
+                book.db.commit()
         except Exception as error:  # whatever is wrong with one, the others are graded
             words = " ".join(str(error).split())[:200] or type(error).__name__
+            for path, data in before.items():
+                _put_back(path, data)
             self._refuse(who, lab, words)
             return f"refused: {words}"
         with Gradebook(self.config.CourseDirectory.db_url) as book:
             seen = book.find_submission(lab, who)
-            return f"{seen.score:g} of {seen.max_score:g}" + (", and some to grade by hand" if _waiting(seen) else "")
+            points = sum(grade.score for grade in _grades(seen) if not grade.needs_manual_grade)
+            return f"{points:g} of {seen.max_score:g}" + (", and some to grade by hand" if _waiting(seen) else "")
+
+    def _graded(self, who: str, lab: str) -> Path:
+        return self.grading / "autograded" / who / lab / f"{lab}.ipynb"
+
+    def _release(self, lab: str) -> nbformat.NotebookNode:
+        return read(self.build / "labs" / lab / f"{lab}.ipynb")
 
     def _refuse(self, who: str, lab: str, words: str) -> None:
         """Keep why a notebook was not graded, for the table."""
@@ -153,8 +181,11 @@ class Course:
             RuntimeError: a page of feedback can't be made.
         """
         for lab in self.names:
-            with open(self.grading / f"{lab}.csv", "w", newline="", encoding="utf-8") as file:
+            table = self.grading / f"{lab}.csv"
+            new = table.with_suffix(".new")  # a table is never half written
+            with open(new, "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(self.table(lab))
+            new.replace(table)
             if feedback and any((self.grading / "autograded").glob(f"*/{lab}")):
                 done = self.api.generate_feedback(lab)
                 if not done["success"]:
@@ -164,75 +195,66 @@ class Course:
         """Points of a lab: a row for each student, a column for each task; nothing where a teacher has yet to grade."""
         with Gradebook(self.config.CourseDirectory.db_url) as book:
             tasks = [cell.name for cell in book.find_assignment(lab).notebooks[0].grade_cells]
-            rows: list[list] = [["student", *tasks, "total", "of", "by hand", "note"]]
-            for folder in sorted((self.grading / "submitted").glob(f"*/{lab}")):
-                who, refused = folder.parent.name, folder / REFUSED
-                if refused.exists():
-                    rows.append(
-                        [who, *("" for _ in tasks), "", "", "", f"refused: {refused.read_text(encoding='utf-8')}"]
-                    )
+            rows: list[list] = [["student", "folder", *tasks, "total", "of", "by hand", "note"]]
+            for shelf in sorted((self.grading / "submitted").glob(f"*/{lab}")):
+                who, refused = shelf.parent.name, shelf / REFUSED
+                notes = [f"refused: {refused.read_text(encoding='utf-8')}"] if refused.exists() else []
+                try:
+                    seen = book.find_submission(lab, who)
+                except MissingEntry:
+                    seen = None
+                if seen is None or not self._graded(who, lab).exists():
+                    if notes:  # otherwise nobody that we know put it there
+                        rows.append([who, who, *("" for _ in tasks), "", "", "", *notes])
                     continue
-                seen = book.find_submission(lab, who)
-                grades = {grade.name: grade for notebook in seen.notebooks for grade in notebook.grades}
-                points = ["" if grades[task].needs_manual_grade else grades[task].score for task in tasks]
-                rows.append([who, *points, seen.score, seen.max_score, _waiting(seen), ""])
+                points = {grade.name: grade.score for grade in _grades(seen) if not grade.needs_manual_grade}
+                shown = [points.get(task, "") for task in tasks]
+                notes += ["the points are of the one before"] if notes else []
+                notes += _notes(seen, read(self._graded(who, lab)), self._release(lab))
+                folder = seen.student.lms_user_id or who
+                total = sum(points.get(task, 0) for task in tasks)
+                rows.append([who, folder, *shown, total, seen.max_score, shown.count(""), "; ".join(notes)])
         return rows
 
 
-def _students(folder: Path) -> tuple[dict[str, Path], dict[Path, str]]:
-    """Folders by the names that nbgrader takes; and those whose name another folder has, with that one's."""
-    students: dict[str, Path] = {}
-    twins: dict[Path, str] = {}
-    taken: dict[str, str] = {}
-    found = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    for path in sorted(found, key=lambda path: path.name != _name(path)):  # who has the name itself keeps it
-        first = taken.setdefault(_name(path).casefold(), path.name)  # some disks can't tell A from a
-        if first == path.name:
-            students[_name(path)] = path
-        else:
-            twins[path] = first
-    return dict(sorted(students.items())), twins
+def _settings(labs: Path) -> Config:
+    """What the teacher's `nbgrader_config.py` says."""
+    there = (labs / "nbgrader_config.py").exists()
+    return PyFileConfigLoader("nbgrader_config.py", str(labs.resolve())).load_config() if there else Config()
 
 
-def _name(folder: Path) -> str:
-    """A student's name that nbgrader takes."""
-    return re.sub(r"[^\w.@-]", "_", unicodedata.normalize("NFC", folder.name))
+def _put_back(path: Path, data: bytes | None) -> None:
+    if data is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
-def _files(folder: Path, lab: str) -> list[Path]:
-    """Notebooks of a lab, but for copies that Jupyter and macOS make."""
-    found = folder.rglob(f"{lab[:3]}*.ipynb")
-    return sorted(
-        path for path in found if not re.search(r"/(\.|__MACOSX)", path.relative_to(folder.parent).as_posix())
-    )
+def _notes(seen: Any, page: nbformat.NotebookNode, release: nbformat.NotebookNode) -> list[str]:
+    """What a teacher would like to know of a submission."""
+    late = seen.total_seconds_late / 60
+    penalty = sum(notebook.late_submission_penalty or 0 for notebook in seen.notebooks)
+    stopped = sum(cell.metadata.get("stopped", False) for cell in page.cells)
+    restored = page.metadata.get("restored", 0)
+    waiting = {grade.name for grade in _grades(seen) if grade.needs_manual_grade}
+    words = ", ".join(sorted(waiting & elsewhere(page, release)))
+    said = {
+        f"late by {late:.0f} minutes": late,
+        f"penalty {penalty:g}, not in the total": penalty,
+        f"cells that were stopped: {stopped}": stopped,
+        f"cells that were put back: {restored}": restored,
+        f"no answer in its cell, but cells of the student's own: {words}": words,
+    }
+    return [note for note, so in said.items() if so]
 
 
-def read(path: Path) -> nbformat.NotebookNode:
-    """A notebook of any version.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path.name} has more than {LARGEST // 10**6} MB")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8: {error.reason} at byte {error.start}") from None
-    if not text.strip():
-        raise ValueError(f"{path.name} is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cells with the same id get others
-            found = nbformat.reads(text, as_version=4)
-            nbformat.validate(found)
-    except Exception as error:  # as many kinds as there are ways to be no notebook
-        raise ValueError(f"{path.name} is no notebook: {str(error).splitlines()[0]}") from None
-    return found
+def _grades(seen: Any) -> list:
+    return [grade for notebook in seen.notebooks for grade in notebook.grades]
 
 
 def _waiting(seen: Any) -> int:
-    return sum(grade.needs_manual_grade for notebook in seen.notebooks for grade in notebook.grades)
+    return sum(grade.needs_manual_grade for grade in _grades(seen))
 
 
 def _last(done: dict) -> str:

@@ -1,7 +1,8 @@
 """How nbgrader grades a lab: the student's cells run in one kernel, the tests in another, which belongs to the teacher.
 
-Both classes are preprocessors of nbgrader's autograde step. `Restore` puts the teacher's cells back into a submission.
-`RunAndMark` takes the place of nbgrader's `Execute`, which would run tests where students' code could reach them.
+`Restore` and `RunAndMark` are preprocessors of nbgrader's autograde step, `NotYet` is one of its feedback. `Restore`
+puts the teacher's cells back into a submission. `RunAndMark` takes the place of nbgrader's `Execute`, which would run
+tests where students' code could reach them.
 """
 
 import copy
@@ -12,6 +13,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode, v4
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_locked
@@ -49,11 +51,14 @@ class Restore(NbGraderPreprocessor):
         theirs = [cell for cell in release.cells if name_of(cell)]
         left = {name_of(cell): cell for cell in theirs}
         cells: list[NotebookNode] = []
+        edited = 0
         for cell in reversed(nb.cells):
             make = v4.new_code_cell if cell.cell_type == "code" else v4.new_markdown_cell
             known = left.pop(name_of(cell), None)
             cells.insert(0, copy.deepcopy(known) if known else make())
             cells[0].source = cell.source
+            edited += bool(known and is_locked(known) and known.source.strip() != cell.source.strip())
+        nb.metadata["restored"] = edited + len(left)  # for the table
         at = 0
         for cell in theirs:
             if name_of(cell) in left:
@@ -131,6 +136,24 @@ class RunAndMark(NbGraderPreprocessor):
             zero = v4.new_output("execute_result", {"text/plain": "0"}, execution_count=1)
             said = [*(one for one in said if one.output_type == "stream"), zero]
         test.outputs = said
+
+
+class NotYet(NbGraderPreprocessor):
+    """Say in feedback which answers a teacher has yet to grade: nbgrader would show a 0."""
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """See above."""
+        names = resources["nbgrader"]
+        with Gradebook(names["db_url"]) as book:
+            seen = book.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
+            waiting = {grade.name for grade in seen.grades if grade.needs_manual_grade}
+        for cell in nb.cells:
+            if name_of(cell) in waiting:
+                cell.metadata.nbgrader["comment"] = "**Not graded yet.**"
+        if waiting:
+            words = f"**Not graded yet, and shown as 0: {', '.join(sorted(waiting))}.**"
+            nb.cells.insert(0, v4.new_markdown_cell(words))
+        return nb, resources
 
 
 _teachers: dict[Path, Kernel] = {}  # one for each lab, for all submissions
