@@ -4,24 +4,21 @@ import csv
 import json
 import linecache
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+import run as harness
 import sympy
 from nbclient import NotebookClient
 from nbgrader.utils import compute_checksum
+from submissions import is_answer, is_test, load, name_of, write
 
 from mini_ddpm.labs import Answer, Goal, Lines, Marks, NoAnswer, answers, ask, between, means, near, nested, wire
 from mini_ddpm.labs.course import Course, read
 from mini_ddpm.labs.slips import forgotten
 from mini_ddpm.symbolic import Expectation, Fact, Theory, cells
-
-sys.path.insert(0, str(Path(__file__).parent / "labs"))
-import run as harness
-from submissions import is_answer, is_test, load, name_of, write
 
 LABS = Path(__file__).parent.parent / "notebooks" / "labs"
 SOURCES = sorted(path for path in LABS.glob("*/*.ipynb") if path.stem == path.parent.name)

@@ -2,6 +2,7 @@
 
 import csv
 
+import gradebook  # noqa: F401
 import nbformat
 import pytest
 from click.testing import CliRunner

@@ -5,6 +5,7 @@ python tests/labs/run.py [--lab 01] [--only NAME] [--keep FOLDER]
 
 import argparse
 import csv
+import shutil
 import sys
 import tempfile
 import time
@@ -13,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
+import gradebook  # noqa: F401
 from submissions import Submission, expected, load, write
 
 from mini_ddpm.labs.course import Course
@@ -22,13 +24,16 @@ LABS = ROOT / "notebooks" / "labs"
 SECONDS = 15  # for a cell: enough to import torch on a busy machine, and those that never end are not many
 
 
-def graded(lab: str, names: Sequence[str], folder: Path) -> list[tuple[str, str, str]]:
+def graded(lab: str, names: Sequence[str], folder: Path, released: Path) -> list[tuple[str, str, str]]:
     """Grade some submissions: the name, what the table says, and what differs."""
-    course = Course(LABS, folder / "build", SECONDS)
-    course.config.RunAndMark.memory = 2.0
-    course.release()
     path = Path(lab, f"{lab}.ipynb")
-    release, source = load(folder / "build" / "labs" / path), load(LABS / path)
+    release, source = load(released / path), load(LABS / path)
+    labs = folder / "labs"  # that one alone: all are released again when one is graded
+    shutil.copytree(LABS / lab, labs / lab)
+    for name in ("STUDENTS.md", "nbgrader_config.py"):
+        shutil.copy(LABS / name, labs)
+    course = Course(labs, folder / "build", SECONDS)
+    course.config.RunAndMark.memory = 2.0
     chosen = [one for one in submissions(lab) if one.name in names]
     for one in chosen:
         write(folder / "submissions", lab, one, release, source)
@@ -72,10 +77,12 @@ def main(asked: Sequence[str]) -> int:
     began, wrong = time.monotonic(), 0
     with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(2) as pool:
         base = args.keep or Path(scratch)
+        Course(LABS, base).release()
         jobs = []
         for lab in labs:
             names = [one.name for one in submissions(lab) if not args.only or one.name in args.only]
-            jobs += [pool.submit(graded, lab, names[k::2], base / f"{lab}-{k}") for k in range(2) if names[k::2]]
+            halves = [(names[k::2], base / f"{lab}-{k}") for k in range(2) if names[k::2]]
+            jobs += [pool.submit(graded, lab, half, folder, base / "labs") for half, folder in halves]
         for job in jobs:
             for name, said, off in job.result():
                 print(f"{'WRONG' if off else 'right'}  {name:26} {said[:60]:62} {off}")
