@@ -109,7 +109,7 @@ def test_the_program_to_debug_pushes_less_in_a_batch_and_mended_does_not():
 def test_the_scales_are_measured_by_their_command(tmp_path):
     """Every way draws other digits; and a call that is repeated has nothing left to do."""
     script = Path(__file__).parent / "bench" / "guidance.py"
-    command = [sys.executable, script, "--n", "10", "--steps", "3", "--pupil-steps", "2", "--seeds", "0"]
+    command = [sys.executable, script, "--n", "6", "--steps", "3", "--pupil-steps", "2", "--seeds", "0"]
     for _ in range(2):
         done = subprocess.run([*command, "--out", "rows.json"], cwd=tmp_path, check=True, capture_output=True)
     assert done.stdout == b""
