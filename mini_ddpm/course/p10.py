@@ -122,7 +122,8 @@ def draw_ratios(lengths: Sequence[int]) -> None:
         bar = NoiseSchedule.from_betas(cosine_betas(length)).alpha_bar
         ratio = (1 - bar[1:-1]) / (1 - bar[2:])
         axes.semilogx(np.arange(2, length + 1) / length, ratio, line, color=colour, label=f"T = {length}")
-    axes.set(xlabel="t / T", ylabel=r"$\tilde{\beta}_t / \beta_t$", title="The longer the chain, the smaller the part in which the bounds differ")
+    axes.set(xlabel="t / T", ylabel=r"$\tilde{\beta}_t / \beta_t$")
+    axes.set_title("The longer the chain, the smaller the part in which the bounds differ")
     axes.legend()
     show(
         figure,
