@@ -14,6 +14,7 @@ import torch
 from mini_ddpm import diffusion, files, losses, runs
 from mini_ddpm.course import p10, p10_short, shares
 from mini_ddpm.course.exercises import exercise
+from mini_ddpm.course.stored import stored
 from mini_ddpm.course.toys import TWO_PEAKS, Mixture
 from mini_ddpm.files import shipped
 from mini_ddpm.schedules import NoiseSchedule, cosine_betas
@@ -268,3 +269,19 @@ def test_what_was_measured_of_one_network_names_one_fingerprint():
     own = files.digest(runs.open_run("mnist-improved", "cpu").model.state_dict())
     for name in ("strided", "strided-seed1", "strided-seed2", "variances", "skipped"):
         assert json.loads(shipped(f"bench/{name}.json").read_text(encoding="utf-8"))["weights"] == own, name
+
+
+def test_unseen_digits_are_measured_by_their_command(tmp_path):
+    command = [sys.executable, BENCH / "unseen.py", "--digits", "mnist-5k", "--n", "4", "--times", "2", "300"]
+    subprocess.run([*command, "--out", "found.json"], cwd=tmp_path, check=True, capture_output=True)
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert all(1 < bits < 2 for bits in found["xz"].values())
+    assert found["variances"]["sums"].keys() == stored("unseen")["variances"]["sums"].keys()
+
+
+def test_the_stored_terms_of_unseen_digits_are_of_the_constants_that_the_page_has():
+    kept = stored("unseen")
+    assert kept["digits"] == "mnist, test"
+    assert (kept["variances"]["n"], kept["variances"]["constants"]) == (100, [0.02, 0.9])
+    assert kept["variances"]["weights"] == files.digest(runs.open_run("mnist-improved", "cpu").model.state_dict())
+    assert all(more.shape == (3,) for more in p10.unseen("f = 0", "two constants").values())

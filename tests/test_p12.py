@@ -13,8 +13,8 @@ import torch
 from mini_ddpm.course import p12, p12_tables, places
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.exercises.n12 import PROGRAM
-from mini_ddpm.course.toys import TWO_PEAKS, best_model
-from mini_ddpm.diffusion import Diffusion, fixed_small, posterior_variance, predict_v, q_posterior
+from mini_ddpm.course.toys import TWO_PEAKS, Mixture, best_model
+from mini_ddpm.diffusion import Diffusion, fixed_small, posterior_variance, predict_v, q_posterior, q_sample
 from mini_ddpm.files import shipped
 from mini_ddpm.guidance import classifier_guided, classifier_step
 from mini_ddpm.sampling import ancestral_step, ddim_step
@@ -91,6 +91,36 @@ def test_the_mean_of_a_step_has_the_noise_of_x_t_in_it_and_no_other():
         share_of_x_t, _ = q_posterior(torch.zeros(1), torch.ones(1), now, before)
         expected = share_of_x_t**2 * (1 - now) / (1 - before)
         assert places.noise_in_the_mean(PROCESS, t, s) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_at_matching_time_a_right_guess_is_asked_at_the_signal_and_noise_of_the_time_that_is_told():
+    seen, point = [], Mixture(torch.ones(1), torch.full((1, 1), 0.7), 0.0)  # every guess is right
+    model, x_0 = best_model(PROCESS, point), torch.full((5, 1, 1, 1), 0.7)
+
+    def watched(x, t):
+        seen.append((x.detach(), int(t[0])))
+        return reader(x, t)
+
+    step, noise = places.step_at_matching_time(watched, LABELS, 1.0), torch.linspace(-1, 1, 5).reshape(5, 1, 1, 1)
+    for t, s in pairwise(PROCESS.timesteps):
+        x_t = q_sample(x_0, noise, PROCESS.schedule.at(t))
+        torch.manual_seed(0)
+        found = step(PROCESS, model, x_t, t, s).x_t
+        torch.manual_seed(0)
+        at_the_mean = classifier_step(reader, LABELS, 1.0)(PROCESS, model, x_t, t, s).x_t
+        where, told = seen.pop()
+        bar = PROCESS.schedule.at(told)
+        if t == PROCESS.schedule.T or s == 0:
+            assert told == s
+            torch.testing.assert_close(found, at_the_mean)
+        else:
+            assert 0 < told < s
+            scaled = float((bar / PROCESS.schedule.at(s)).sqrt())  # and so is the slope
+            variance = float(PROCESS.p_log_variance(t, s).exp())
+            torch.testing.assert_close(
+                found - at_the_mean, torch.full_like(x_0, (scaled - 1) * variance), atol=1e-5, rtol=1e-3
+            )
+            torch.testing.assert_close(where, q_sample(x_0, noise, bar), rtol=0.02, atol=0.01)
 
 
 def test_the_program_to_debug_pushes_less_in_a_batch_and_mended_does_not():

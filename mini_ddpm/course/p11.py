@@ -1,6 +1,5 @@
 """Notebook 11: what it draws, each figure with its alt text; symbols of its derivations; what it reads from files."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -13,10 +12,9 @@ from tqdm import tqdm
 from mini_ddpm import measure
 from mini_ddpm.course import codes
 from mini_ddpm.course.figures import IMAGE, MODEL, NOISE, NOISY, OTHER, RESULT, show
-from mini_ddpm.course.stored import spread
+from mini_ddpm.course.stored import spread, stored
 from mini_ddpm.course.tables import Table
 from mini_ddpm.course.toys import Mixture
-from mini_ddpm.files import shipped
 from mini_ddpm.runs import image_grid
 from mini_ddpm.schedules import NoiseSchedule
 from mini_ddpm.symbolic.notation import alpha_bar, forward_process, t
@@ -27,7 +25,6 @@ x_0 = symbols("x_0", real=True)
 V = IndexedBase("V", positive=True)
 forward.define(V[t], alpha_bar[t] * v + 1 - alpha_bar[t])  # the variance of x_t
 
-STORED = "bench/last-step.json"
 EULER = 0.5772156649015329  # gamma
 QUIET = tqdm(disable=True)  # a bar that is not shown
 
@@ -171,13 +168,20 @@ def draw_widths(
     )
 
 
+def packed_test_digits() -> str:
+    """Bits for each pixel that xz needs for MNIST's test digits."""
+    found = dict(stored("unseen")["xz"])
+    whole = found.pop("all")
+    return f"{min(found.values()):.2f} to {max(found.values()):.2f} for a thousand, {whole:.2f} for all 10,000 at once"
+
+
 def last_step_rows() -> tuple[dict[str, list[dict]], dict]:
     """Stored measurements of the last step, by what was done (a row for each seed), and how they were made."""
-    stored = json.loads(shipped(STORED).read_text(encoding="utf-8"))
+    made = stored("last-step")
     rows: dict[str, list[dict]] = {}
-    for row in stored.pop("rows"):
+    for row in made.pop("rows"):
         rows.setdefault(row["what"], []).append(row)
-    return rows, stored
+    return rows, made
 
 
 def whole(terms: Sequence[float], times: Sequence[int], T: int) -> float:

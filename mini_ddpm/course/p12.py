@@ -221,7 +221,7 @@ def draw_trade(table: Mapping[tuple[str, float], Tensor], n: int) -> None:
     right.axhline(float(real[0]), color=IMAGE, linewidth=1)
     right.text(30, float(real[0]) + 0.004, "real digits", color=IMAGE, fontsize=8, ha="right", va="bottom")
     left.set(xlabel="recall (variety)", ylabel="precision (fidelity)", title="Fidelity is bought with variety")
-    right.set(xlabel="scale", ylabel=f"FD-judge, n = {n}", title="Nearest: the label, hardly guided")
+    right.set(xlabel="scale", ylabel=f"FD-judge, n = {n}", title="Nearest: the label, not or hardly guided")
     right.set_xscale("symlog", linthresh=1)
     right.set_xticks([0, 1, 2, 4, 8, 15, 30], ["0", "1", "2", "4", "8", "15", "30"])
     right.set_xticks([], minor=True)

@@ -1,4 +1,4 @@
-"""Notebook 12, the control of section 3: a guided step that takes the slope at a draw of the step, at time s."""
+"""Notebook 12, controls of section 3: the slope at a draw of the step, or at the mean with the time of its noise."""
 
 import torch
 from torch import Tensor
@@ -42,3 +42,28 @@ def noise_in_the_mean(diffusion: Diffusion, t: int, s: int) -> float:
     """
     drawn = diffusion.p_log_variance(t, s).exp()
     return float(1 - drawn / (1 - diffusion.schedule.at(s)))
+
+
+def time_of_the_mean(diffusion: Diffusion, t: int, s: int) -> int:
+    """The time whose signal-to-noise ratio the mean of a step from t to s has, for a right guess of the image."""
+    signal = diffusion.schedule.at(s)
+    ratio = signal / (noise_in_the_mean(diffusion, t, s) * (1 - signal))
+    return 1 + int((diffusion.schedule.snr[1:] / ratio).log().abs().argmin())
+
+
+def step_at_matching_time(classifier: LogClassifier, y: Tensor, scale: float) -> StepFunction:
+    """`classifier_step`, but the classifier is told the time of the noise in the mean, and sees the mean scaled to it.
+
+    Not so in the first step, whose mean has next to no noise, nor in the last, which is told 0 as ever.
+    """
+
+    def guided(diffusion: Diffusion, model: Model, x_t: Tensor, t: int, s: int) -> Step:
+        k = time_of_the_mean(diffusion, t, s) if s and t < diffusion.schedule.T else s
+        scaled = float((diffusion.schedule.at(k) / diffusion.schedule.at(s)).sqrt())
+
+        def there(mean: Tensor, when: Tensor) -> Tensor:
+            return classifier(scaled * mean, torch.full_like(when, k))
+
+        return classifier_step(there, y, scale)(diffusion, model, x_t, t, s)
+
+    return guided

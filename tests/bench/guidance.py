@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mini_ddpm import measure, runs
 from mini_ddpm.classifier import Classifier, accuracy_per_t, train_classifier
-from mini_ddpm.course.places import step_at_a_draw
+from mini_ddpm.course.places import step_at_a_draw, step_at_matching_time
 from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import Diffusion, fixed_small, q_sample
 from mini_ddpm.files import digest, write_json
@@ -53,6 +53,7 @@ WAYS = [
     *((way + LONG, scale) for scale in (3.0, 9.0) for way in PUPILS),
     *(("at a draw", scale) for scale in DRAWS),
     ("at the same draw", 9.0),  # in every step
+    *(("at the mean, matching time", scale) for scale in PLACES[1:]),
 ]
 
 
@@ -85,6 +86,8 @@ def way_of(trained: Trained, name: str, scale: float, y: Tensor, classifier: Cla
         beside = torch.Generator().manual_seed(torch.initial_seed() + BESIDE)
         step = step_at_a_draw(trained.classifier, y, scale, beside, fresh=name == "at a draw")
         return Way(step, diffusion, model)
+    if name == "at the mean, matching time":
+        return Way(step_at_matching_time(trained.classifier, y, scale), diffusion, model)
     return Way(classifier_step(classifier or trained.classifier, y, scale, name == "at the mean"), diffusion, model)
 
 
