@@ -1,7 +1,7 @@
 """Does a low recall show little variety? Test images that are changed, or fewer, against other test images.
 
     python tests/bench/recall.py            # four minutes on a CPU core; downloads CIFAR-10 if it is not there
-    python tests/bench/recall.py --extractor efficientnet-lite0 --n 300 --without-network
+    python tests/bench/recall.py --extractor efficientnet-lite0 --n 300 --changes "noise of 10" "blur of 1" --without-network
 
 Three groups of 500 test images, each against 500 others: as they are; noisy or blurred, and not one fewer; and with
 variety taken away. Beside them 500 samples of the shipped `cifar10`, seed 0, against the same three sets. Each cloud of
@@ -49,15 +49,16 @@ def blurred(width: float) -> Callable[[Tensor], Tensor]:
     return blur
 
 
-WAYS: dict[str, Callable[[Tensor], Tensor]] = {
-    "as they are": lambda images: images,
+CHANGES: dict[str, Callable[[Tensor], Tensor]] = {  # of images
     "noise of 5": noisy(5),
     "noise of 10": noisy(10),
     "blur of 0.5": blurred(0.5),
     "blur of 1": blurred(1.0),
-    "half of them": lambda images: images[::2],
-    "half of them, twice": lambda images: images[::2].repeat(2, 1, 1, 1),
-    "a tenth of them, ten times": lambda images: images[::10].repeat(10, 1, 1, 1),
+}
+FEWER: dict[str, Callable[[Tensor], Tensor]] = {  # of their features
+    "half of them": lambda plain: plain[::2],
+    "half of them, twice": lambda plain: plain[::2].repeat(2, 1),
+    "a tenth of them, ten times": lambda plain: plain[::10].repeat(10, 1),
 }
 
 
@@ -87,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extractor", choices=("cifar10-judge", "efficientnet-lite0"), default="cifar10-judge")
     parser.add_argument("--n", type=int, default=500)
+    parser.add_argument("--changes", nargs="+", choices=CHANGES, default=[*CHANGES])
     parser.add_argument("--without-network", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/recall.json"))
     asked = parser.parse_args()
@@ -106,7 +108,8 @@ def main() -> None:
         torch.manual_seed(group)
         images = test.images[2 * n * group :][:n]
         plain, real = extractor.of(images), extractor.of(test.images[2 * n * group + n :][:n])
-        clouds = {what: extractor.of(way(images)) for what, way in WAYS.items()}
+        clouds = {"as they are": plain, **{what: extractor.of(CHANGES[what](images)) for what in asked.changes}}
+        clouds |= {what: fewer(plain) for what, fewer in FEWER.items()}
         left = (test.labels[rest:] - 3 * group) % 10 < 5
         clouds |= {FIVE: extractor.of(test.images[rest:][left][:n]), **drawn}
         for what, features in clouds.items():
