@@ -126,9 +126,9 @@ def fresh_table() -> Table:
         old["fewer", steps], new["fewer", steps] = fewer[:3], fewer[3:]
     ways = {
         "two steps, t = 800 and 700, w = 3": ("600 to 800", 3.0, 12),
-        "everywhere, w = 1.5, in 6 steps of all": ("fewer", 6, 12),
+        "everywhere, w = 1.5, 6 steps in all": ("fewer", 6, 12),
         "middle, w = 2": ("middle", 2.0, 16),
-        "everywhere, w = 1.5, in 8 steps of all": ("fewer", 8, 16),
+        "everywhere, w = 1.5, 8 steps in all": ("fewer", 8, 16),
         "middle and noisy end, w = 2": ("all but the clean end", 2.0, 18),
         **{f"everywhere, w = {scale:g}": ("everywhere", scale, 20) for scale in (1.25, 1.5, 1.75, 2.0)},
     }

@@ -1,14 +1,15 @@
-"""Does a low recall show little variety? Test images that are changed, or fewer, against other test images.
+r"""Does a low recall show little variety? Test images that are changed, or fewer, against other test images.
 
     python tests/bench/recall.py            # four minutes on a CPU core; downloads CIFAR-10 if it is not there
-    python tests/bench/recall.py --extractor efficientnet-lite0 --n 300 --changes "noise of 10" "blur of 1" --without-network
+    python tests/bench/recall.py --extractor efficientnet-lite0 --n 300 --changes "noise of 10" "blur of 1" \
+        --without-network
 
-Three groups of 500 test images, each against 500 others: as they are; noisy or blurred, and not one fewer; and with
-variety taken away. Beside them 500 samples of the shipped `cifar10`, seed 0, against the same three sets. Each cloud of
-features is measured beside that of its group as it is: its spread (the trace of the covariance, as a share), and how far
-its mean has moved (in roots of that trace). What does that alone cost? The cloud of the untouched images is moved as far,
-shrunk as far, and both, and its recall taken. A group's number is the seed of its noise, and says which classes are left.
-Rows that are already in the file are kept. Results go to runs/bench/recall.json.
+Three groups of 500 test images, each against 500 others: as they are; noisy or blurred, and not one fewer; and some
+taken away. Beside them 500 samples of the shipped `cifar10`, seed 0, against the same three sets. Each cloud of
+features is measured beside that of its group as it is: its spread (the trace of the covariance, as a share), and how
+far its mean has moved (in roots of that trace). What does that alone cost? The cloud of the untouched images is moved
+as far, shrunk as far, and both, and its recall taken. A group's number is the seed of its noise, and says which classes
+are left. Rows that are already in the file are kept. Results go to runs/bench/recall.json.
 """
 
 import argparse
