@@ -61,7 +61,7 @@ def floors_table() -> Table:
 
 
 def recall_table() -> Table:
-    """Recall of test images, changed or fewer, and of samples, and what moving and shrinking cost, by two extractors."""
+    """Recall of test images, changed or fewer, and of samples; what moving or shrinking costs, by two extractors."""
     record, rows, network = stored("recall"), [], "the shipped network"
     for name in (JUDGE, OTHER_RULER):
         for images in (*CHANGED, *FEWER, network):
