@@ -1,8 +1,7 @@
-r"""Does a low recall show little variety? Test images that are changed, or fewer, against other test images.
+"""Does a low recall show little variety? Test images that are changed, or fewer, against other test images.
 
     python tests/bench/recall.py            # four minutes on a CPU core; downloads CIFAR-10 if it is not there
-    python tests/bench/recall.py --extractor efficientnet-lite0 --n 300 --changes "noise of 10" "blur of 1" \
-        --without-network
+    python tests/bench/recall.py --extractor efficientnet-lite0 --n 300 --without-network
 
 Three groups of 500 test images, each against 500 others: as they are; noisy or blurred, and not one fewer; and some
 taken away. Beside them 500 samples of the shipped `cifar10`, seed 0, against the same three sets. Each cloud of
