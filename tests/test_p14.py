@@ -35,6 +35,19 @@ def test_of_the_single_choices_one_has_the_papers_sign_with_every_seed():
     assert not p14.agrees("4 heads", [-1.0, -1.0, 0.1])
 
 
+def test_by_the_loss_three_single_choices_lie_apart_with_the_papers_sign():
+    found = {}
+    for row in stored("ablation")["rows"]:
+        found.setdefault(row["choice"], []).append(row["loss"])
+    base = found.pop("base")
+    better = {choice for choice, own in found.items() if max(own) < min(base)}
+    worse = {choice for choice, own in found.items() if min(own) > max(base)}
+    assert better == {"attention at 14 and 7", "AdaGN", "all but rescaling"}
+    assert worse == {"rescaled residuals"}
+    assert all(p14.ADM_CHANGES[choice] < 0 for choice in better)
+    assert p14.ADM_CHANGES["rescaled residuals"] > 0
+
+
 def test_who_suffers_at_ten_steps():
     found = p14.strided()
     lost = {sampler: values[10][0] - values[250][0] for sampler, values in found.items()}

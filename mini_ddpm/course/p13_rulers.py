@@ -13,12 +13,13 @@ JUDGE, OTHER_RULER = "cifar10-judge", "efficientnet-lite0"
 EYES = {JUDGE: "judge", OTHER_RULER: "EfficientNet"}
 LEVELS = (0, 2, 5, 10, 20, 40)  # of noise, in grey levels of 255
 NOISY = "test images with noise of {} grey levels"
-SHOWN = ("as they are", "noise of 10", "blur of 1", "the shipped network")
-UNDONE = {
+CHANGED = ("as they are", "noise of 10", "blur of 1")
+FEWER = ("half of them", "a tenth of them, ten times", "five classes of ten")
+RECALLS = {
     "spread": "spread",
     "recall": "recall",
-    "recall, put back": "put back",
-    "recall, put back and stretched": "put back and stretched",
+    "recall, untouched but moved": "untouched, moved as far",
+    "recall, untouched but shrunk": "untouched, shrunk as far",
 }
 
 
@@ -60,22 +61,22 @@ def floors_table() -> Table:
 
 
 def recall_table() -> Table:
-    """Recall of test images, noisy or blurred, and of samples, and what undoes its fall, in two extractors' eyes."""
-    record, rows = stored("recall"), []
+    """Recall of test images, changed or fewer, and of samples; what moving or shrinking costs, by two extractors."""
+    record, rows, network = stored("recall"), [], "the shipped network"
     for name in (JUDGE, OTHER_RULER):
-        for images in SHOWN:
+        for images in (*CHANGED, *FEWER, network):
             found = [row for row in record["rows"] if (row["extractor"], row["images"]) == (name, images)]
-            what = images if images == SHOWN[-1] else f"test images, {images}"
+            what = images if images == network else f"test images, {images}"
             if found:
-                cells = (spread([row[column] for row in found]) for column in UNDONE)
+                cells = (spread([row[column] for row in found]) for column in RECALLS)
                 rows.append((EYES[name], f"{found[0]['n']}", what, *cells))
     commands = record["command"].replace("; ", "\n        ")
     caption = (
         "n images against n other test images, three groups; noise in grey levels, blur in pixels\n"
         f"{record['machine']}\nrepeat: {commands}"
     )
-    marked = [k for k, row in enumerate(rows) if row[2] == SHOWN[-1]]
-    return Table(("seen by", "n", "images", *UNDONE.values()), rows, caption, marked)
+    marked = [k for k, row in enumerate(rows) if row[2] == network]
+    return Table(("seen by", "n", "images", *RECALLS.values()), rows, caption, marked)
 
 
 def choices_table() -> Table:

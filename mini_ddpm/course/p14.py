@@ -258,7 +258,7 @@ def draw_changes() -> None:
     axes.set_yticks(range(len(found)), [*found])
     axes.set(xlabel="change of FD-judge (below 0 is better), one dot a seed", xlim=(-0.25, 0.23), ylim=(-0.6, 5.6))
     axes.grid(axis="y", visible=False)
-    axes.set_title("All but rescaling together: better. Each alone: no more than luck gives")
+    axes.set_title("All but rescaling together: better. Alone, in FD-judge: little beyond luck")
     axes.invert_yaxis()
     show(
         drawn,

@@ -107,21 +107,28 @@ def ends_table(rows: Rows) -> Table:
 
 
 def places_table() -> Table:
-    """Two guided steps at five places, with a sampler that remembers a guess and one that does not."""
-    names = {"DPM-Solver++": "interval", "DDIM": "interval-ddim"}
+    """Two guided steps at five places, with a sampler that remembers a guess and one that does not; and at best."""
+    found, forgets = rows(), rows("interval-ddim")
+    best = [min((float(fd[:, 0].mean()), w) for (name, w), fd in found.items() if name == part) for part in WINDOWS]
     cells = [
-        (sampler, *(spread(found[part, 3.0][:, 0].tolist(), 3) for part in WINDOWS))
-        for sampler, found in ((sampler, rows(name)) for sampler, name in names.items())
+        ("DPM-Solver++, w = 3", *(spread(found[part, 3.0][:, 0].tolist(), 3) for part in WINDOWS)),
+        ("DDIM, w = 3", *(spread(forgets[part, 3.0][:, 0].tolist(), 3) for part in WINDOWS)),
+        ("DPM-Solver++, each at its best w", *(f"{fd:.3f}, w = {w:g}" for fd, w in best)),
     ]
-    return Table(("two steps, w = 3", *WINDOWS.values()), cells, "FD-judge, three seeds of drawing")
+    return Table(("two steps", *WINDOWS.values()), cells, "FD-judge, three seeds of drawing")
 
 
 def fresh_table() -> Table:
     """The best of each way, and its rivals, with the seeds on which it was chosen and with others."""
     old, new = rows(), rows("interval-fresh")
+    for steps in (6, 8):
+        fewer = rows(f"interval-{steps}")["everywhere", 1.5]
+        old["fewer", steps], new["fewer", steps] = fewer[:3], fewer[3:]
     ways = {
         "two steps, t = 800 and 700, w = 3": ("600 to 800", 3.0, 12),
+        "everywhere, w = 1.5, 6 steps in all": ("fewer", 6, 12),
         "middle, w = 2": ("middle", 2.0, 16),
+        "everywhere, w = 1.5, 8 steps in all": ("fewer", 8, 16),
         "middle and noisy end, w = 2": ("all but the clean end", 2.0, 18),
         **{f"everywhere, w = {scale:g}": ("everywhere", scale, 20) for scale in (1.25, 1.5, 1.75, 2.0)},
     }

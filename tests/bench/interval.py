@@ -8,10 +8,18 @@
     python tests/bench/interval.py --seeds 3 4 5 --scales 1.25 1.5 1.75 2 --parts everywhere --out OUT
     python tests/bench/interval.py --seeds 3 4 5 --scales 2 --parts middle "all but the clean end" --out OUT
     python tests/bench/interval.py --seeds 3 4 5 --scales 3 --parts "600 to 800" --out OUT
+    python tests/bench/interval.py --scales 2 4 --parts "600 to 800"
+    python tests/bench/interval.py --scales 2.5 --parts "noisy end"
+    python tests/bench/interval.py --scales 4 --parts "400 to 600"
+    python tests/bench/interval.py --scales 12 20 --parts "200 to 400"
+    python tests/bench/interval.py --scales 12 24 --parts "clean end"
+    python tests/bench/interval.py --steps 6 --seeds 0 1 2 3 4 5 --scales 1.5 --parts everywhere --out FEWER
 
 The second to the fourth look for the best scale of either way. The fifth is a control: DPM-Solver++ carries each guess
-over into the step after, DDIM forgets it. The others try what was found best, and its rivals, with seeds on which none
-was chosen; OUT is runs/bench/interval-fresh.json. For each seed all ways start from the same
+over into the step after, DDIM forgets it. The three after it try what was found best, and its rivals, with seeds on
+which none was chosen; OUT is runs/bench/interval-fresh.json. Five look for the best scale of two steps at each place.
+The last, and with 8 steps, is a control: as few passes, spent on guidance everywhere; FEWER is
+runs/bench/interval-6.json, or -8. For each seed all ways start from the same
 noise: compare them seed by seed. As many real digits are measured by real_sets.py. Rows that are already in the file
 are kept, so that an interrupted call goes on. Results go to runs/bench/interval.json.
 """

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from made import command
 from variances import judged, real_sets
 
 from mini_ddpm import measure, runs
@@ -31,7 +32,8 @@ def main() -> None:
         for k, images, known in real_sets(n, min(asked.sets, 8000 // n)):  # of the rarest class there are 892
             rows.append({"n": n, "set": k, **judged(images, known, reference)})
             print(rows[-1], flush=True)
-    write_json(asked.out, {"digits": "MNIST, test", "machine": runs.machine(torch.device("cpu")), "rows": rows})
+    how = {"machine": runs.machine(torch.device("cpu")), "command": command()}
+    write_json(asked.out, {"digits": "MNIST, test", **how, "rows": rows})
 
 
 if __name__ == "__main__":

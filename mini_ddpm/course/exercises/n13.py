@@ -174,8 +174,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "A model gets FD-cifar10-judge 20 from 1,000 samples. About how much of it would be left with very many, if "
         "few samples add to the model what they add to real images? Read it off the figure, within 1.5: `q.check(fd)`.",
         15,
-        "About 15. Real images get 5 from 1,000, and next to 0 from very many, so about 5 of the 20 are owed to n. It "
-        "is a rule of thumb: how much few samples add depends on the cloud. (A sample of 100 adds twenty to this "
+        "About 15. Real images get 5 from 1,000, and less than 1 from very many, so about 5 of the 20 are owed to n. "
+        "It is a rule of thumb: how much few samples add depends on the cloud. (A sample of 100 adds twenty to this "
         "page's network, and forty to real images.) So state n, compare equal n only, and show what real images get.",
         (
             "What do real images get at n = 1,000? They are as good at every n.",
