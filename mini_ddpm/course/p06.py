@@ -69,8 +69,8 @@ def draw_guesses(network: nn.Module, schedule: NoiseSchedule, image: Tensor, y: 
     show(
         figure,
         "Two rows of five pictures. At t = 300 a 5 shows through the noise and is guessed well. At t = 800 there is "
-        "noise alone to be seen, and the guessed image is a blurred 5 of another shape. What the noise is off by is grey, "
-        "but for faint strokes.",
+        "noise alone to be seen, and the guessed image is a blurred 5 of another shape. What the noise is off by is an "
+        "even grey, but for faint strokes of a 5.",
     )
 
 
