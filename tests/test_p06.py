@@ -74,6 +74,12 @@ def test_a_network_is_trained_from_every_seed_and_tested_on_other_digits():
     assert seeds.spread(np.array([11, 13]), 0) == "12 (11 to 13)"
 
 
+def test_the_rate_is_that_of_training_alone():
+    slow, fast = (seeds.learn(lambda: Middle(16), steps=3, n=8, seeds=(0,), learning_rate=rate) for rate in (1e-3, 0.1))
+    assert slow.losses[0, 0] == fast.losses[0, 0]
+    assert fast.losses[0, -1] < slow.losses[0, -1]
+
+
 def test_what_is_readable_at_first_is_read_before_training():
     class Grows(Middle):
         def forward(self, x_t, t, y):
@@ -175,8 +181,9 @@ def test_a_network_that_knows_the_velocity_guesses_the_image_and_the_noise(nothi
     assert capsys.readouterr().out.count("squared error of the noise 0.00, of the image 0.00") == 2
     ((figure, _),) = nothing_is_left_open
     for row in (figure.axes[:5], figure.axes[5:]):
-        _, noise, true_noise, guess, true_image = (axes.images[0].get_array() for axes in row)
-        np.testing.assert_allclose(noise, true_noise, atol=1e-4)
+        _, noise, off, guess, true_image = (axes.images[0].get_array() for axes in row)
+        np.testing.assert_allclose(noise, eps[0, 0], atol=1e-4)
+        np.testing.assert_allclose(off, 0, atol=1e-4)
         np.testing.assert_allclose(guess, true_image, atol=1e-4)
         np.testing.assert_allclose(true_image, x_0[0, 0])
 

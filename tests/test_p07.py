@@ -7,17 +7,22 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+import notebooks
 from mini_ddpm.course import p05, p07
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.exercises.steps import Line
 from mini_ddpm.course.figures import plain_ticks
+from mini_ddpm.course.stored import stored
 from mini_ddpm.course.toys import TWO_PEAKS
 from mini_ddpm.data import folder
 from mini_ddpm.diffusion import Diffusion, predict_v
 from mini_ddpm.losses import simple_loss
+from mini_ddpm.runs.presets import preset
 from mini_ddpm.schedules import NoiseSchedule, linear_betas
+from mini_ddpm.unet import UNet
 
 PROCESS = Diffusion(NoiseSchedule.from_betas(linear_betas(1000)), clip=None)
+PAGE = notebooks.FOLDER / "07_training.ipynb"
 VELOCITY = replace(PROCESS, parameterization=predict_v)
 
 
@@ -178,3 +183,21 @@ def test_a_logarithmic_axis_has_plain_numbers_within_its_limits(ticks):
     assert labels[-1] == f"{max(tick for tick in (0.5, 1, 2) if tick <= ticks[1]):g}"
     assert axes.get_ylim() == ticks
     plt.close(figure)
+
+
+def test_the_plain_network_has_a_third_of_the_weights_as_its_page_says():
+    names = {"nn": torch.nn}
+    exec(next(cell.source for cell in notebooks.code_cells(PAGE) if cell.source.startswith("class Plain")), names)
+    unet = UNet(preset("mnist-laptop").unet)
+    plain, whole = (sum(weight.numel() for weight in network.parameters()) for network in (names["Plain"](), unet))
+    assert whole / plain == pytest.approx(3, abs=0.2)
+
+
+def test_two_choices_of_make_train_are_worth_what_the_page_says():
+    rows = [row for row in stored("recipe")["rows"] if row["way"].startswith("ddim")]
+    far = {name: [row["fd_judge"] for row in rows if row["choice"] == name] for name in ("both", "the preset")}
+    ratios = [without / whole for without, whole in zip(far["both"], far["the preset"], strict=True)]
+    assert f"{min(ratios):.1f} to {max(ratios):.1f} times as far" in "\n".join(
+        cell.source for cell in notebooks.read(PAGE).cells
+    )
+    assert len(ratios) == 3

@@ -14,7 +14,7 @@ import notebooks
 from mini_ddpm.course import bands, p08, p08_starts
 from mini_ddpm.course.exercises import exercise
 from mini_ddpm.course.stored import stored
-from mini_ddpm.data import load
+from mini_ddpm.data import load, to_model
 from mini_ddpm.diffusion import Diffusion, predict_x_0
 from mini_ddpm.guidance import classifier_free
 from mini_ddpm.measure import judge_features, load_reference
@@ -188,6 +188,35 @@ def test_what_goes_with_the_start_is_alike_in_all_labels():
     assert p08_starts.alike(start + torch.arange(5) + 0.01 * chance) > 0.99
     assert p08_starts.alike(start + chance) == pytest.approx(0.5, abs=0.06)
     assert abs(p08_starts.alike(chance)) < 0.06
+
+
+def test_chance_alone_is_near_0():
+    low, high = p08_starts.by_chance(starts=12, labels=10)
+    assert (low, high) == pytest.approx((-0.07, 0.1), abs=0.01)  # as the page says
+    low, high = p08_starts.by_chance(starts=400, labels=5, tries=50)
+    assert -0.05 < low < 0 < high < 0.05
+
+
+def test_real_digits_are_judged_as_real():
+    digits = load("mnist-5k", "test")
+    right, far, varied = p08_starts.judged(to_model(digits.images), digits.labels, load_reference())
+    assert right > 0.99
+    assert far < 0.1
+    assert varied == pytest.approx(0.9, abs=0.15)
+
+
+def test_heun_and_2m_are_level_from_15_calls_on_and_not_below():
+    found = bands.of(bands.measured("calls"))
+    for calls, heun in found["heun"].items():
+        less = [one - other for one, other in zip(found["dpm-solver"][calls], heun, strict=True)]
+        assert max(map(abs, less)) < 0.003 if calls >= 15 else max(less) < 0, calls
+
+
+def test_diversity_is_that_of_real_sets_for_all_but_the_ancestral_step():
+    rows = bands.measured("calls")
+    real = [row["diversity"] for row in rows if row["sampler"] == "real digits"]
+    mean = {name: sum(points[50]) / 3 for name, points in bands.of(rows, "diversity").items()}
+    assert {name for name, value in mean.items() if min(real) < value < max(real)} == set(mean) - {"ancestral"}
 
 
 # --- 08b --------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """Notebook 09: each measurement finds its own fault, patients are ill and the healthy one is well, files are whole."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+import notebooks
 from mini_ddpm import measure
 from mini_ddpm.course import p09, p09_controls, patients
 from mini_ddpm.course.clinic import FAULTS
@@ -49,6 +51,34 @@ def test_cases_come_blind_and_every_fault_is_a_case_or_a_carrier():
     assert [name for name in FAULTS if name in ILL] != ILL
     for case in p09.CASES.values():
         assert case.patient not in case.seen
+
+
+def test_the_page_is_blind_until_a_reader_unfolds_a_file():
+    cells = notebooks.read(notebooks.FOLDER / "09_clinic.ipynb").cells
+    opened = {cell.source: cell for cell in cells if cell.source.startswith("examine(")}
+    assert list(opened) == [f"examine({number})" for number in p09.CASES]
+    for cell in opened.values():
+        (output,) = cell.outputs
+        assert re.fullmatch(
+            r"<details><summary>The file of case \d</summary><pre>.*</pre></details>", output.data["text/html"], re.S
+        )
+    causes = [cell.source for cell in cells if "**Cause.**" in cell.source]
+    assert len(causes) == len(p09.CASES)
+    for source in causes:
+        assert "**Cause.**" not in re.sub(r"<details>.*?</details>", "", source, flags=re.S)
+    first = cells.index(opened["examine(1)"])
+    last = next(k for k, cell in enumerate(cells) if cell.source.startswith("## Two files"))
+    for cell in cells[first:last]:
+        seen = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.S)
+        assert not [case.patient for case in p09.CASES.values() if case.patient in seen]
+
+
+def test_a_file_is_folded_and_its_text_whole():
+    file = p09.Folded("one line", "if s < 0:\n  'x'")
+    assert (
+        file._repr_html_() == "<details><summary>one line</summary><pre>if s &lt; 0:\n  &#x27;x&#x27;</pre></details>"
+    )
+    assert repr(file) == "one line\n\nif s < 0:\n  'x'"
 
 
 # --- what is stored ---------------------------------------------------------------------------------------

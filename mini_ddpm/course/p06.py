@@ -48,7 +48,7 @@ def guesses(network: Callable[..., Tensor], a: Tensor, x_t: Tensor, t: Tensor, y
 
 
 def draw_guesses(network: nn.Module, schedule: NoiseSchedule, image: Tensor, y: Tensor, times: Sequence[int]) -> None:
-    """One digit (1, 1, 28, 28), uint8, at several times: x_t, and what the network sees in it beside what is in it."""
+    """One digit (1, 1, 28, 28), uint8, at several times: x_t, and what the network sees in it, and what is in it."""
     figure, panels = plt.subplots(len(times), 5, figsize=(10, 2.1 * len(times)))
     x_0, eps = to_model(image), torch.randn(image.shape)
     for row, t in zip(panels, times, strict=True):
@@ -56,21 +56,21 @@ def draw_guesses(network: nn.Module, schedule: NoiseSchedule, image: Tensor, y: 
         x_t = q_sample(x_0, eps, a)
         with torch.no_grad():
             guess, noise = guesses(network, a, x_t, torch.tensor([t]), y)
-        for axes, picture, span in zip(row, (x_t, noise, eps, guess, x_0), (2, 2, 2, 1, 1), strict=True):
+        for axes, picture, span in zip(row, (x_t, noise, noise - eps, guess, x_0), (2, 2, 2, 1, 1), strict=True):
             axes.imshow(picture[0, 0].numpy(), cmap="gray", vmin=-span, vmax=span)
             axes.set(xticks=[], yticks=[])
         row[0].set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
         errors = (float((one - other).square().mean()) for one, other in ((noise, eps), (guess, x_0)))
         print("t = {}: squared error of the noise {:.2f}, of the image {:.2f}".format(t, *errors))
     for axes, title in zip(
-        panels[0], ("given: $x_t$", "guessed noise", "noise", "guessed image", "image"), strict=True
+        panels[0], ("given: $x_t$", "guessed noise", "off by", "guessed image", "image"), strict=True
     ):
         axes.set_title(title)
     show(
         figure,
         "Two rows of five pictures. At t = 300 a 5 shows through the noise and is guessed well. At t = 800 there is "
-        "noise alone to be seen, and the guessed image is a blurred 5 of another shape; both guesses of the noise look "
-        "like the true one.",
+        "noise alone to be seen, and the guessed image is a blurred 5 of another shape. What the noise is off by is an "
+        "even grey, but for faint strokes of a 5.",
     )
 
 

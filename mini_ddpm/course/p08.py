@@ -121,23 +121,23 @@ SOLVERS: dict[str, Callable[[], StepFunction]] = {"DDIM": lambda: ddim_step, "He
 def off_the_path(schedule: NoiseSchedule, counts: tuple[int, ...] = (11, 21, 41), n: int = 2000) -> str:
     """How far from the end of the path, of 2M with 1000 steps, others end from the same noise; for three seeds.
 
-    A table of mean distances, and half their range over the seeds.
-
-    Args:
-        counts: calls; odd numbers, of which Heun's steps can use every one.
+    A table over (odd) numbers of calls: mean distances, half their range, and by what the line above is divided.
     """
     T = schedule.T
     ends = [on_peaks(DPMSolver(), schedule, even(T, T), n, seed)[-1].x_t for seed in range(3)]
-    lines = ["times    calls" + "".join(f"{name:>18}" for name in SOLVERS)]
+    lines = [("times    calls" + "".join(f"{name:>18}     " for name in SOLVERS)).rstrip()]
     for times_of in (even, split, dense):
+        above: dict[str, float] = {}
         for calls in counts:
             line = f"{times_of.__name__:8} {calls:5}"
             for name, new in SOLVERS.items():
                 chain = times_of((calls + 1) // 2 if name == "Heun" else calls, T)
-                walks = [on_peaks(new(), schedule, chain, n, seed) for seed in range(3)]
+                walks = (on_peaks(new(), schedule, chain, n, seed) for seed in range(3))
                 gaps = [float((walk[-1].x_t - end).abs().mean()) for walk, end in zip(walks, ends, strict=True)]
-                line += f"  {sum(gaps) / 3:.4f} \u00b1 {(max(gaps) - min(gaps)) / 2:.4f}"
-            lines.append(line)
+                ratio = f"\u00f7{above[name] / sum(gaps):.1f}" if name in above else ""
+                above[name] = sum(gaps)
+                line += f"  {sum(gaps) / 3:.4f} \u00b1 {(max(gaps) - min(gaps)) / 2:.4f} {ratio:5}"
+            lines.append(line.rstrip())
     return "\n".join(lines)
 
 
@@ -146,8 +146,9 @@ def draw_two_ways(ways: Mapping[str, list[Step]], shown: int = 12) -> None:
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.9), width_ratios=(1.6, 1.6, 1), sharey=True)
     grid = torch.linspace(-3, 3, 240, dtype=torch.float64)
     for axes, (name, walk), colour in zip(panels, ways.items(), (NOISY, RESULT), strict=False):
-        at = [state.t for state in walk]
-        axes.plot(at, torch.stack([state.x_t[:shown].flatten() for state in walk]), color=colour, linewidth=0.9)
+        at, start = [state.t for state in walk], walk[0].x_t.flatten()
+        those = start.argsort()[len(start) // shown // 2 :: len(start) // shown]  # evenly spread
+        axes.plot(at, torch.stack([state.x_t.flatten()[those] for state in walk]), color=colour, linewidth=0.9)
         axes.set(xlabel="t, from noise to data", title=name, xlim=(at[0], 0), ylim=(-3, 3))
         style = {"histtype": "step", "orientation": "horizontal", "density": True, "linewidth": 2}
         panels[2].hist(walk[-1].x_t.flatten(), bins=60, range=(-3, 3), color=colour, label=name, **style)

@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from functools import cache
+from html import escape
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -35,6 +36,19 @@ class Case(NamedTuple):
     def fault(self) -> Fault:
         """The changed line."""
         return FAULTS[self.patient]
+
+
+class Folded(NamedTuple):
+    """A text under one line, which a reader unfolds: in JupyterLab, in VS Code and on the site."""
+
+    line: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.line}\n\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        return f"<details><summary>{escape(self.line)}</summary><pre>{escape(self.text)}</pre></details>"
 
 
 def _well_trained(patient: str, below: str, guesses: str, above: str = "ten healthy digits") -> Case:

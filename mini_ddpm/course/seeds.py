@@ -57,14 +57,16 @@ def spread(numbers: np.ndarray, digits: int = 3) -> str:
     return f"{mean} ({least} to {most})"
 
 
-def learn(make: Callable[[], nn.Module], steps: int, n: int, seeds: Sequence[int] = (0, 1, 2)) -> Runs:
+def learn(
+    make: Callable[[], nn.Module], steps: int, n: int, seeds: Sequence[int] = (0, 1, 2), learning_rate: float = 2e-3
+) -> Runs:
     """Train what `make` makes to guess the noise in digits, once for each seed, and test it on n others.
 
     The same seed draws the same batches and the same noise for every network.
     """
     digits, others = load("mnist-5k", "train"), load("mnist-5k", "test")
     x_0, y = to_model(others.images[:n]), others.labels[:n]
-    config = TrainConfig(steps, batch_size=32, learning_rate=2e-3, warmup_steps=20)
+    config = TrainConfig(steps, batch_size=32, learning_rate=learning_rate, warmup_steps=20)
 
     def in_the_middle(network: nn.Module) -> float:
         return readable(network, noisy(others.images[:n], PROCESS.schedule, 500), torch.full((n,), 500), y)

@@ -70,9 +70,8 @@ DIAGNOSES: tuple[Exercise, ...] = (
                 "That would put grain on good digits. Here the strokes themselves lead nowhere.",
             ),
         ),
-        "Both losses are healthy, so the network is. What is wrong comes after training, and it is wrong from "
-        "the first "
-        "steps on, where large shapes are decided.",
+        "Both losses are healthy, so the network is. What is wrong comes after training, and from the first step on. "
+        "A wrong schedule would begin soundly: near T every schedule is nothing but noise.",
         (
             "Is the network itself ill? What do the curves say?",
             "How much is left of the digits above? Has the walk gone wrong at its end, or from its first step?",

@@ -256,13 +256,13 @@ EXERCISES: tuple[Exercise, ...] = (
         },
     ),
     Predict(
-        "A network without patches, for images of 32x32: `conv_in`, a block, `shrink`, a block, `shrink`, a block. How "
+        "A network without patches, for images of 64x64: `conv_in`, a block, `shrink`, a block, `shrink`, a block. How "
         "many pixels a side can change one number of the last block? Count by hand, as the section does: "
         "`q.check(number)`.",
         37,
         "37. `conv_in` sees 3. The block has two convolutions on pixels of side 1: 7. `shrink` still works on pixels "
         "of side 1, and steps over them in twos: 9. The next block works on pixels of side 2: two convolutions, 4 "
-        "each: 17. `shrink`: 21. The last block, on side 4, adds 16: 37. It sees the whole image.",
+        "each: 17. `shrink`: 21. The last block, on side 4, adds 16: 37. Of an image of 32x32 that would be all.",
         (
             "Each 3x3 convolution adds one of *its* pixels on either side. How many convolutions has a block?",
             "`shrink` is a convolution, too. It works on the pixels of the level that it leaves.",
