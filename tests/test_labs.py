@@ -182,8 +182,8 @@ def test_no_mean_stands_inside_a_sum_of_means():
 def test_a_forgotten_factor_is_a_slip_and_named():
     marked = squares().mark(SQUARED + "\n= Expectation((1 - k*a)**2 + k**2*x**2, x)")
     assert "look at: a factor b is missing in k**2*x**2" in marked.lines[1].words
-    assert forgotten(Theory(), a * c + b * c, a + y) == ""
-    assert forgotten(Theory(), a * c, (a + b) ** 3000) == ""
+    assert forgotten(Theory(), a * c + b * c, a + y) == ("", None)
+    assert forgotten(Theory(), a * c, (a + b) ** 3000) == ("", None)
 
 
 def test_what_follows_from_a_slip_is_not_called_the_answer_and_the_answer_below_it_is():
@@ -256,8 +256,8 @@ class Elsewhere:
     def cells(self):
         return self._cells
 
-    def reply(self, code, given, seconds):
-        return wire.reply(code, given, self.names)
+    def reply(self, code, given, seconds, instead):
+        return wire.reply(code, given, self.names, instead)
 
 
 @pytest.fixture
