@@ -32,7 +32,7 @@ class Marked(NamedTuple):
     unfinished: str
     passed: Sequence[Goal | Answer] = ()
 
-    ALONE = ", on a line of its own (the answer's line earns the answer's points alone)"
+    ALONE = ", on a line of its own"
 
     @property
     def points(self) -> float:

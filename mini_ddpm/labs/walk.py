@@ -179,7 +179,7 @@ class Walk:
         return Said(row, "right", points, "; ".join(filter(None, [" and ".join(words), about])))
 
     SLIPPED = (
-        "what follows from line {0} has not the answer's form so far; if its slip keeps it from having that form, mend "
+        "what follows from line {0} does not have the answer's form; if that is because of the slip there, mend "
         "line {0}"
     )
 

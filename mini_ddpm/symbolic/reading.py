@@ -53,7 +53,7 @@ def _check(text: str, local: Mapping[str, Any]) -> None:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        why = "a product is written *" if PRODUCT.search(text) else getattr(error, "msg", error)
+        why = "a product is written with *" if PRODUCT.search(text) else getattr(error, "msg", error)
         raise ValueError(f"{text} can't be read as mathematics: {why}") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.BitXor):
