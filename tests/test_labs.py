@@ -466,10 +466,11 @@ def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
     assert rows["kernel-dies"]["between"] == "0.0"
     assert rows["kernel-dies"]["walk"] == "5.0"
     assert rows["broken"]["note"].startswith("refused: ")
-    assert "and there is none" in rows["missing"]["note"]
+    assert rows["missing"]["note"] == "not handed in"
     assert rows["a-sign"]["by hand"] == "2"
     page = (course.grading / "feedback" / "a-sign" / lab / f"{lab}.html").read_text(encoding="utf-8")
     assert re.search(r"line 2 +wrong", page)
+    assert '<a href="#end">Task 4 · predict (end)</a>' in page
     assert "look at: the sign of sigma_s**2" in page
     assert "BEGIN HIDDEN" not in page
     assert "by_counting" not in page

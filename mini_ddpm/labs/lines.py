@@ -24,6 +24,9 @@ from mini_ddpm.symbolic import Fact, Theory, cells
 from mini_ddpm.symbolic.answers import Unfinished, check_form
 
 
+ALONE = ", on a line of its own"  # a form that the answer has, too
+
+
 class Marked(NamedTuple):
     """What is said of all lines, the goals that no line has earned, what the last true line lacks, and what it has."""
 
@@ -31,8 +34,6 @@ class Marked(NamedTuple):
     missed: list[Goal | Answer]
     unfinished: str
     passed: Sequence[Goal | Answer] = ()
-
-    ALONE = ", on a line of its own"
 
     @property
     def points(self) -> float:
@@ -44,7 +45,7 @@ class Marked(NamedTuple):
         for k, line in enumerate(self.lines, 1):
             head = f"line {k}  {line.verdict:6} {f'+{line.points:g}' if line.points else '':4} {line.source}"
             rows += [head.rstrip(), *(f"        {words}" for words in line.words.splitlines())]
-        rows += [f"not reached ({one.points:g}): {one.words}{self.ALONE * (one in self.passed)}" for one in self.missed]
+        rows += [f"not reached ({one.points:g}): {one.words}{ALONE * (one in self.passed)}" for one in self.missed]
         rows += [self.unfinished] * bool(self.unfinished)
         return "\n".join(rows)
 

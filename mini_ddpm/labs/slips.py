@@ -58,7 +58,7 @@ def _edits(old: Expr, new: Expr, up_to: Expr | None) -> Iterator[tuple[Expr, Exp
     factors = [one for one in dict.fromkeys(factors) if not one.is_number]
     numbers = NUMBERS if up_to is None else (*NUMBERS, Integer(-1))
     terms = [(way, part) for way, part in nodes(new) if way and isinstance(_at(new, way[:-1]), Add)]
-    likely = [(way, term, numbers) for way, term in terms]
+    likely: list[tuple[tuple[int, ...], Expr, tuple[Expr, ...]]] = [(way, term, numbers) for way, term in terms]
     if up_to is None:
         likely += [(way, term, (one, 1 / one, one**2)) for way, term in terms for one in factors]
     for way, term, ones in likely:

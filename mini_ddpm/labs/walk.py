@@ -105,10 +105,11 @@ class Walk:
 
     def _slip(self, before: _At, line: Line, forms: bool) -> tuple[bool, str, Expr | None]:
         """Whether one small edit makes a wrong line true; where to look, if the checker does not say; and that line."""
-        refusal = _refusal(line.error)
-        known = refusal is not None and refusal.repaired is not None
-        if known and not (refusal.place and forms):
-            return True, "", None if refusal.place else refusal.repaired
+        known = False
+        if (refusal := _refusal(line.error)) is not None and refusal.repaired is not None:
+            known = True
+            if not (refusal.place and forms):
+                return True, "", None if refusal.place else refusal.repaired
         up_to = self.task.up_to if line.relation == "~" else None
         words, mended = forgotten(self.task.theory, before.line, line.written, up_to)
         return known or mended is not None, words, mended

@@ -111,7 +111,7 @@ def changed(theory: Theory, user: Mapping[str, Any]) -> str:
     return f"{', '.join(new)} {end}\n" if new else ""
 
 
-def allowed(theory: Theory, names: Mapping[str, Any]) -> Mapping[str, Any]:
+def allowed(theory: Theory, names: dict[str, Any]) -> dict[str, Any]:
     """The names that lines may be written with: all, or those of a task and what can be used as a fact."""
     facts = {name: one for name, one in names.items() if isinstance(one, (Fact, Derivation))}
     return theory.letters | facts if theory.letters else names
