@@ -23,7 +23,6 @@ from mini_ddpm.labs.walk import Said, Walk
 from mini_ddpm.symbolic import Fact, Theory, cells
 from mini_ddpm.symbolic.answers import Unfinished, check_form
 
-
 ALONE = ", on a line of its own"  # a form that the answer has, too
 
 
