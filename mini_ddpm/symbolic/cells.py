@@ -71,8 +71,8 @@ def derive(
     first, unread = read_row(written[0], names), ""
     rest: list[Parsed] = []
     try:
-        for row in written[1:]:
-            rest.append(read_row(row, names))
+        for line in written[1:]:
+            rest.append(read_row(line, names))
             if rest[-1].relation is None:
                 raise ValueError(f"a line begins with =, <=, >= or ~: {rest.pop().expr}")
     except ValueError as error:
