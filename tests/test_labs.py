@@ -117,7 +117,7 @@ def test_a_number_in_one_term_is_a_slip_and_named():
         ("(a + b)**2", None, "= a**2 + a*b + b**2", "a factor 2 is missing in a*b"),
         ("a*b + a*c", None, "= 2*a*b + a*c", "a factor 1/2 is missing in 2*a*b"),
         ("2*a*a - a**2", None, "= a*a - a**2", "a factor 2 is missing in a*a"),  # 0, to SymPy
-        ("(y - a)**2", y, "~ y**2 - y*a", "a factor 2 is missing in y*a"),
+        ("(y - a)**2", y, "~ y**2 - y*a", "a factor 2 is missing in -a"),
         ("(y - a)**2 - y*b", y, "~ y**2 - 2*y*a + y*b", "the sign of"),
     ):
         letters = {"a": a, "b": b, "c": c, "y": y}
@@ -139,7 +139,9 @@ def steps():
     theory.define(c, 3 * a)
     names = {"a": a, "b": b, "c": c}
     goals = [Goal(1, "no b", without(b)), Goal(2, "no c", without(b, c))]
-    return Lines(theory, "b + c**2", names, goals, Answer(4, "one term", has=lambda line: line.is_Mul))
+    return Lines(
+        theory, "b + c**2", names, goals, Answer(4, "one term", has=lambda line: line.is_Mul and not line.has(b, c))
+    )
 
 
 @pytest.mark.parametrize(
@@ -338,7 +340,7 @@ def test_a_box_knows_the_symbols_of_its_task_and_shows_what_it_can_read(capsys):
     shell.run_cell_magic("derive", "mine -> derived", FIRST + OUT + SUM + END)
     assert [line.mark for line in shell.user_ns["derived"].lines[1:]] == ["proved"] * 3
     assert "a, c has another meaning in your notebook now" in capsys.readouterr().out
-    with pytest.raises(cells.Unread, match="x0: there is no such name here. You may use a, b, c, y, Expectation"):
+    with pytest.raises(cells.Unread, match="x0: there is no such name here"):
         shell.run_cell_magic("derive", "mine", FIRST + "= x0")
     capsys.readouterr()
     with pytest.raises(cells.Unread, match=r"a product is written with \*"):
@@ -446,8 +448,8 @@ def test_a_test_leaves_no_names_in_a_students_notebook(monkeypatch):
     shell = InteractiveShell.instance()
     monkeypatch.setattr(answers, "_places", [answers.Here()])
     shell.user_ns.update(rng=1, Marks=Marks)
-    shell.run_cell("marks = Marks(of=1)\nrng, other = 2, 3", silent=True)
-    shell.run_cell("mine = rng", silent=True)
+    shell.run_cell("marks = Marks(of=1)\nrng, other = 2, 3")
+    shell.run_cell("mine = rng")
     assert shell.user_ns["mine"] == shell.user_ns["rng"] == 1
     assert "other" not in shell.user_ns
     assert "marks" not in shell.user_ns

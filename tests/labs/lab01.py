@@ -302,7 +302,10 @@ MISTAKES = [
     mistake(
         "short-and-complete",
         {},  # an answer after a line that has a form earns the form between, which nobody would write
-        prior_answer="= Expectation((x_t**2 - (x_t-x_0)**2)/(2*sigma_t**2), x_t, x_0, sigma_t**2)\n= x_0**2/(2*sigma_t**2)",
+        prior_answer="""
+= Expectation((x_t**2 - (x_t - x_0)**2)/(2*sigma_t**2), x_t, x_0, sigma_t**2)
+= x_0**2/(2*sigma_t**2)
+""",
         posterior_lines="""
 ~ -x_s**2/(2*sigma_s**2*(1-r)) + x_s*((1-r)*x_0 + r*x_t)/(sigma_s**2*(1-r))
 ~ -(x_s - ((1-r)*x_0 + r*x_t))**2/(2*sigma_s**2*(1-r))
