@@ -353,10 +353,19 @@ MISTAKES = [
         {"bits": 2},
         bits_answer="uniform_bits, bell_bits, saved_by_halving = 8, np.log2(0.2 * np.sqrt(2 * np.pi * np.e)), 1",
     ),
+    mistake(
+        "beta-lost",
+        {"step": 1},  # beta is gone by the slip, so that is no merit
+        step_answer="""
+= (sqrt(a_s)*beta/(1 - a_t)*(x_0 - x_hat))**2/(2*beta*(1 - a_s)/(1 - a_t))
+= a_s*(x_0 - x_hat)**2/(2*(1 - a_s)*(1 - a_t))
+= snr_s*(x_0 - x_hat)**2/(2*(1 - a_t))
+""",
+    ),
     # the decoder
     mistake(
         "half-bins",
-        {"decoder": 0, "bound": 3},
+        {"decoder": 0},  # the bound is tested with a right decoder, as it fails with this one
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     z, half = (x_0 - mean) / sigma, 1 / 510 / sigma
