@@ -313,7 +313,7 @@ MISTAKES = [
     ),
     mistake(
         "wrong-on-purpose",
-        {"jump": 1, "prior": 0, "loss": 0, "tweedie": 0},  # no form is easier by a wrong line
+        {"jump": 0, "prior": 0, "loss": 0, "tweedie": 0},  # no form is easier by a wrong line
         jump_answer="= sigma_t**2*7\n= sigma_t**2*7 + 0\n= sigma_t**2 + 6*sigma_t**2\n= 3*sigma_t**2 + 4*sigma_t**2",
         prior_answer="= x_0**2/sigma_t**2\n= x_0**2/sigma_t**2 + 0\n= 2*x_0**2/(2*sigma_t**2)",
         loss_answer="= eps - eps_hat\n= eps - eps_hat + 0\n= (2*eps - 2*eps_hat)/2",
@@ -440,7 +440,7 @@ def denoise(x_t, sigma, points, shares):
     )._replace(points={"denoise": 4, "walk": 1}),
     mistake(
         "nearest-point",
-        {"denoise": 1, "floor": 2, "walk": 2},
+        {"denoise": 1, "floor": 2, "walk": 4},  # the walk is tested with a right denoise; its share is measured
         denoise_answer="""
 def denoise(x_t, sigma, points, shares):
     return points[np.abs(x_t[:, None] - points).argmin(1)]
