@@ -35,7 +35,7 @@ class Refusal:
     place: str = ""
 
     def __str__(self) -> str:
-        what = f"the two lines differ in {self.place}"
+        what = f"the two lines differ by something that depends on the variable, in {self.place}"
         return (
             f"{what if self.place else f'it is not true that the line before {WORDS[self.relation]} this one'}\n"
             f"  before:   {self.before}\n"
