@@ -339,7 +339,7 @@ def test_a_box_knows_the_symbols_of_its_task_and_shows_what_it_can_read(capsys):
     shell.user_ns.update(a=3, c=np.ones(2), mine=one.theory, derived=None)
     shell.run_cell_magic("derive", "mine -> derived", FIRST + OUT + SUM + END)
     assert [line.mark for line in shell.user_ns["derived"].lines[1:]] == ["proved"] * 3
-    assert "a, c has another meaning in your notebook now" in capsys.readouterr().out
+    assert "the symbols still in this derivation: a, c\n" in capsys.readouterr().out
     with pytest.raises(cells.Unread, match="x0: there is no such name here"):
         shell.run_cell_magic("derive", "mine", FIRST + "= x0")
     capsys.readouterr()

@@ -106,9 +106,13 @@ def told(error: ValueError, theory: Theory) -> ValueError:
 
 def changed(theory: Theory, user: Mapping[str, Any]) -> str:
     """A sentence on names of a task to which the notebook has given another meaning, or ""."""
-    new = [name for name in theory.letters if name in user and not isinstance(user[name], (Basic, type))]
-    end = "has another meaning in your notebook now: in this derivation it is the symbol still"
-    return f"{', '.join(new)} {end}\n" if new else ""
+    new = [
+        name
+        for name, thing in theory.letters.items()
+        if name in user and user[name] is not thing and not isinstance(user[name], Basic)
+    ]
+    words = "of another meaning in your notebook now, but the symbols still in this derivation"
+    return f"{words}: {', '.join(new)}\n" if new else ""
 
 
 def allowed(theory: Theory, names: dict[str, Any]) -> dict[str, Any]:
