@@ -445,7 +445,8 @@ def test_own_functions_are_tried_first_and_right_ones_after_them():
 def test_a_test_leaves_no_names_in_a_students_notebook(monkeypatch):
     from IPython.core.interactiveshell import InteractiveShell
 
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell()
+    monkeypatch.setattr(answers, "_shell", lambda: shell)
     monkeypatch.setattr(answers, "_places", [answers.Here()])
     shell.user_ns.update(rng=1, Marks=Marks)
     shell.run_cell("marks = Marks(of=1)\nrng, other = 2, 3")
