@@ -416,7 +416,7 @@ def decoder(x_0, mean, sigma):
     ),
     mistake(
         "bins-from-level-to-level",
-        {"decoder": 1, "bound": 4},
+        {"decoder": 1},
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     lower = np.where(x_0 < -0.999, -np.inf, (x_0 - mean) / sigma)
@@ -436,7 +436,7 @@ def decoder(x_0, mean, sigma):
     ),
     mistake(
         "probabilities-for-logarithms",
-        {"decoder": 0, "bound": 3, "excess": 1},
+        {"decoder": 0, "excess": 1},
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     z, half = (x_0 - mean) / sigma, 1 / 255 / sigma
