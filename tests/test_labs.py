@@ -1,5 +1,6 @@
 """Labs: what a line of a derivation is worth, what students are given, and how a folder is graded."""
 
+import contextlib
 import csv
 import json
 import linecache
@@ -15,7 +16,21 @@ from nbclient import NotebookClient
 from nbgrader.utils import compute_checksum
 from submissions import is_answer, is_test, load, name_of, write
 
-from mini_ddpm.labs import Answer, Goal, Lines, Marks, NoAnswer, answers, ask, between, means, near, nested, wire
+from mini_ddpm.labs import (
+    Answer,
+    Goal,
+    Lines,
+    Marks,
+    NoAnswer,
+    answers,
+    ask,
+    between,
+    either,
+    means,
+    near,
+    nested,
+    wire,
+)
 from mini_ddpm.labs.course import Course, read
 from mini_ddpm.labs.slips import forgotten
 from mini_ddpm.symbolic import Expectation, Fact, Theory, cells
@@ -95,6 +110,98 @@ def test_a_line_may_have_two_neighbouring_forms_but_the_answer_is_paid_alone():
         ("= a\n= a + 0\n= a + 0*y", 8),
     ):
         assert steps.mark("a + 0*b + 0*c + 0*y\n" + lines).points == points, lines
+
+
+def test_a_number_in_one_term_is_a_slip_and_named():
+    for start, up_to, line, words in (
+        ("(a + b)**2", None, "= a**2 + a*b + b**2", "a factor 2 is missing in a*b"),
+        ("a*b + a*c", None, "= 2*a*b + a*c", "a factor 1/2 is missing in 2*a*b"),
+        ("2*a*a - a**2", None, "= a*a - a**2", "a factor 2 is missing in a*a"),  # 0, to SymPy
+        ("(y - a)**2", y, "~ y**2 - y*a", "a factor 2 is missing in -a"),
+        ("(y - a)**2 - y*b", y, "~ y**2 - 2*y*a + y*b", "the sign of"),
+    ):
+        letters = {"a": a, "b": b, "c": c, "y": y}
+        answer = Answer(1, "no c", has=lambda line: not line.has(c))
+        lines = Lines(Theory(), start, letters, [], answer, up_to=up_to)
+        said = lines.mark(f"{start}\n{line}\n{line} + 0*a").lines
+        assert f"look at: {words}" in said[1].words
+        assert [one.verdict for one in said[1:]] == ["wrong", "right"]
+
+
+def steps():
+    """A derivation with two forms on the way."""
+
+    def without(*gone):
+        return lambda line: not line.has(*gone)
+
+    theory = Theory()
+    theory.define(b, 2 * a)
+    theory.define(c, 3 * a)
+    names = {"a": a, "b": b, "c": c}
+    goals = [Goal(1, "no b", without(b)), Goal(2, "no c", without(b, c))]
+    return Lines(
+        theory, "b + c**2", names, goals, Answer(4, "one term", has=lambda line: line.is_Mul and not line.has(b, c))
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "points"),
+    [
+        ("= 2*a + c**2\n= 2*a + 9*a**2\n= a*(2 + 9*a)", [1, 2, 4]),
+        ("= 4*a + c**2\n= 4*a + 9*a**2\n= a*(4 + 9*a)", [0, 2, 4]),  # a slip costs its form
+        ("= 4*a + c**2\n= c**2 + c*4/3\n= 4*a + 9*a**2\n= a*(4 + 9*a)", [0, 1, 2, 4]),  # or the next line has it
+        ("= 4*a + c**2\n= 4*a + c**2 + 0\n= 4*a + 9*a**2", [0, 0, 2]),  # but not the same again
+        ("= c**2\n= c*c\n= c*3*a", [0, 0, 0]),  # the form is there because of the slip
+        ("= 4*a + 5*c\n= 5*c + c*4/3\n= 19*a\n= 20*a - a", [0, 0, 2, 0]),  # more than a slip
+        ("= 2*a + 9*a**2\n= a*(2 + 8*a)\n= 2*a*(1 + 4*a)", [3, 0, 0]),  # a wrong answer said otherwise
+    ],
+)
+def test_nobody_gains_by_a_slip(lines, points):
+    said = steps().mark("b + c**2\n" + lines)
+    assert [one.points for one in said.lines[1:]] == points, str(said)
+
+
+def test_a_form_that_the_slip_gave_is_said():
+    said = str(steps().mark("b + c**2\n= c**2\n= c*c"))
+    assert 'has the form "no b" by the slip in a line before' in said
+    assert "so far no line" not in str(steps().mark("b + c**2\n= 4*a + c**2\n= 4*a + 9*a**2"))
+
+
+def test_the_answer_is_called_that_although_a_wrong_line_stands_before_it():
+    said = steps().mark("b + c**2\n= 4*a + c**2\n= 4*a + 9*a**2\n= a*(2 + 9*a)")
+    assert said.lines[-1].points == 4
+    assert "not the answer itself" not in str(said)
+
+
+def test_equals_for_tilde_is_wrong_once():
+    square = Lines(
+        Theory(),
+        "-(y - a)**2",
+        {"a": a, "y": y},
+        [Goal(1, "collected", lambda line: line.subs(y, 0) == 0), Goal(2, "y", lambda line: line.has(y))],
+        Answer(4, "once", has=lambda line: line.count(y) == 1),
+        up_to=y,
+    )
+    said = square.mark("-(y - a)**2\n= -y**2 + 2*a*y\n= 7 - y**2 + 2*a*y\n= -(y - a)**2 + a**2")
+    assert [one.verdict for one in said.lines[1:]] == ["wrong", "right", "right"]
+    assert said.points == 6
+    box = cells.derive(Theory(), "(y - a)**2\n= y**2 - 2*a*y", {"a": a, "y": y}, y)
+    assert "true but for terms without y: begin such a line with ~" in box._repr_html_()
+
+
+def test_an_answer_may_earn_the_form_before_it_but_a_jump_does_not():
+    def lines(alone):
+        goals = [Goal(1, "no b", lambda line: not line.has(b)), Goal(2, "no c", lambda line: not line.has(b, c))]
+        theory = Theory()
+        theory.define(b, 2 * a)
+        theory.define(c, 3 * a)
+        answer = Answer(4, "a", has=lambda line: line.is_Mul, alone=alone)
+        return Lines(theory, "b + c", {"a": a, "b": b, "c": c}, goals, answer)
+
+    assert lines(False).mark("b + c\n= 2*a + c\n= 5*a").points == 7
+    assert lines(True).mark("b + c\n= 2*a + c\n= 5*a").points == 5
+    assert lines(False).mark("b + c\n= 5*a").points == 4
+    assert "not reached (2): no c, on a line of its own" in str(lines(True).mark("b + c\n= 2*a + c\n= 5*a"))
 
 
 def test_a_line_that_comes_back_is_told_why_the_box_shows_a_cross():
@@ -182,8 +289,8 @@ def test_no_mean_stands_inside_a_sum_of_means():
 def test_a_forgotten_factor_is_a_slip_and_named():
     marked = squares().mark(SQUARED + "\n= Expectation((1 - k*a)**2 + k**2*x**2, x)")
     assert "look at: a factor b is missing in k**2*x**2" in marked.lines[1].words
-    assert forgotten(Theory(), a * c + b * c, a + y) == ""
-    assert forgotten(Theory(), a * c, (a + b) ** 3000) == ""
+    assert forgotten(Theory(), a * c + b * c, a + y) == ("", None)
+    assert forgotten(Theory(), a * c, (a + b) ** 3000) == ("", None)
 
 
 def test_what_follows_from_a_slip_is_not_called_the_answer_and_the_answer_below_it_is():
@@ -223,6 +330,24 @@ def test_a_box_that_cannot_be_read_says_one_sentence():
         assert len(caught.value._render_traceback_()) == 1
 
 
+def test_a_box_knows_the_symbols_of_its_task_and_shows_what_it_can_read(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    cells.load_ipython_extension(shell)
+    one = task()
+    shell.user_ns.update(a=3, c=np.ones(2), mine=one.theory, derived=None)
+    shell.run_cell_magic("derive", "mine -> derived", FIRST + OUT + SUM + END)
+    assert [line.mark for line in shell.user_ns["derived"].lines[1:]] == ["proved"] * 3
+    assert "the symbols still in this derivation: a, c\n" in capsys.readouterr().out
+    with pytest.raises(cells.Unread, match="x0: there is no such name here"):
+        shell.run_cell_magic("derive", "mine", FIRST + "= x0")
+    capsys.readouterr()
+    with pytest.raises(cells.Unread, match=r"a product is written with \*"):
+        shell.run_cell_magic("derive", "mine", FIRST + OUT + "= 2 a b\n= c")
+    assert "2*a*b*y" in capsys.readouterr().out
+
+
 def test_a_derivation_as_text_has_the_lines_that_were_written():
     made = cells.derive(Theory(), "a + b\n= b + a + 0*c\n= a + b", {"a": a, "b": b, "c": c})
     assert "  =  b + a + 0*c  [proved]" in str(made)
@@ -256,8 +381,8 @@ class Elsewhere:
     def cells(self):
         return self._cells
 
-    def reply(self, code, given, seconds):
-        return wire.reply(code, given, self.names)
+    def reply(self, code, given, seconds, instead):
+        return wire.reply(code, given, self.names, instead)
 
 
 @pytest.fixture
@@ -281,6 +406,54 @@ def test_numbers_come_through_and_nothing_else(place):
     ):
         with pytest.raises(NoAnswer, match=words):
             ask(code)
+
+
+def test_a_right_function_takes_the_place_of_a_students_and_is_gone_again(place):
+    held = {"f": lambda x: x + 1}
+    exec("def g(x):\n    return f(x) * 2\ndef h(x):\n    return f(x) / 0", held)
+    own = held["f"]
+    place()
+    answers._places[0].names = held
+    assert ask("g(1)") == 4
+    assert ask("g(1)", instead={"f": "lambda x: 10 * x"}) == 20
+    for code in ("h(1)", "k", "g(1)"):
+        for right in ({"f": "lambda x: x", "k2": "1"}, {"f": "no such thing"}):
+            with contextlib.suppress(NoAnswer):
+                ask(code, instead=right)
+            assert held["f"] is own
+            assert "k2" not in held
+
+
+def test_own_functions_are_tried_first_and_right_ones_after_them():
+    tried = []
+
+    def check(passes):
+        def one(instead):
+            tried.append(dict(instead))
+            assert bool(instead) in passes, f"not with {len(instead)}"
+
+        return one
+
+    for passes, times in (([False], 1), ([True], 2), ([True, False], 1)):
+        tried.clear()
+        either(check(passes), {"f": "1"})
+        assert len(tried) == times
+    with pytest.raises(AssertionError, match="not with 0"):  # what is said is about the student's own
+        either(check([]), {"f": "1"})
+
+
+def test_a_test_leaves_no_names_in_a_students_notebook(monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    monkeypatch.setattr(answers, "_shell", lambda: shell)
+    monkeypatch.setattr(answers, "_places", [answers.Here()])
+    shell.user_ns.update(rng=1, Marks=Marks)
+    shell.run_cell("marks = Marks(of=1)\nrng, other = 2, 3")
+    shell.run_cell("mine = rng")
+    assert shell.user_ns["mine"] == shell.user_ns["rng"] == 1
+    assert "other" not in shell.user_ns
+    assert "marks" not in shell.user_ns
 
 
 def test_the_last_derivation_of_a_name_counts(place):
@@ -339,6 +512,7 @@ def test_a_students_notebook_says_the_points_in_words_and_feedback_does_not(plac
         (1, (1, 2), "2 things"),
         ([1], (1, 2), "2 things, not 1"),
         ([1, 3], (1, 2), "number 2, 3, is too large"),
+        (3, 1, "^3 is too large"),
     ],
 )
 def test_near_says_how_far_and_not_what_is_right(given, right, words):
@@ -466,10 +640,11 @@ def test_a_folder_is_graded_and_one_bad_file_harms_nobody(course, tmp_path):
     assert rows["kernel-dies"]["between"] == "0.0"
     assert rows["kernel-dies"]["walk"] == "5.0"
     assert rows["broken"]["note"].startswith("refused: ")
-    assert "and there is none" in rows["missing"]["note"]
+    assert rows["missing"]["note"] == "not handed in"
     assert rows["a-sign"]["by hand"] == "2"
     page = (course.grading / "feedback" / "a-sign" / lab / f"{lab}.html").read_text(encoding="utf-8")
     assert re.search(r"line 2 +wrong", page)
+    assert '<a href="#end">Task 4 · predict (end)</a>' in page
     assert "look at: the sign of sigma_s**2" in page
     assert "BEGIN HIDDEN" not in page
     assert "by_counting" not in page

@@ -11,9 +11,9 @@ kernel, and numbers come back, nothing else. `grading` does that (it needs the e
 makes releases and grades folders.
 """
 
-from mini_ddpm.labs.answers import NoAnswer, ask
+from mini_ddpm.labs.answers import NoAnswer, ask, either
 from mini_ddpm.labs.forms import Answer, Goal, means, nested
 from mini_ddpm.labs.lines import Lines
 from mini_ddpm.labs.marks import Marks, between, near
 
-__all__ = ["Answer", "Goal", "Lines", "Marks", "NoAnswer", "ask", "between", "means", "near", "nested"]
+__all__ = ["Answer", "Goal", "Lines", "Marks", "NoAnswer", "ask", "between", "either", "means", "near", "nested"]

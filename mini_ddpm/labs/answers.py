@@ -3,12 +3,13 @@
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty
 from typing import Any, Protocol
 
 from mini_ddpm.labs import wire
+from mini_ddpm.symbolic import cells
 
 
 class NoAnswer(Exception):  # noqa: N818 - as learners meet it
@@ -21,7 +22,7 @@ class Place(Protocol):
     def cells(self) -> Sequence[str]:
         """The code cells, in order."""
 
-    def reply(self, code: str, given: str, seconds: float) -> str:
+    def reply(self, code: str, given: str, seconds: float, instead: Mapping[str, str]) -> str:
         """What `wire.reply` says of an expression there."""
 
 
@@ -32,9 +33,9 @@ class Here:
         """What was run, in order."""
         return [*_shell().history_manager.input_hist_raw]
 
-    def reply(self, code: str, given: str, seconds: float) -> str:
+    def reply(self, code: str, given: str, seconds: float, instead: Mapping[str, str]) -> str:
         """The value here; nobody waits for it."""
-        return wire.reply(code, given, _shell().user_ns)
+        return wire.reply(code, given, _shell().user_ns, instead)
 
 
 class Submission:
@@ -59,7 +60,7 @@ class Submission:
         """The cells."""
         return self._cells
 
-    def reply(self, code: str, given: str, seconds: float) -> str:
+    def reply(self, code: str, given: str, seconds: float, instead: Mapping[str, str]) -> str:
         """Asked in the student's kernel, which may lie, hang, or be dead.
 
         Raises:
@@ -67,7 +68,7 @@ class Submission:
         """
         if self.client is None:
             raise NoAnswer("the notebook did not run")
-        words = f"__import__('mini_ddpm.labs.wire').labs.wire.reply({code!r}, {given!r}, globals())"
+        words = f"__import__('mini_ddpm.labs.wire').labs.wire.reply({code!r}, {given!r}, globals(), {dict(instead)!r})"
         asked = self.client.execute("", silent=True, user_expressions={"reply": words})
         try:
             while (message := self.client.get_shell_msg(timeout=seconds))["parent_header"].get("msg_id") != asked:
@@ -103,23 +104,38 @@ def use(place: Place) -> None:
         old.close()
 
 
-def ask(code: str, seconds: float = 10, **given: Any) -> Any:
+def ask(code: str, seconds: float = 10, instead: Mapping[str, str] | None = None, **given: Any) -> Any:
     """The value of an expression in the student's notebook: numbers, text, lists of these; arrays of float64.
 
     Args:
         code: the expression, as "posterior(x, 0.5, 2.0, 1.0)".
         seconds: how long to wait, when a submission is graded.
+        instead: functions that take the place of the student's meanwhile, as expressions by name.
         given: names that it may use, and their values.
 
     Raises:
         NoAnswer: it has no such value.
     """
-    said = json.loads(_places[0].reply(code, json.dumps(wire.packed(given)), seconds))
+    said = json.loads(_places[0].reply(code, json.dumps(wire.packed(given)), seconds, instead or {}))
     if "error" in said:
         raise NoAnswer("there is no answer yet" if "ellipsis" in said["error"] else said["error"])
     if said["value"] is None:
         raise NoAnswer(f"{code} gives nothing")
     return wire.unpacked(said["value"])
+
+
+def either(check: Callable[[Mapping[str, str]], None], right: Mapping[str, str]) -> None:
+    """Run a check with {}, on the student's own functions; if it fails, with right ones: what is to be `instead`.
+
+    So a mistake in an earlier task costs its own points alone, and who went another way consistently loses nothing.
+    """
+    try:
+        check({})
+    except Exception as own:
+        try:
+            check(right)
+        except Exception:
+            raise own from None
 
 
 def derived(name: str) -> str:
@@ -133,6 +149,29 @@ def derived(name: str) -> str:
     if not found:
         raise NoAnswer(f"no cell begins with %%derive ... -> {name}")
     return found[-1]
+
+
+def leave_no_names() -> None:
+    """Take back what the rest of this cell makes of the student's names, when it ends: a test has names of its own."""
+    shell = _shell()
+    if not at_home() or shell is None or not hasattr(shell, "events"):
+        return
+    before = dict(shell.user_ns)
+
+    def end(_: Any) -> None:
+        shell.events.unregister("post_run_cell", end)
+        for name in [name for name in shell.user_ns if not name.startswith("_")]:
+            if name not in before:
+                del shell.user_ns[name]
+            else:
+                shell.user_ns[name] = before[name]
+
+    shell.events.register("post_run_cell", end)
+
+
+def changed(task: Any) -> str:
+    """A sentence on names of a derivation that have another meaning in the notebook that asks, or ""."""
+    return cells.changed(task.theory, _shell().user_ns) if at_home() and _shell() else ""
 
 
 def _shell() -> Any:

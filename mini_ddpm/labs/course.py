@@ -16,12 +16,13 @@ from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config, PyFileConfigLoader
 
 from mini_ddpm.labs.by_hand import elsewhere, settle
-from mini_ddpm.labs.grading import stop_teachers
+from mini_ddpm.labs.grading import name_of, stop_teachers
 from mini_ddpm.labs.handed_in import files, read, strays, students
 from mini_ddpm.labs.points import disagreements
 
 STUB = "# YOUR ANSWER HERE"
 REFUSED, TIME = "refused.txt", "timestamp.txt"
+NONE = "not handed in"
 warnings.filterwarnings("ignore", "Object of type <Submitted", Warning)  # of SQLAlchemy to nbgrader
 
 
@@ -118,7 +119,7 @@ class Course:
         for path, first in twins.items():
             words = f"the gradebook can't tell {path.name} from {first}: give this folder another name"
             for lab in handed_in:
-                self._refuse(path.name, lab, words)
+                self._note(path.name, lab, f"refused: {words}")
             yield f"{path.name}: refused: {words}"
         for who in those:
             for lab in handed_in:
@@ -131,11 +132,13 @@ class Course:
         shelf = self.grading / "submitted" / who / lab
         shelf.mkdir(parents=True, exist_ok=True)
         (shelf / REFUSED).unlink(missing_ok=True)
+        if not paths:
+            return self._note(who, lab, NONE)
         copied, time, graded = shelf / f"{lab}.ipynb", shelf / TIME, self._graded(who, lab)
         before = {path: path.read_bytes() if path.exists() else None for path in (copied, time, graded)}
         try:
             if len(paths) != 1:
-                names = ", ".join(path.name for path in paths) or "none"
+                names = ", ".join(path.name for path in paths)
                 raise ValueError(f"there should be one notebook whose name begins with {lab[:3]}, and there is {names}")
             old = read(graded) if graded.exists() else None
             nbformat.write(read(paths[0]), copied)
@@ -155,8 +158,7 @@ class Course:
             words = " ".join(str(error).split())[:200] or type(error).__name__
             for path, data in before.items():
                 _put_back(path, data)
-            self._refuse(who, lab, words)
-            return f"refused: {words}"
+            return self._note(who, lab, f"refused: {words}")
         with Gradebook(self.config.CourseDirectory.db_url) as book:
             seen = book.find_submission(lab, who)
             points = sum(grade.score for grade in _grades(seen) if not grade.needs_manual_grade)
@@ -168,11 +170,12 @@ class Course:
     def _release(self, lab: str) -> nbformat.NotebookNode:
         return read(self.build / "labs" / lab / f"{lab}.ipynb")
 
-    def _refuse(self, who: str, lab: str, words: str) -> None:
+    def _note(self, who: str, lab: str, words: str) -> str:
         """Keep why a notebook was not graded, for the table."""
         shelf = self.grading / "submitted" / who / lab
         shelf.mkdir(parents=True, exist_ok=True)
         (shelf / REFUSED).write_text(words, encoding="utf-8")
+        return words
 
     def export(self, feedback: bool = True) -> None:
         """Write feedback, and a table of points for each lab, anew; as after grading by hand.
@@ -190,6 +193,18 @@ class Course:
                 done = self.api.generate_feedback(lab)
                 if not done["success"]:
                     raise RuntimeError(f"{lab}: {_last(done)}")
+                for page in (self.grading / "feedback").glob(f"*/{lab}/{lab}.html"):
+                    page.write_text(self._titled(page.read_text(encoding="utf-8"), lab), encoding="utf-8")
+
+    def _titled(self, page: str, lab: str) -> str:
+        """A page of feedback whose table of contents names tasks; nbgrader calls all of them "Test cell"."""
+        task = ""
+        for cell in read(self.labs / lab / f"{lab}.ipynb").cells:
+            task = next(iter(re.findall(r"^### (Task \d+ · \w+)", cell.source, re.MULTILINE)), task)
+            if name := name_of(cell):
+                link = f'<a href="#{re.escape(name)}">(Test cell|Written response)<'
+                page = re.sub(link, f'<a href="#{name}">{task} ({name})<', page)
+        return page
 
     def table(self, lab: str) -> list[list]:
         """Points of a lab: a row for each student, a column for each task; nothing where a teacher has yet to grade."""
@@ -198,7 +213,7 @@ class Course:
             rows: list[list] = [["student", "folder", *tasks, "total", "of", "by hand", "note"]]
             for shelf in sorted((self.grading / "submitted").glob(f"*/{lab}")):
                 who, refused = shelf.parent.name, shelf / REFUSED
-                notes = [f"refused: {refused.read_text(encoding='utf-8')}"] if refused.exists() else []
+                notes = [refused.read_text(encoding="utf-8")] if refused.exists() else []
                 try:
                     seen = book.find_submission(lab, who)
                 except MissingEntry:

@@ -17,13 +17,18 @@ class Goal(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The form of the last line: `only` and `without` as in `Derivation.answer`, and `has` as in a goal."""
+    """The form of the last line: `only` and `without` as in `Derivation.answer`, and `has` as in a goal.
+
+    `alone` says whether its line earns its points alone, or those of the form before it, too, if that can be seen in no
+    line between: then any right line that has a form must come before it.
+    """
 
     points: float
     words: str
     only: Sequence | None = None
     without: Sequence = ()
     has: Callable[[Expr], bool] = lambda line: True
+    alone: bool = True
 
 
 def means(line: Expr) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mini_ddpm.labs.answers import NoAnswer, at_home, derived
+from mini_ddpm.labs.answers import NoAnswer, at_home, changed, derived, leave_no_names
 from mini_ddpm.labs.lines import Lines
 
 
@@ -24,6 +24,7 @@ class Marks:
         self.of, self.total = of, 0.0
         self.seen = 0.0  # the points that the tests so far could have given
         self.failed = 0
+        leave_no_names()
 
     @contextmanager
     def award(self, points: float, words: str) -> Iterator[None]:
@@ -47,6 +48,7 @@ class Marks:
             text = ""
         said = task.mark(text)
         print(said)
+        print(changed(task), end="")
         self.seen += task.points
         self.total += said.points
 
@@ -91,7 +93,8 @@ def near(given: Any, right: Any, within: float, what: str = "it") -> None:
         found = f"its entry {place} is {given[worst]:.4g}, off by {off[worst]:.2g}"
         assert np.all(off <= within), found if what == "it" else f"{what}: {found}"
     else:
-        assert off <= within, f"{what}, {given:.4g}, is too {'large' if given > right else 'small'}"
+        name = "" if what == "it" else f"{what}, "
+        assert off <= within, f"{name}{given:.4g}{name and ','} is too {'large' if given > right else 'small'}"
 
 
 def between(given: Any, low: float, high: float, what: str) -> None:

@@ -43,19 +43,26 @@ def unpacked(plain: Plain) -> Any:
     return [unpacked(one) for one in plain] if isinstance(plain, list) else plain
 
 
-def reply(code: str, given: str, names: dict[str, Any]) -> str:
+def reply(code: str, given: str, names: dict[str, Any], instead: Mapping[str, str] | None = None) -> str:
     """The value of an expression as text, or what it raised.
 
     Args:
         code: the expression.
         given: names and values that it may use, packed.
         names: the other names that it may use: those of the notebook.
+        instead: expressions whose values stand under these names of the notebook meanwhile.
     """
+    before = {name: names[name] for name in instead or {} if name in names}
     try:
+        names.update({name: eval(text, {}) for name, text in (instead or {}).items()})
         here = {**names, **unpacked(json.loads(given))}
         return json.dumps({"value": packed(eval(code, here))})
     except Exception as error:  # a learner's code may raise anything, and is told what
         return json.dumps({"error": f"{type(error).__name__}: {error}"[:500] + _line_of(error)})
+    finally:
+        for name in instead or {}:
+            names.pop(name, None)
+        names.update(before)
 
 
 def _line_of(error: Exception) -> str:

@@ -16,12 +16,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sympy import Expr
+from sympy import Basic, Expr
 
 from mini_ddpm.symbolic.derivation import Derivation
 from mini_ddpm.symbolic.facts import Fact
 from mini_ddpm.symbolic.induction import Induction
-from mini_ddpm.symbolic.reading import read
+from mini_ddpm.symbolic.reading import UnknownName, read
 from mini_ddpm.symbolic.theory import Theory
 
 HEAD = re.compile(
@@ -46,7 +46,14 @@ class Parsed(NamedTuple):
 
 
 class Unread(ValueError):  # noqa: N818 - it says what is in the way
-    """A cell can't be read. The notebook shows the sentence alone: the way through this package says nothing more."""
+    """A cell can't be read. The notebook shows the sentence alone: the way through this package says nothing more.
+
+    `so_far` is the derivation up to the line that can't be.
+    """
+
+    def __init__(self, words: str, so_far: Derivation | None = None) -> None:
+        super().__init__(words)
+        self.so_far = so_far
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -58,9 +65,20 @@ def derive(
     """The derivation that the lines of a cell are; it goes on after a refused line, as its author did.
 
     Raises:
-        ValueError: a line can't be read.
+        ValueError: a line can't be read; `Unread` if it is not the first one.
     """
-    first, *rest = [read_row(row, names) for row in rows(text)] or [read_row("", names)]
+    written = rows(text) or [""]
+    first, unread = read_row(written[0], names), ""
+    rest: list[Parsed] = []
+    try:
+        for line in written[1:]:
+            rest.append(read_row(line, names))
+            if rest[-1].relation is None:
+                raise ValueError(f"a line begins with =, <=, >= or ~: {rest.pop().expr}")
+    except ValueError as error:
+        unread = str(told(error, theory))
+    if unread and over is not None:
+        raise Unread(unread)
     if over is None:
         derivation = Derivation(theory, first.expr, up_to=up_to)
         facts = dict(names)
@@ -71,12 +89,36 @@ def derive(
         written=first.written, source=first.source, because=first.because
     )
     for row in rest:
-        if row.relation is None:
-            raise ValueError(f"a line begins with =, <=, >= or ~: {row.expr}")
         using = [_fact(facts, name) for name in row.using]
         because = row.because or ", ".join(row.using)
-        derivation.try_step(row.expr, because, using, row.relation, (row.written, row.source))
+        derivation.try_step(row.expr, because, using, row.relation or "=", (row.written, row.source))
+    if unread:
+        raise Unread(unread, derivation if rest else None)
     return derivation
+
+
+def told(error: ValueError, theory: Theory) -> ValueError:
+    """The error; of a name that nobody gave, with those that a task allows."""
+    if not theory.letters or not isinstance(error, UnknownName):
+        return error
+    return ValueError(f"{error.args[1]}: there is no such name here. You may use {', '.join(theory.letters)}")
+
+
+def changed(theory: Theory, user: Mapping[str, Any]) -> str:
+    """A sentence on names of a task to which the notebook has given another meaning, or ""."""
+    new = [
+        name
+        for name, thing in theory.letters.items()
+        if name in user and user[name] is not thing and not isinstance(user[name], Basic)
+    ]
+    words = "of another meaning in your notebook now, but the symbols still in this derivation"
+    return f"{words}: {', '.join(new)}\n" if new else ""
+
+
+def allowed(theory: Theory, names: dict[str, Any]) -> dict[str, Any]:
+    """The names that lines may be written with: all, or those of a task and what can be used as a fact."""
+    facts = {name: one for name, one in names.items() if isinstance(one, (Fact, Derivation))}
+    return theory.letters | facts if theory.letters else names
 
 
 def _fact(names: Mapping[str, Any], name: str) -> Fact:
@@ -127,12 +169,16 @@ def load_ipython_extension(shell: Any) -> None:
         names = known(shell.user_ns)
         if not isinstance(theory := names.get(head["theory"]), Theory):
             raise Unread(f"{head['theory']} is no theory here: run the cell above that makes it, again if need be")
+        names = allowed(theory, names)
         try:
             up_to, over = (head[part] and read_row(head[part], names).expr for part in ("up_to", "over"))
             derivation = derive(theory, text, names, up_to, over)
         except ValueError as error:
-            raise Unread(str(error)) from None
+            if (so_far := getattr(error, "so_far", None)) is not None:
+                display(so_far)
+            raise Unread(str(told(error, theory))) from None
         display(derivation)
+        print(changed(theory, shell.user_ns), end="")
         if head["name"]:
             shell.user_ns[head["name"]] = derivation
 

@@ -21,7 +21,8 @@ WORDS = {"=": "equals", "<=": "is at most", ">=": "is at least"}
 class Refusal:
     """Why a step is wrong: both lines, their `values` in a `world`, and a `hint` or nothing; str() is the message.
 
-    `repaired` is the line with one small edit, if there is one that makes it true.
+    `repaired` is the line with one small edit, if there is one that makes it true. `place` says in words what of the
+    two lines is compared, if these are not the whole lines.
     """
 
     before: Expr
@@ -31,10 +32,12 @@ class Refusal:
     values: tuple[str, str]
     hint: str
     repaired: Expr | None = None
+    place: str = ""
 
     def __str__(self) -> str:
+        what = f"the two lines differ by something that depends on the variable, in {self.place}"
         return (
-            f"it is not true that the line before {WORDS[self.relation]} this one\n"
+            f"{what if self.place else f'it is not true that the line before {WORDS[self.relation]} this one'}\n"
             f"  before:   {self.before}\n"
             f"  here:     {self.here}\n"
             f"  {self.world}\n"

@@ -8,12 +8,16 @@ from sympy import Expr
 from mini_ddpm.symbolic import display
 from mini_ddpm.symbolic.complaints import Refusal
 from mini_ddpm.symbolic.definitions import family
-from mini_ddpm.symbolic.facts import Fact, expression, mark_of
+from mini_ddpm.symbolic.facts import Fact, expression, mark_of, only_constants
 from mini_ddpm.symbolic.theory import Theory
 from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
 
 ACCEPTED = ("proved", "checked", "")
 RELATIONS = ("=", "<=", ">=", "~")
+
+
+class OnlyConstants(WrongStep):
+    """A line that would be true if it began with "~"."""
 
 
 class Line(NamedTuple):
@@ -101,6 +105,9 @@ class Derivation:
             because = f"{because} (the same to SymPy)".strip() if new == old else because
         except (WrongStep, Unchecked) as refused:
             self.refused, error = True, refused
+            could = relation == "=" and self.up_to is not None and isinstance(refused, WrongStep)
+            if could and only_constants(self.theory, old, new, self.up_to):
+                error = OnlyConstants(f"true but for terms without {self.up_to}: begin such a line with ~")
             mark = "refused" if isinstance(refused, WrongStep) else "unchecked"
         self.lines.append(Line(relation, new, because, mark, *(written or (new, str(new))), error))
         return self

@@ -99,7 +99,9 @@ def html(rows: Sequence[Row]) -> str:
 def _explained(why: object, yours: Expr, after_wrong: bool) -> str:
     if not isinstance(why, Refusal):
         return f"<p>{escape(str(why))}</p>"
-    lines = rf"given $\displaystyle {tex(why.before)}$<br>yours $\displaystyle {tex(yours)}$"
+    place = f"{escape(why.place)}:<br>" if why.place else ""
+    yours = why.here if why.place else yours
+    lines = rf"{place}given $\displaystyle {tex(why.before)}$<br>yours $\displaystyle {tex(yours)}$"
     values = f"<br>in one case {why.values[0]} given, {why.values[1]} yours"
     hint = f"<br><b>look at:</b> {escape(why.hint)}" if why.hint else ""
     if after_wrong:

@@ -1,13 +1,14 @@
 """Facts, which derivations may use, and the mark of a step."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sympy import Dummy, Expr, Float, N, Rational, Symbol, sympify
 
-from mini_ddpm.symbolic import display
+from mini_ddpm.symbolic import apart, display
 from mini_ddpm.symbolic.constants import change, other_name
 from mini_ddpm.symbolic.theory import Theory
-from mini_ddpm.symbolic.worlds import Unchecked, WrongStep
+from mini_ddpm.symbolic.worlds import Unchecked
 
 
 class Fact:
@@ -51,12 +52,25 @@ def mark_of(
     theory.check_facts(using)
     if relation != "~":
         return theory.mark(old, new, relation, using)
-    other = other_name(up_to)
-    theory = theory.where(*(one.xreplace({up_to: other}) for one in theory.assumed if one.has(up_to)))
+    both, before, here = _doubled(theory, old, new, up_to)
+    both.complain = partial(apart.refusal, theory, old, new, up_to)
+    return both.mark(before, here, "=", using)
+
+
+def only_constants(theory: Theory, old: Expr, new: Expr, up_to: Expr) -> bool:
+    """Whether two lines differ, in every world, by what does not depend on `up_to`."""
     try:
-        return theory.mark(change(theory, old, up_to), change(theory, new, up_to), "=", using)
-    except WrongStep as error:
-        raise WrongStep(f"the two lines differ by something that depends on {up_to}: {error}") from None
+        both, before, here = _doubled(theory, old, new, up_to)
+        return not both.disagreement(before, here)
+    except Unchecked:
+        return False
+
+
+def _doubled(theory: Theory, old: Expr, new: Expr, up_to: Expr) -> tuple[Theory, Expr, Expr]:
+    """Both lines as what they change by, and the theory that knows the other name of `up_to`."""
+    other = other_name(up_to)
+    both = theory.where(*(one.xreplace({up_to: other}) for one in theory.assumed if one.has(up_to)))
+    return both, change(both, old, up_to), change(both, new, up_to)
 
 
 def expression(line: Expr) -> Expr:

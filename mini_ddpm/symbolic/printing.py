@@ -2,11 +2,13 @@
 
 import re
 
-from sympy import Add, Basic, Expr, Function, Indexed, Mul, Pow, S
+from sympy import Add, Basic, Expr, Function, Indexed, Mul, Pow, S, Symbol
 from sympy.assumptions import AppliedPredicate
 from sympy.printing.latex import LatexPrinter
 
 NAMES = {"alpha_bar": r"\bar{\alpha}"}
+SYMBOLS = {"eps": r"\epsilon", "eps_hat": r"\hat{\epsilon}", "x_hat": r"\hat{x}"}  # as they are typed
+SYMBOLS |= {f"snr_{k}": rf"\mathrm{{SNR}}_{k}" for k in "st"}
 
 
 class _Printer(LatexPrinter):
@@ -14,6 +16,9 @@ class _Printer(LatexPrinter):
         base = NAMES.get(str(expr.base)) or self._print(expr.base)
         indices = ", ".join(self._print(index) for index in expr.indices)
         return f"{base}_{{{indices.replace(' ', '')}}}"
+
+    def _print_Symbol(self, expr: Symbol, style: str = "plain") -> str:
+        return SYMBOLS.get(expr.name) or super()._print_Symbol(expr, style)
 
     def _print_Add(self, expr: Add, order: str | None = None) -> str:
         return super()._print_Add(expr, order="lex" if expr.is_integer else order)  # t - 1, not -1 + t

@@ -1,6 +1,7 @@
 """Lines of mathematics as text: read, and nothing else run. A line is an expression of known names, never a program."""
 
 import ast
+import re
 from collections.abc import Mapping
 from math import inf, prod
 from typing import Any
@@ -11,12 +12,20 @@ from sympy.parsing.sympy_parser import parse_expr
 
 KNOWN = "sqrt log exp Sum Product Integral Derivative Rational Abs Max Min Piecewise oo pi sin cos tanh"
 KNOWN += " Trace Determinant Identity Eq"
+PRODUCT = re.compile(r"[\w)]\s+[\w(]|\b\d+[a-zA-Z_(]")  # two things side by side
 LARGEST = 10_000  # of a number in an exponent or under a factorial
 ALLOWED = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Load, ast.Constant, ast.Subscript,
     ast.Tuple, ast.Attribute, ast.operator, ast.unaryop, ast.cmpop,
 )  # fmt: skip
 ATTRIBUTES = ("T", "I", "lhs", "rhs", "last")  # of matrices, facts and derivations
+
+
+class UnknownName(ValueError):  # noqa: N818 - it says what is in the way
+    """A line has a name that nobody gave: the second of its `args`."""
+
+    def __str__(self) -> str:
+        return self.args[0]
 
 
 def read(text: str, names: Mapping[str, Any]) -> tuple[Expr, Expr]:
@@ -44,7 +53,8 @@ def _check(text: str, local: Mapping[str, Any]) -> None:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{text} can't be read as mathematics: {getattr(error, 'msg', error)}") from None
+        why = "a product is written with *" if PRODUCT.search(text) else getattr(error, "msg", error)
+        raise ValueError(f"{text} can't be read as mathematics: {why}") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.BitXor):
             raise ValueError(f"{text} can't be read as mathematics: a power is written **")
@@ -56,7 +66,7 @@ def _check(text: str, local: Mapping[str, Any]) -> None:
         if size and not 1e-30 < size < 1e30:
             raise ValueError(f"{text[:60]} can't be read as mathematics: write large and small numbers as powers")
         if isinstance(node, ast.Name) and node.id not in local:
-            raise ValueError(f"{node.id} in {text}: what is that? Make it a symbol first")
+            raise UnknownName(f"{node.id} in {text}: what is that? Make it a symbol first", node.id)
 
 
 def _check_size(written: Basic) -> None:

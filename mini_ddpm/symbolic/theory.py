@@ -11,7 +11,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from mini_ddpm.symbolic import comparison, existence, positivity, prover
 from mini_ddpm.symbolic.agreement import DIGITS
-from mini_ddpm.symbolic.complaints import refusal, same_outcome
+from mini_ddpm.symbolic.complaints import Refusal, refusal, same_outcome
 from mini_ddpm.symbolic.conditions import Assumption, Bound, Conditions, bound_in
 from mini_ddpm.symbolic.definitions import Definition, composite, family
 from mini_ddpm.symbolic.edits import Slips
@@ -43,10 +43,13 @@ class Theory(Slips):
         self.usable: set[int] | None = None  # of a locked theory: the facts that may be used
         self._reach: dict[Expr, frozenset[str]] = {}
         self._unfolded: dict[tuple[Expr, Conditions], Expr] = {}
+        self.letters: dict[str, Any] = {}  # what a task's lines may be written with, if one says so
         self.given = {name: tuple(dict.fromkeys(values)) for name, values in (indices or {}).items()}
         for name, values in self.given.items():
             if len(values) < 2 or not all(isinstance(value, int) for value in values):
                 raise ValueError(f"the index {name} needs several integers to try, not {list(values)}")
+
+    complain: Callable[..., Refusal] = staticmethod(refusal)
 
     @property
     def rules(self) -> Rules:
@@ -209,7 +212,7 @@ class Theory(Slips):
         """
         tried, failed = comparison.compare(self, old, new, relation, most)
         if failed is not None:
-            raise WrongStep(refusal(self, old, new, relation, *failed))
+            raise WrongStep(self.complain(self, old, new, relation, *failed))
         return tried
 
     def disagreement(self, old: Expr, new: Expr, relation: str = "=", most: int | None = None) -> bool:

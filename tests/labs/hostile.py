@@ -101,10 +101,10 @@ def hostile(lab: str, cell: str, task: str, names: Sequence[str]) -> list[Submis
         Submission("a-list", "refused: ", raw=lambda data: b"[1, 2, 3]"),
         Submission("latin-1", "refused: ", raw=lambda data: data.replace(b"The mathematics", "Thé".encode("latin-1"))),
         Submission("empty", "refused: ", raw=lambda data: b""),
-        Submission("missing", "refused: ", raw=lambda data: None),
-        Submission("a-picture", "refused: ", raw=lambda data: b"\x89PNG\r\n", file="lab.png"),
+        Submission("missing", "not handed in", raw=lambda data: None),
+        Submission("a-picture", "not handed in", raw=lambda data: b"\x89PNG\r\n", file="lab.png"),
         Submission("named-by-a-browser", file=f"{lab}(1).ipynb"),
-        Submission("a-checkpoint-only", "refused: ", file=f".ipynb_checkpoints/{lab}-checkpoint.ipynb"),
+        Submission("a-checkpoint-only", "not handed in", file=f".ipynb_checkpoints/{lab}-checkpoint.ipynb"),
     ]
 
 

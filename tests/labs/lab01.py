@@ -243,7 +243,7 @@ def mistake(name: str, points: dict[str, float], **given: str) -> Submission:
 
 
 MISTAKES = [
-    # derivations: a slip costs its line, and the rest goes on from there
+    # derivations: a slip costs its form, and the rest goes on from there
     mistake(
         "a-sign",
         {"jump": 3},
@@ -261,6 +261,63 @@ MISTAKES = [
 = (2*x_0*x_0 + x_0**2)/(2*sigma_t**2)
 = 3*x_0**2/(2*sigma_t**2)
 """,
+    ),
+    mistake(
+        "a-number-in-one-term",
+        {"posterior": 5, "tweedie": 2},  # the form of the wrong line; the answer follows
+        posterior_lines="""
+~ -(x_s**2 - x_s*x_0)/(2*sigma_s**2) - (x_s**2 - 2*x_t*x_s)/(2*(sigma_t**2 - sigma_s**2))
+~ -(x_s - ((1-r)*x_0/2 + r*x_t))**2/(2*sigma_s**2*(1-r))
+""",
+        tweedie_answer="= x_t - sigma_t**2*(x_t - m)/(2*(u + sigma_t**2))\n= x_t - (1 - w)*(x_t - m)/2",
+    ),
+    mistake(
+        "a-power-and-on",
+        {"loss": 3},  # the next line earns what the wrong one had; the answer is paid alone
+        loss_answer="""
+= v*(x_0 - x_hat)**2/(2*sigma_s**2)
+= v*sigma_t**2*(eps - eps_hat)**2/(2*sigma_s**2)
+= (sigma_t**2 - sigma_s**2)*(eps - eps_hat)**2/2
+""",
+    ),
+    mistake(
+        "upside-down",
+        {"loss": 3},  # what follows has no answer's form
+        loss_answer="""
+= v*(x_0 - x_hat)**2/(2*sigma_s**4)
+= (1/sigma_s**2 + 1/(sigma_t**2 - sigma_s**2))*sigma_t**2*(eps - eps_hat)**2/(2*sigma_s**4)
+= sigma_t**4*(eps - eps_hat)**2/(2*sigma_s**6*(sigma_t**2 - sigma_s**2))
+""",
+    ),
+    mistake(
+        "equals-for-tilde",
+        {"posterior": 5},  # the first such line is wrong, and its form lost
+        posterior_lines="""
+= -x_s**2/(2*sigma_s**2) + x_s*x_0/sigma_s**2 - x_s**2/(2*(sigma_t**2-sigma_s**2)) + x_s*x_t/(sigma_t**2-sigma_s**2)
+= -sigma_t**2/(2*sigma_s**2*(sigma_t**2-sigma_s**2))
+  * (x_s - (x_0*(sigma_t**2-sigma_s**2) + x_t*sigma_s**2)/sigma_t**2)**2
+= -(x_s - (x_0*(1-r) + r*x_t))**2/(2*sigma_s**2*(1-r))
+""",
+    ),
+    mistake(
+        "short-and-complete",
+        {},  # an answer after a line that has a form earns the form between, which nobody would write
+        prior_answer="""
+= Expectation((x_t**2 - (x_t - x_0)**2)/(2*sigma_t**2), x_t, x_0, sigma_t**2)
+= x_0**2/(2*sigma_t**2)
+""",
+        posterior_lines="""
+~ -x_s**2/(2*sigma_s**2*(1-r)) + x_s*((1-r)*x_0 + r*x_t)/(sigma_s**2*(1-r))
+~ -(x_s - ((1-r)*x_0 + r*x_t))**2/(2*sigma_s**2*(1-r))
+""",
+    ),
+    mistake(
+        "wrong-on-purpose",
+        {"jump": 0, "prior": 0, "loss": 0, "tweedie": 0},  # no form is easier by a wrong line
+        jump_answer="= sigma_t**2*7\n= sigma_t**2*7 + 0\n= sigma_t**2 + 6*sigma_t**2\n= 3*sigma_t**2 + 4*sigma_t**2",
+        prior_answer="= x_0**2/sigma_t**2\n= x_0**2/sigma_t**2 + 0\n= 2*x_0**2/(2*sigma_t**2)",
+        loss_answer="= eps - eps_hat\n= eps - eps_hat + 0\n= (2*eps - 2*eps_hat)/2",
+        tweedie_answer="= x_t\n= x_t + 0*sigma_t\n= x_t + sigma_t - sigma_t\n= w*x_t + (1 - w)*x_t",
     ),
     mistake(
         "in-one-line",
@@ -383,7 +440,7 @@ def denoise(x_t, sigma, points, shares):
     )._replace(points={"denoise": 4, "walk": 1}),
     mistake(
         "nearest-point",
-        {"denoise": 1, "floor": 2, "walk": 2},
+        {"denoise": 1, "floor": 2, "walk": 4},  # the walk is tested with a right denoise; its share is measured
         denoise_answer="""
 def denoise(x_t, sigma, points, shares):
     return points[np.abs(x_t[:, None] - points).argmin(1)]
@@ -404,6 +461,45 @@ def denoise(x_t, sigma, points, shares):
         walk_answer=NOISE_TO_THE_END,
     ),
     mistake("floors-of-the-image", {"floor": 3}, floor_answer="floors = [0.0001, 0.4, 0.8]"),
+    # a mistake in a function costs its own points, and those of what is measured with it
+    mistake(
+        "r-not-squared",
+        {"step": 1, "walk": 4},
+        step_answer="""
+def posterior_of(x_0, x_t, sigma_s, sigma_t):
+    r = sigma_s / sigma_t
+    return (1 - r) * x_0 + r * x_t, sigma_s**2 * (1 - r)
+""",
+        walk_answer=NOISE_TO_THE_END + "\nshare_at_1 = 0.5\n",
+    ),
+    mistake(
+        "shares-forgotten",
+        {"denoise": 3, "walk": 4},
+        denoise_answer="""
+def denoise(x_t, sigma, points, shares):
+    exponent = -((x_t[..., None] - points) ** 2) / (2 * sigma**2)
+    weight = np.exp(exponent - exponent.max(axis=-1, keepdims=True))
+    return weight @ points / weight.sum(axis=-1)
+""",
+        floor_answer="floors = [0.001, 0.4, 0.05]",
+        walk_answer=NOISE_TO_THE_END + "\nshare_at_1 = 0.5\n",
+    ),
+    mistake(
+        "another-signature",  # own functions that fit together lose nothing
+        {"step": 0},
+        step_answer="def posterior_of(x_t, guess, later, earlier):\n    r = earlier**2 / later**2\n"
+        "    return dict(mean=r * x_t + (1 - r) * guess, deviation=earlier * np.sqrt(1 - r))",
+        walk_answer="""
+def walk(n, sigma, points, shares, rng):
+    x = sigma[-1] * rng.standard_normal(n)
+    for t in range(len(sigma) - 1, 0, -1):
+        bell = posterior_of(x, denoise(x, sigma[t], points, shares), sigma[t], sigma[t - 1])
+        x = bell["mean"] + bell["deviation"] * rng.standard_normal(n)
+    return x
+
+share_at_1 = 0.7
+""",
+    ),
     # functions that hang or die when they are called
     mistake("endless-function", {"step": 0, "walk": 0}, step_answer="def posterior_of(*rest):\n    while True: pass",
         walk_answer="def walk(*rest):\n    return posterior_of(0, 0, 0, 0)"),

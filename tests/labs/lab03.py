@@ -405,6 +405,9 @@ MISTAKES = [
     mistake("eta-not-squared", {"step": 4}, step_answer=steps(
         "np.sqrt(a_s) * image + np.sqrt(1 - a_s - sigma**2) * eps + sigma * z",
         "np.sqrt(eta * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s))"), **ALONE),
+    mistake("heun-on-a-wrong-step", {"step": 1},  # Heun's step is right, and tested with a right one of DDIM
+        step_answer=steps("np.sqrt(a_s) * image + np.sqrt(1 - a_s - sigma**2) / 2 * eps + sigma * z"),
+        curve_answer=CURVE_BY_HEART, noise_answer=NOISE_BY_HEART),
     mistake("variance-before-z", {"step": 2}, step_answer=steps(
         "np.sqrt(a_s) * image + np.sqrt(1 - a_s - sigma**2) * eps + sigma**2 * z"), **ALONE),
     mistake("no-room-for-sigma", {"step": 2}, step_answer=steps(

@@ -353,10 +353,19 @@ MISTAKES = [
         {"bits": 2},
         bits_answer="uniform_bits, bell_bits, saved_by_halving = 8, np.log2(0.2 * np.sqrt(2 * np.pi * np.e)), 1",
     ),
+    mistake(
+        "beta-lost",
+        {"step": 1},  # beta is gone by the slip, so that is no merit
+        step_answer="""
+= (sqrt(a_s)*beta/(1 - a_t)*(x_0 - x_hat))**2/(2*beta*(1 - a_s)/(1 - a_t))
+= a_s*(x_0 - x_hat)**2/(2*(1 - a_s)*(1 - a_t))
+= snr_s*(x_0 - x_hat)**2/(2*(1 - a_t))
+""",
+    ),
     # the decoder
     mistake(
         "half-bins",
-        {"decoder": 0, "bound": 3},
+        {"decoder": 0},  # the bound is tested with a right decoder, as it fails with this one
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     z, half = (x_0 - mean) / sigma, 1 / 510 / sigma
@@ -407,7 +416,7 @@ def decoder(x_0, mean, sigma):
     ),
     mistake(
         "bins-from-level-to-level",
-        {"decoder": 1, "bound": 4},
+        {"decoder": 1},
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     lower = np.where(x_0 < -0.999, -np.inf, (x_0 - mean) / sigma)
@@ -427,7 +436,7 @@ def decoder(x_0, mean, sigma):
     ),
     mistake(
         "probabilities-for-logarithms",
-        {"decoder": 0, "bound": 3, "excess": 1},
+        {"decoder": 0, "excess": 1},
         decoder_answer="""
 def decoder(x_0, mean, sigma):
     z, half = (x_0 - mean) / sigma, 1 / 255 / sigma
