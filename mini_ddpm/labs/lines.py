@@ -8,8 +8,8 @@ line earns the answer's points alone: a jump to it shows nothing else. What is a
 After a wrong line the next one is compared with it, as the student went on from it; or with the last true line, if the
 student came back to that. Goals on the way then count as ever. What a wrong line has itself is earned by the next right
 line if that has no further form, the wrong line is a slip (one small edit away from a true one), and that true line has
-the form, too: so nobody gains by a slip. The answer counts if it is true, or if every wrong line was a slip. If both
-come, the true one is called the answer.
+the form, too: so nobody gains by a slip. The answer counts if it is true, or if every wrong line was a slip; a point
+less if otherwise nothing would be lost. If both come, the true one is called the answer.
 """
 
 import re

@@ -48,6 +48,7 @@ class Walk:
         self.earned: set[int] = set()
         self.said: list[Said] = []
         self.stands_in: int | None = None  # the line that is paid for the answer, and follows from a slip
+        self.price = 0  # of the slip, if that line would have earned all that is left
         self.signs = False  # whether "=" stood for "~" already
         self.wrong = 0  # the last line that is wrong, counted from 1
 
@@ -162,7 +163,9 @@ class Walk:
         new, last = [k for k in goals if k not in self.earned], len(self.task.goals) - 1
         if before.true and last in goals and self.stands_in is not None:  # the answer itself, after one of a slip
             old = self.said[self.stands_in]
-            self.said[self.stands_in] = old._replace(points=old.points - self.task.answer.points, words=self.REPLACED)
+            self.said[self.stands_in] = old._replace(
+                points=old.points - self.task.answer.points + self.price, words=self.REPLACED
+            )
             self.stands_in, new = None, [*(k for k in new if k != last), last]
         self.earned.update(goals)
         words = [self.task.goals[k].words for k in new if before.true or k != last]
@@ -177,6 +180,9 @@ class Walk:
             about = "; ".join(["this follows from your line before", *map(self.EASY.format, easy)])
         about = about if counts else f"{about}; {self.NO_SLIP}"
         points = sum(self.task.goals[k].points for k in new)
+        if self.stands_in == len(self.said) and len(self.earned) == len(self.task.goals):
+            self.price, about = 1, f"{about}; the slip costs a point"
+            points -= self.price
         return Said(row, "right", points, "; ".join(filter(None, [" and ".join(words), about])))
 
     SLIPPED = (
