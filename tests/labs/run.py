@@ -22,6 +22,7 @@ from mini_ddpm.labs.course import Course
 ROOT = Path(__file__).parent.parent.parent
 LABS = ROOT / "notebooks" / "labs"
 SECONDS = 15  # for a cell: enough to import torch on a busy machine, and those that never end are not many
+SHARES = 3  # of a lab's submissions, graded side by side: cells that never end leave a core to the others
 
 
 def graded(lab: str, names: Sequence[str], folder: Path, released: Path) -> list[tuple[str, str, str]]:
@@ -75,14 +76,14 @@ def main(asked: Sequence[str]) -> int:
     if unknown := {*(args.only or ())} - {one.name for lab in labs for one in submissions(lab)}:
         parser.error(f"no submission is named {', '.join(sorted(unknown))}: see tests/labs/lab*.py and hostile.py")
     began, wrong = time.monotonic(), 0
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(2) as pool:
+    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(SHARES) as pool:
         base = args.keep or Path(scratch)
         Course(LABS, base).release()
         jobs = []
         for lab in labs:
             names = [one.name for one in submissions(lab) if not args.only or one.name in args.only]
-            halves = [(names[k::2], base / f"{lab}-{k}") for k in range(2) if names[k::2]]
-            jobs += [pool.submit(graded, lab, half, folder, base / "labs") for half, folder in halves]
+            shares = [(names[k::SHARES], base / f"{lab}-{k}") for k in range(SHARES) if names[k::SHARES]]
+            jobs += [pool.submit(graded, lab, share, folder, base / "labs") for share, folder in shares]
         for job in jobs:
             for name, said, off in job.result():
                 print(f"{'WRONG' if off else 'right'}  {name:26} {said[:60]:62} {off}")
