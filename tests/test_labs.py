@@ -149,7 +149,10 @@ def steps():
     [
         ("= 2*a + c**2\n= 2*a + 9*a**2\n= a*(2 + 9*a)", [1, 2, 4]),
         ("= 4*a + c**2\n= 4*a + 9*a**2\n= a*(4 + 9*a)", [0, 2, 4]),  # a slip costs its form
-        ("= 4*a + c**2\n= c**2 + c*4/3\n= 4*a + 9*a**2\n= a*(4 + 9*a)", [0, 1, 2, 3]),  # or the next line has it; a slip costs a point
+        (
+            "= 4*a + c**2\n= c**2 + c*4/3\n= 4*a + 9*a**2\n= a*(4 + 9*a)",
+            [0, 1, 2, 3],
+        ),  # or the next line has it; a slip costs a point
         ("= 4*a + c**2\n= 4*a + c**2 + 0\n= 4*a + 9*a**2", [0, 0, 2]),  # but not the same again
         ("= c**2\n= c*c\n= c*3*a", [0, 0, 0]),  # the form is there because of the slip
         ("= 4*a + 5*c\n= 5*c + c*4/3\n= 19*a\n= 20*a - a", [0, 0, 2, 0]),  # more than a slip

@@ -168,6 +168,7 @@ def test_the_stored_intervals_have_three_seeds_of_every_part_and_scale():
 
 def test_as_few_passes_everywhere_are_behind_the_two_steps_with_every_seed():
     two = torch.cat([p15_interval.rows(name)["600 to 800", 3.0] for name in ("interval", "interval-fresh")])
-    assert (p15_interval.rows("interval-6")["everywhere", 1.5][:, 0] > two[:, 0]).all()
+    for scale in (1.25, 1.5):
+        assert (p15_interval.rows("interval-6")["everywhere", scale][:, 0] > two[:, 0]).all()
     *_, best = p15_interval.places_table().rows
     assert min(best[1:]) == best[2] == "0.068, w = 3"

@@ -236,7 +236,7 @@ def draw_elsewhere(rows: Mapping[str, list[dict]], times: Sequence[int]) -> None
     axes.set_yticks([0.7, 1, 2, 4, 7], ["0.7", "1", "2", "4", "7"])
     axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
     axes.minorticks_off()
-    axes.set_title("t = 1 alone spoils the others; every doubling alike does not")
+    axes.set_title("t = 1 alone spoils the others; every doubling alike hardly does")
     axes.legend()
     show(
         figure,
