@@ -24,18 +24,18 @@ CHECKED = ("00", "01", "02", "03", "04", "05")  # Part I, whose exercises the pa
 def page(notebook: nbformat.NotebookNode, stem: str, frames: Path, notation: Notation) -> nbformat.NotebookNode:
     """The notebook `stem`, rearranged."""
     cells = [new for cell in notebook.cells for new in _arranged(cell, stem, frames)]
-    cells[0].source = re.sub(r"\[!\[Open in Colab\]\(\S+\)\]\((\S+)\)", rf"{_ways(stem)}", cells[0].source)
+    badge = r"\[!\[Open in Colab\]\(\S+\)\]\((\S+)\)"
+    cells[0].source = re.sub(badge, lambda found: _ways(stem, found[1]), cells[0].source)
     for cell in cells[1:]:
         if cell.cell_type == "markdown":
             cell.source = notation.linked(cell.source, stem)
     return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
 
 
-def _ways(stem: str) -> str:
-    return (
-        r'<p class="ways"><a href="\1">Open in Colab</a> '
-        rf'<a href="notebooks/{stem}.ipynb" download>Download the notebook</a></p>'
-    )
+def _ways(stem: str, colab: str) -> str:
+    """Links to a notebook; to Colab only if the badge says where on GitHub it is."""
+    there = "" if colab.endswith("/github/") else f'<a href="{colab}">Open in Colab</a> '
+    return f'<p class="ways">{there}<a href="notebooks/{stem}.ipynb" download>Download the notebook</a></p>'
 
 
 def _arranged(cell: nbformat.NotebookNode, stem: str, frames: Path) -> Iterator[nbformat.NotebookNode]:

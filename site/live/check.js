@@ -50,7 +50,10 @@ async function choose() {
   await show(reply, "");
   await show(by("exercise-statement"), statements.get(select.value).html);
 }
-select.addEventListener("change", choose);
+select.addEventListener("change", () => {
+  history.replaceState(null, "", `?exercise=${select.value}`);
+  return choose();
+});
 form.elements.answer.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || writesFunction()) return;
   event.preventDefault();

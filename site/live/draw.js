@@ -21,6 +21,10 @@ for (const slider of document.querySelectorAll("#draw-form input[type=range], #o
   tell();
 }
 
+const fit = () => (form.elements.eta.disabled = form.elements.sampler.value !== "ddim");
+form.elements.sampler.addEventListener("change", fit);
+fit();
+
 const samplers = { dpm: () => dpmSolver(), ddim: (eta) => ddim(eta), ancestral: () => ancestral() };
 
 // --- from noise ---------------------------------------------------------------------------------------------
@@ -48,6 +52,7 @@ function look(k) {
   const { t, s, x_t, x_0 } = walk.steps[k];
   show(by("draw-x_t"), x_t);
   show(by("draw-x_0"), x_0);
+  for (const name of ["draw-x_t", "draw-x_0"]) by(name).classList.toggle("single", walk.labels.length === 1);
   by("draw-progress").value = (k + 1) / walk.count;
   const who = walk.labels.length > 1 ? "the digits 0 to 9" : `a ${walk.labels[0]}`;
   by("draw-x_t").setAttribute("aria-label", `x_t at t = ${s}: ${who}, ${s ? "still with noise" : "finished"}`);
@@ -95,7 +100,12 @@ by("draw-back").addEventListener("input", (event) => walk && look(Number(event.t
 
 // --- from your own digit --------------------------------------------------------------------------------------
 
-by("own-clear").addEventListener("click", () => pad.clear());
+by("own-clear").addEventListener("click", () => {
+  pad.clear();
+  by("own-result").getContext("2d").clearRect(0, 0, by("own-result").width, by("own-result").height);
+  by("own-result").setAttribute("aria-label", "no result yet");
+  by("own-status").textContent = "Nothing is drawn yet.";
+});
 own.addEventListener("submit", (event) => {
   event.preventDefault();
   const status = by("own-status");

@@ -30,3 +30,28 @@ function measure() {
 }
 measure();
 document.fonts.addEventListener("loadingdone", measure);
+
+// Parts of a page are laid out when they are near: who is sent to one of them waits for all, or lands elsewhere.
+function land() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target === null) return;
+  document.body.classList.add("whole");
+  target.scrollIntoView({ behavior: "instant" });
+}
+addEventListener("hashchange", land);
+land();
+
+// The theme's menus are labels of hidden boxes: buttons for the keyboard, too.
+for (const label of document.querySelectorAll("label.nav-overlay-icon, label.toc-overlay-icon")) {
+  const box = document.getElementById(label.htmlFor);
+  const tell = () => label.setAttribute("aria-expanded", box.checked);
+  label.tabIndex = 0;
+  label.setAttribute("role", "button");
+  label.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    label.click();
+  });
+  box.addEventListener("change", tell);
+  tell();
+}

@@ -173,3 +173,43 @@ def test_who_wants_no_motion_gets_none(site, page):
     assert page.evaluate(moving) > 0
     page.emulate_media(reduced_motion="reduce")
     assert page.evaluate(moving) == 0
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1400])
+def test_a_link_into_a_page_lands_there(site, page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    target = page.locator("section#exercises")
+    for way in ("typed", "followed"):
+        page.goto(f"{site}/index.html")
+        page.goto(f"{site}/02_elbo.html{'#exercises' if way == 'typed' else ''}", wait_until="networkidle")
+        if way == "followed":
+            page.locator(".toc-drawer a[href='#exercises']").evaluate("link => link.click()")
+            page.wait_for_timeout(1000)
+        assert -50 < target.bounding_box()["y"] < 150, way
+
+
+def test_menus_open_by_keyboard_and_are_no_stop_while_closed(site, page):
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.goto(f"{site}/02_elbo.html", wait_until="networkidle")
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        left = page.locator("*:focus").bounding_box()
+        assert -1 < left["x"] < 1000
+        seen.append(page.locator("*:focus").get_attribute("for"))
+    assert {"__navigation", "__toc"} <= {*seen}
+    menu = page.locator("label.nav-overlay-icon")
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(menu).to_have_attribute("aria-expanded", "true")
+    expect(page.locator(".sidebar-search")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert page.locator(".sidebar-search").bounding_box()["x"] > -1
+    menu.focus()
+    page.keyboard.press(" ")
+    expect(menu).to_have_attribute("aria-expanded", "false")
+
+
+def test_links_to_colab_have_a_notebook(site):
+    for name in NOTEBOOKS:
+        assert 'https://colab.research.google.com/github/"' not in text_of(name)
