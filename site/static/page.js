@@ -47,6 +47,7 @@ for (const label of document.querySelectorAll("label.nav-overlay-icon, label.toc
   const tell = () => label.setAttribute("aria-expanded", box.checked);
   label.tabIndex = 0;
   label.setAttribute("role", "button");
+  if (!label.textContent.trim()) label.setAttribute("aria-label", "On this page");
   label.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
